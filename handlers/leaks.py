@@ -1,8 +1,12 @@
 """Reporting a leaked key. What people type may hold the secret itself: nothing but key ids goes further."""
 
+from collections.abc import Sequence
+
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.domain.leaks.recognize import has_secret
+from bot.domain.keys import KeyId
+from bot.domain.leaks.recognize import has_secret, is_checked, key_ids, shows_secret
+from bot.domain.leaks.report import MOST_AT_ONCE
 from bot.services.commands import ReportLeak
 from bot.slack.payloads import ids, read, read_keys
 from bot.slack.payloads.read import Body, Command
@@ -13,7 +17,13 @@ _TYPED_SECRET = "You typed what looks like a secret, and Latchkey ignored it. En
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to the submitted report."""
+    """Listen to the shortcut of a message, and to the submitted report."""
+
+    @app.shortcut(ids.SHORTCUT_LEAKED)
+    async def found(ack: AsyncAck, body: Body) -> None:
+        opening, (keys, notice) = read.opening(body), _found(read.message_text(body))
+        job = context.open(opening.trigger, leaks.report(keys, notice))
+        await context.begin(ack, opening, "report a leaked key", job)
 
     @app.view(ids.LEAK)
     async def reported(ack: AsyncAck, body: Body) -> None:
@@ -24,6 +34,13 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
             await ack(response_action="errors", errors=read.under(body, {ids.LEAK_BLOCK: problem}))
             return
         await context.submit(ack, body, ReportLeak(keys), pages.working(leaks.TITLE))
+
+
+def _found(text: str) -> tuple[Sequence[KeyId], str]:
+    """The ids in a message, and what its reader should know; nothing of a secret in it comes along."""
+    keys = key_ids(text)[:MOST_AT_ONCE]
+    is_shown, is_sure = shows_secret(text), is_checked(text)
+    return keys, leaks.about_message(has_ids=bool(keys), is_shown=is_shown, is_sure=is_sure)
 
 
 async def of_command(context: ListenerContext, command: Command) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bot.slack.payloads import ids
-from sandbox.cast import Actor
+from sandbox.cast import GENERAL_CHANNEL, Actor
+from sandbox.confluent.model import new_secret
 from sandbox.gate import Gate
 from sandbox.slack.blocks import Json, interactive
 from sandbox.slack.workspace import Channel
@@ -20,6 +21,8 @@ STEPS = (
 """From a wish to a key, for people who have never seen it."""
 ADMINS = ("U0OLGA", "U0INES")
 """Two who can approve anything."""
+DANA, LEAKED = "U0DANA", "ORDERSDEV0000001"
+"""Who posts which key, in the scenario of a leak."""
 Values = Mapping[str, str | float]
 
 
@@ -103,6 +106,11 @@ class Scenarios:
         await asyncio.gather(*clicks)
         return f"{_names(people)} both clicked Approve in #{channel.name}: {message['text']}"
 
+    async def leak(self) -> str:
+        """Someone posts a key with its secret in a channel."""
+        post_key(self.stage)
+        return f"Dana posted {LEAKED} and its secret in #general."
+
     async def crash(self) -> str:
         """From now on, the bot is killed and started again once its next create has reached Confluent."""
         if self._crash and not self._crash.done():
@@ -137,6 +145,12 @@ class Scenarios:
         return channel, message, action
 
 
+def post_key(stage: Stage) -> None:
+    """Dana posts a key with its secret in #general."""
+    text = f"It works for me with:\nsasl.username={LEAKED}\nsasl.password={new_secret()}"
+    stage.slack.interactions.message(DANA, GENERAL_CHANNEL, text)
+
+
 def _names(people: list[Actor]) -> str:
     return " and ".join(each.name for each in people)
 
@@ -160,6 +174,12 @@ SCENARIOS = (
         "Two admins click at once",
         "Olga and Ines both approve the newest request at the same moment.",
         deed=Scenarios.two_clicks,
+    ),
+    Scenario(
+        "leak",
+        "Someone posts an API key",
+        "Dana pastes a client configuration into #general. Point at her message, open its menu (⋯), and report it.",
+        deed=Scenarios.leak,
     ),
     Scenario(
         "confluent down",

@@ -115,4 +115,4 @@ def test_the_manifest_names_the_command_and_the_shortcut_that_have_listeners() -
     features = yaml.safe_load((ROOT / "app-manifest.yml").read_text())["features"]
 
     assert [each["command"] for each in features["slash_commands"]] == [ids.COMMAND]
-    assert [each["callback_id"] for each in features["shortcuts"]] == [ids.SHORTCUT_CREATE]
+    assert [each["callback_id"] for each in features["shortcuts"]] == [ids.SHORTCUT_CREATE, ids.SHORTCUT_LEAKED]

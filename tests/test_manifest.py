@@ -86,7 +86,8 @@ def test_names_that_others_rely_on() -> None:
         ("/apikey", True)
     ]
     assert [(shortcut["name"], shortcut["callback_id"]) for shortcut in features["shortcuts"]] == [
-        ("Create an API key", "apikey:create")
+        ("Create an API key", "apikey:create"),
+        ("Report a leaked API key", "apikey:leaked"),
     ]
 
 

@@ -22,7 +22,7 @@ SCOPES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class InstalledApp:
-    """What the app's manifest registered in the workspace: its commands, global shortcuts and bot scopes."""
+    """What the app's manifest registered in the workspace: its commands, shortcuts and bot scopes."""
 
     commands: tuple[Json, ...] = (
         {
@@ -39,6 +39,14 @@ class InstalledApp:
         },
     )
     scopes: frozenset[str] = SCOPES
+    message_shortcuts: tuple[Json, ...] = (
+        {
+            "name": "Report a leaked API key",
+            "callback_id": "apikey:leaked",
+            "description": "Tell the people who can rotate or delete it",
+        },
+    )
+    """In the menu of every stored message."""
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> Self:
@@ -48,9 +56,13 @@ class InstalledApp:
             {"command": each["command"], "description": each["description"], "usage_hint": each.get("usage_hint", "")}
             for each in features.get("slash_commands", [])
         )
-        shortcuts = tuple(
-            {"name": each["name"], "callback_id": each["callback_id"], "description": each["description"]}
-            for each in features.get("shortcuts", [])
-            if each["type"] == "global"
-        )
-        return cls(commands, shortcuts, frozenset(manifest["oauth_config"]["scopes"]["bot"]))
+        scopes = frozenset(manifest["oauth_config"]["scopes"]["bot"])
+        return cls(commands, _shortcuts(features, "global"), scopes, _shortcuts(features, "message"))
+
+
+def _shortcuts(features: Mapping[str, Any], kind: str) -> tuple[Json, ...]:
+    return tuple(
+        {"name": each["name"], "callback_id": each["callback_id"], "description": each["description"]}
+        for each in features.get("shortcuts", [])
+        if each["type"] == kind
+    )

@@ -186,6 +186,23 @@ class Interactions:
         trigger, ts = self._views.new_trigger(user), self._workspace.next_ts()
         await self._interact(user, payloads.global_shortcut(person, callback_id, trigger=trigger, ts=ts))
 
+    async def message_shortcut(self, user: str, channel_id: str, ts: str, callback_id: str) -> None:
+        """Choose a shortcut of the app in the menu of a stored message."""
+        person, channel = self._who(user), self._workspace.channel_seen_by(user, channel_id)
+        offered = self._workspace.app.message_shortcuts
+        if not person.is_member or all(each["callback_id"] != callback_id for each in offered):
+            raise NotPossible(f"There is no shortcut {callback_id}.")
+        payload = payloads.message_shortcut(
+            person,
+            channel,
+            self._workspace.manners.sent_blocks(self._stored(channel, ts)),
+            callback_id,
+            trigger=self._views.new_trigger(user),
+            url=self._urls.new(user, channel.id),
+            ts=self._workspace.next_ts(),
+        )
+        await self._interact(user, payload)
+
     async def home(self, user: str, tab: Literal["home", "messages"] = "home") -> None:
         """Visit a tab of the app; Slack tells the app of either."""
         person, ts = self._who(user), self._workspace.next_ts()

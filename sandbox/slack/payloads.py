@@ -176,6 +176,25 @@ def global_shortcut(person: Actor, callback_id: str, *, trigger: str, ts: str) -
     }
 
 
+def message_shortcut(
+    person: Actor, channel: Channel, message: Json, callback_id: str, *, trigger: str, url: str, ts: str
+) -> Json:
+    """A shortcut in the menu of a message, which comes along as it is stored."""
+    return {
+        "type": "message_action",
+        "token": LEGACY_TOKEN,
+        "action_ts": ts,
+        "team": _team(person),
+        "user": {"id": person.slack, "name": username(person)},
+        "channel": {"id": channel.id, "name": channel.name_in_payloads},
+        "callback_id": callback_id,
+        "trigger_id": trigger,
+        "message_ts": message["ts"],
+        "message": message,
+        "response_url": url,
+    }
+
+
 def app_home_opened(person: Actor, channel: Channel, tab: str, view: Json | None, ts: str) -> Json:
     """A visit to a tab of the app, `home` or `messages`; `view` is the Home tab, once one was published."""
     event = {"type": "app_home_opened", "user": person.slack, "channel": channel.id, "event_ts": ts, "tab": tab}

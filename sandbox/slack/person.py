@@ -37,6 +37,10 @@ class PersonAtClient(Sight):
         """Choose a global shortcut."""
         await self._does.shortcut(self.user, callback_id)
 
+    async def message_shortcut(self, callback_id: str, channel: str, ts: str) -> None:
+        """Choose a shortcut in the menu of a message."""
+        await self._does.message_shortcut(self.user, channel, ts, callback_id)
+
     async def open_home(self, tab: Literal["home", "messages"] = "home") -> None:
         """Visit the Home tab, or that with the messages."""
         await self._does.home(self.user, tab)

@@ -40,6 +40,7 @@ class PersonApi:
             "submit": self._submit,
             "close": self._close,
             "shortcut": self._shortcut,
+            "message_shortcut": self._message_shortcut,
             "home": self._home,
         }
         return [
@@ -85,6 +86,7 @@ class PersonApi:
                 "views": self._views.stack_before(session) if session else self._views.stack(user),
                 "commands": self._workspace.app.commands,
                 "shortcuts": self._workspace.app.shortcuts,
+                "message_shortcuts": self._workspace.app.message_shortcuts,
             }
         )
 
@@ -159,6 +161,10 @@ class PersonApi:
 
     async def _shortcut(self, user: str, body: Json) -> Json:
         await self._interactions.shortcut(user, body["callback_id"])
+        return {}
+
+    async def _message_shortcut(self, user: str, body: Json) -> Json:
+        await self._interactions.message_shortcut(user, body["channel"], body["ts"], body["callback_id"])
         return {}
 
     async def _home(self, user: str, body: Json) -> Json:

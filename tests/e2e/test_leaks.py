@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cast import APPROVALS_CHANNEL
+from bot.slack.payloads import ids
+from sandbox.cast import APPROVALS_CHANNEL, GENERAL_CHANNEL
 from sandbox.slack.blocks import Json, plain_words
 from sandbox.slack.person import PersonAtClient
 from tests.support.play import Play, play
@@ -87,3 +88,20 @@ async def test_rotate_now_suggests_not_keeping_the_old_key(tmp_path: Path) -> No
         await it.erin.click("Rotate now", in_channel=APPROVALS_CHANNEL)
         await it.erin.see("0 days (deleted right away)")
         await it.erin.see("Reported as leaked")
+
+
+async def test_a_key_that_someone_posted_is_reported_from_the_menu_of_the_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with play(tmp_path) as it:
+        it.stage.slack.interactions.message("U0DANA", GENERAL_CHANNEL, f"user={ORDERS} password={SECRET}")
+        (message,) = it.erin.messages(GENERAL_CHANNEL)
+        await it.erin.message_shortcut(ids.SHORTCUT_LEAKED, GENERAL_CHANNEL, message["ts"])
+        await it.erin.see("Have the message deleted.")
+        assert await it.erin.submit() == {}
+        await it.erin.see("Thank you.")
+        await it.erin.wait_for(lambda: leaks(it), "the message in the channel")
+        sent = str(it.stage.slack.workspace.outgoing)
+
+    assert ORDERS in sent
+    assert SECRET not in f"{sent}{capsys.readouterr().out}"

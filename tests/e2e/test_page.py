@@ -275,6 +275,21 @@ async def test_the_panel_shows_log_audit_lines_and_metrics_of_what_happens(it: P
     await panel.get_by_text("Log, audit and metrics").click()
 
 
+async def test_a_key_that_was_posted_is_reported_from_the_menu_of_its_message(it: Play) -> None:
+    await it.erin.try_("Someone posts an API key")
+    await it.erin.go("general")
+    await it.erin.message("sasl.username").hover()
+    await it.erin.press("More actions")
+    await it.erin.page.get_by_role("menuitem", name="Report a leaked API key").click()
+    await expect(it.erin.dialog).to_contain_text("Have the message deleted.")
+    await it.erin.press("Report")
+    await it.erin.done("Thank you.")
+
+    await it.erin.go("key-approvals")
+    told = it.erin.message("reported this API key as leaked")
+    await expect(told.get_by_role("button", name="Delete now")).to_be_visible()
+
+
 async def test_what_was_typed_survives_a_redraw_and_is_gone_after_escape(it: Play) -> None:
     page, name = it.dana.page, it.dana.page.get_by_label("Name", exact=True)
     await it.dana.say("/apikey create")

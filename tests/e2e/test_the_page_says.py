@@ -50,9 +50,11 @@ SCOPES = {
 
 
 def test_every_row_of_the_page_has_a_test_and_every_test_a_row() -> None:
-    rows = re.findall(r"^\| (P\d+) \|", PAGE.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| ([PB]\d+) \|", PAGE.read_text(), re.MULTILINE)
 
-    assert rows == [f"P{number}" for number in range(1, len(rows) + 1)]
+    for letter in ("P", "B"):
+        of_letter = [row for row in rows if row.startswith(letter)]
+        assert of_letter == [f"{letter}{number}" for number in range(1, len(of_letter) + 1)]
     assert set(named_in_tests()) == set(rows)
 
 
@@ -64,7 +66,7 @@ def named_in_tests() -> Iterator[str]:
                 about, colon, _ = (ast.get_docstring(each) or "").partition(":")
                 named = about.split()
                 assert colon, f"{each.name} names no row"
-                assert all(re.fullmatch(r"P\d+", row) for row in named), each.name
+                assert all(re.fullmatch(r"[PB]\d+", row) for row in named), each.name
                 yield from named
 
 

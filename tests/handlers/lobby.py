@@ -75,8 +75,13 @@ class Client:
     base_url: str = "https://slack.com/api/"
     calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list[tuple[str, Mapping[str, Any]]])
     view_hash: str = "h1"
+    fails: bool = False
+    """Whether every call is refused from now on."""
 
     async def api_call(self, method: str, *, json: Any = None, data: Any = None) -> Any:
+        if self.fails:
+            answer = SimpleNamespace(data={"ok": False, "error": "expired_trigger_id"}, headers={})
+            raise SlackApiError("refused", answer)  # type: ignore[no-untyped-call]  # as below
         body = json if data is None else data
         if method == "views.update" and body.get("hash", self.view_hash) != self.view_hash:
             raise SlackApiError("conflict", SimpleNamespace(data={"ok": False, "error": "hash_conflict"}, headers={}))  # type: ignore[no-untyped-call]  # the SDK types no errors

@@ -167,7 +167,7 @@ async def test_every_listener_is_tried_here() -> None:
         *(("view", name) for name in {*SUBMITS, *WRONG, ids.LIST, ANYTHING}),
         *(("options", name) for name in (*SUGGESTING, ANYTHING)),
         *(("event", name) for name in ("app_home_opened", ANYTHING)),
-        *(("shortcut", name) for name in (ids.SHORTCUT_CREATE, ANYTHING)),
+        *(("shortcut", name) for name in (ids.SHORTCUT_CREATE, ids.SHORTCUT_LEAKED, ANYTHING)),
         ("command", ids.COMMAND),
         ("view_closed", ANYTHING),
     }

@@ -1,6 +1,7 @@
 """The scenarios that the panel offers, and what it says of a killed bot."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from bot.domain.keys import TeamId
 from bot.store.connection import Commands, connect
 from bot.store.embedded import embedded
 from bot.store.keyspace import Keyspace
-from sandbox.cast import APPROVALS_CHANNEL, TEAM
+from sandbox.cast import APPROVALS_CHANNEL, GENERAL_CHANNEL, TEAM
 from sandbox.control import Control
 from sandbox.in_hand import described, in_hand
 from sandbox.scenarios import SCENARIOS
@@ -166,3 +167,12 @@ async def test_what_a_killed_bot_had_in_hand_is_read_from_its_store(here: Stage)
 
     assert click["what"] == "a click"
     assert await in_hand(here) == [], "the store is gone"
+
+
+async def test_a_key_is_posted_in_a_channel(http: httpx.AsyncClient, here: Stage) -> None:
+    said = (await begin(http, "leak")).json()
+    (message,) = here.slack.workspace.messages(GENERAL_CHANNEL)
+
+    assert "ORDERSDEV0000001" in message["text"]
+    assert re.search(r"cflt[A-Za-z0-9+/]{60}", message["text"])
+    assert "cflt" not in str(said)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.slack.payloads import ids
-from sandbox.cast import CAST
+from sandbox.cast import CAST, GENERAL_CHANNEL
 from sandbox.slack import payloads
 from sandbox.slack.blocks import Json
 from sandbox.slack.delivery import Envelope, Transport
@@ -77,6 +77,9 @@ async def carried(tmp_path: Path) -> AsyncIterator[list[Json]]:
         await on.dana.see("Resource scope")
         await on.dana.close()
         await on.dana.shortcut(ids.SHORTCUT_CREATE)
+        on.stage.slack.interactions.message(on.dana.user, GENERAL_CHANNEL, "a key")
+        (said,) = on.dana.messages(GENERAL_CHANNEL)
+        await on.dana.message_shortcut(ids.SHORTCUT_LEAKED, GENERAL_CHANNEL, said["ts"])
         yield noting.carried
 
 
@@ -124,6 +127,7 @@ async def test_the_sandbox_sends_no_field_that_was_never_recorded(carried: list[
         "app_home_opened",
         "block_actions",
         "block_suggestion",
+        "message_action",
         "shortcut",
         "slash_command",
         "view_submission",

@@ -222,7 +222,10 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     yield "key, leaked", page(pages.KeyPage(leaked))
     yield "delete, leaked", page(pages.DeletePage(leaked, terms))
     yield "rotate, leaked", page(pages.RotatePage(leaked, terms, (0, 1, 7)))
-    yield "leak", leak_views.report([KEY.id], "A notice.")
+    yield "leak", leak_views.report([KEY.id])
+    for has_ids, is_shown in ((True, True), (False, True), (False, False)):
+        notice = leak_views.about_message(has_ids=has_ids, is_shown=is_shown, is_sure=has_ids)
+        yield "leak, of a message", leak_views.report([], notice)
     yield "keep", review.keep_form(KEY.id, None)
     yield "keep shown", review.keep_shown_form(ACCOUNT.id, [KEY.id], None)
     yield "keep shown, baseline", review.keep_shown_form(ACCOUNT.id, [KEY.id] * 3, None, review.BASELINE)

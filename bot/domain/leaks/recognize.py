@@ -1,6 +1,8 @@
 """How ids of keys and secrets are told in a text that people wrote; a secret is never kept. Pure."""
 
+import base64
 import re
+import zlib
 
 from bot.domain.keys import KeyId
 
@@ -18,3 +20,18 @@ def key_ids(text: str) -> tuple[KeyId, ...]:
 def has_secret(text: str) -> bool:
     """Whether a text may hold a secret, in whole or in part: then it is not to be kept, logged or repeated."""
     return _SECRET.search(text) is not None or _LONG.search(text) is not None
+
+
+def shows_secret(text: str) -> bool:
+    """Whether a text has a whole secret of Confluent's present form in it."""
+    return _SECRET.search(text) is not None
+
+
+def is_checked(text: str) -> bool:
+    """Whether one of the secrets in a text is surely one: it ends in its own checksum, as Confluent's do."""
+    return any(_sum(each[4:58]) == each[58:] for each in _SECRET.findall(text))
+
+
+def _sum(middle: str) -> str:
+    """Base64 of the little-endian CRC-32, without padding: six characters."""
+    return base64.b64encode(zlib.crc32(middle.encode()).to_bytes(4, "little")).decode().rstrip("=")

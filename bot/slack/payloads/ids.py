@@ -18,6 +18,7 @@ LONGEST = 255
 """Characters that Slack lets an id of ours have."""
 
 SHORTCUT_CREATE = "apikey:create"
+SHORTCUT_LEAKED = "apikey:leaked"
 
 FORM = "form"
 REVIEW = "review"

@@ -31,6 +31,8 @@ _DAY = 86_400
 NOTHING: Body = {}
 _PLACE = ("place:kind", "place:environment", "place:cloud")
 """Where private_metadata holds the place of a field whose block id is too short for it."""
+_READ = frozenset({"text", "fallback", "pretext", "title", "value", "footer", "url"})
+"""Where texts stand in a message, its blocks and its attachments."""
 _ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "&<>"}
 
 
@@ -350,6 +352,23 @@ def part(body: Body, name: str) -> Body:
     """An object inside an object; empty when it is absent or null."""
     part: Body | None = body.get(name)
     return NOTHING if part is None else part
+
+
+def message_text(body: Body) -> str:
+    """Everything that people can read in the message of a shortcut, a line a piece. It may hold a secret: keep none."""
+    return "\n".join(_texts(body.get("message")))
+
+
+def _texts(part: object) -> Iterable[str]:
+    if isinstance(part, list):
+        for each in cast("list[object]", part):
+            yield from _texts(each)
+    elif isinstance(part, dict):
+        for name, value in cast("dict[str, object]", part).items():
+            if isinstance(value, str):
+                yield from [value] if name in _READ else []
+            else:
+                yield from _texts(value)
 
 
 def _team(body: Body) -> TeamId:

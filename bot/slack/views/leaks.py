@@ -31,3 +31,12 @@ def report(keys: Sequence[KeyId], notice: str = "") -> Block:
         context(f"You can report up to {MOST_REPORTS} keys in {duration(COUNTS_FOR)}."),
     ]
     return modal(TITLE, blocks, callback=ids.LEAK, submit="Report", close="Cancel")
+
+
+def about_message(*, has_ids: bool, is_shown: bool, is_sure: bool) -> str:
+    """The sentence about a message that someone reports: what was found in it, and what to do."""
+    if not is_shown:
+        return "" if has_ids else "Latchkey found no key ID in this message. Enter the ID of the leaked key."
+    what = "an API secret" if is_sure else "what looks like an API secret"
+    then = "" if has_ids else " Latchkey found no key ID, and can't tell whose secret it is. Enter the ID of its key."
+    return f"This message has {what} in it, which Latchkey didn't keep. Have the message deleted.{then}"

@@ -62,6 +62,7 @@ export function personApi(user) {
     submit: send("submit"),
     close: (body) => lastPost(`${base}/close`, { session: SESSION, ...body }),
     shortcut: send("shortcut"),
+    message_shortcut: send("message_shortcut"),
     home: send("home"),
     events: (signal, handlers) => listen(`${base}/events?session=${SESSION}`, signal, handlers),
   };

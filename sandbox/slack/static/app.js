@@ -59,7 +59,8 @@ class Visit {
       },
       this.#gone.signal,
     );
-    this.#threads = new Threads(this.#list, this.#gone.signal);
+    const choose = (callback_id, ts) => this.#api.message_shortcut({ callback_id, ts, channel: this.#target() });
+    this.#threads = new Threads(this.#list, this.#gone.signal, choose);
     this.#api.events(this.#gone.signal, {
       opened: () => this.#load(),
       lost: () => ($("#offline").hidden = false),
@@ -105,6 +106,7 @@ class Visit {
     for (const { id } of state.channels) this.#replaceStored(id, state.messages[id] ?? []);
     this.#bells = new Map(Object.entries(state.bells));
     this.#composer.offer(state.commands, state.shortcuts);
+    this.#threads.offer(state.message_shortcuts);
     this.#showHome(state.home);
     this.#modals.replace(state.views);
     this.#loaded = true;

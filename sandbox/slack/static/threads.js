@@ -1,7 +1,8 @@
-/** Replying in a thread: a button at the message under the mouse or with the focus, and the box at the bottom. */
+/** What can be done with the message under the mouse or with the focus: a reply in its thread, an app's shortcuts. */
 
 import { h } from "./dom.js";
 import { words } from "./mrkdwn.js";
+import { openMenu, toast } from "./overlay.js";
 
 const SHORT = 60;
 
@@ -16,37 +17,58 @@ export class Threads {
   #list;
   #input;
   #at = null;
+  #shortcuts = [];
+  #choose;
 
   /** The ts of the message that is replied to; null for a message of its own. */
   root = null;
 
-  /** `list` is the MessageList. */
-  constructor(list, signal) {
+  /** `list` is the MessageList; `choose(callback_id, ts)` runs a shortcut of a message, and gives a promise. */
+  constructor(list, signal, choose) {
     this.#list = list;
+    this.#choose = choose;
     const find = (id) => document.querySelector(id);
-    [this.button, this.#input, this.banner] = ["#reply", "#composer-input", "#composer-thread"].map(find);
+    [this.tools, this.#input, this.banner] = ["#message-tools", "#composer-input", "#composer-thread"].map(find);
+    const [reply, more] = ["#reply", "#message-menu"].map(find);
     const messages = find("#messages");
     const on = (node, type, run) => node.addEventListener(type, run, { signal });
     for (const type of ["mouseover", "focusin"]) on(messages, type, (event) => this.#offer(event.target));
-    on(find("#scroller"), "mouseleave", () => (this.button.hidden = true));
+    on(find("#scroller"), "mouseleave", () => (this.tools.hidden = true));
     on(messages, "keydown", (event) => event.key === "t" && event.target.matches("article") && this.#begin(event));
-    on(this.button, "click", (event) => this.#begin(event));
+    on(reply, "click", (event) => this.#begin(event));
+    on(more, "click", () => this.#menu(more));
     on(this.banner.querySelector("button"), "click", () => this.leave());
     on(this.#input, "keydown", (event) => event.key === "Escape" && this.leave());
     this.leave();
+  }
+
+  /** The shortcuts that messages have. */
+  offer(shortcuts) {
+    this.#shortcuts = shortcuts;
+  }
+
+  #menu(trigger) {
+    const { ts } = this.#at;
+    const items = this.#shortcuts.map(({ name, description, callback_id }) => ({
+      label: name,
+      detail: description,
+      run: () => this.#choose(callback_id, ts).catch((error) => toast(error.message, "error")),
+    }));
+    if (items.length > 0) openMenu(trigger, items, "Message shortcuts");
+    else toast("No app offers a shortcut here.");
   }
 
   /** Write in the channel again. */
   leave() {
     this.root = null;
     this.banner.hidden = true;
-    this.button.hidden = true;
+    this.tools.hidden = true;
   }
 
   #offer(node) {
     this.#at = this.#list.messageAt(node);
-    this.button.hidden = this.#at === null;
-    if (this.#at) this.button.style.top = `${node.closest("article").offsetTop}px`;
+    this.tools.hidden = this.#at === null;
+    if (this.#at) this.tools.style.top = `${node.closest("article").offsetTop}px`;
   }
 
   #begin(event) {
@@ -56,7 +78,7 @@ export class Threads {
     this.root = root;
     this.banner.firstElementChild.replaceChildren("Replying in the thread of ", h("strong", {}, beginning(this.#at)));
     this.banner.hidden = false;
-    this.button.hidden = true;
+    this.tools.hidden = true;
     this.#input.focus();
   }
 }
