@@ -208,7 +208,7 @@ def compose(ports: Ports) -> Services:
     maker = key_views.maker
     leak_reports = LeakReports(transitions, directory, cloud, leaks, agenda, cache, maker)
     leak_notices = LeakNotices(
-        directory, catalog, cloud, leaks, cache, agenda, recipients, candidates, notifier, maker, clock
+        directory, catalog, cloud, leaks, cache, agenda, recipients, candidates, notifier, maker, transitions, origin
     )
 
     publisher = Publisher(ports.posts, ports.notifier, channels, clock)

@@ -153,6 +153,7 @@ def terms_of(rule: Rule, approvals: int, ask: Ask) -> dict[str, object]:
         "mint": rule.mint,
         "user_keys": rule.user_keys,
         "risk": "high" if is_high_risk(rule.risk, ask.operation, ask.resource) else "normal",
+        "leaked": rule.leaked,
     }
 
 
@@ -201,8 +202,9 @@ def _rule(explanation: Explanation) -> Iterator[str]:
                 yield f"          {_overlap(rule)}"
         case Operation.EXTEND:
             yield f"          new lifetime, counted from approval: {most}"
-        case Operation.EDIT | Operation.DELETE:
-            pass
+        case Operation.EDIT | Operation.DELETE as operation:
+            at_once = operation is Operation.DELETE and rule.leaked == "delete"
+            yield from ["          a key that is reported as leaked is deleted at once"] if at_once else []
 
 
 def _told(rule: Rule) -> str:

@@ -14,6 +14,8 @@ from bot.domain.roles import TABLES, Binding, Table
 
 Mint: TypeAlias = Literal["on_approval", "on_claim"]
 """When the key is made: once enough people approved, or by the requester's click on `Show secret`."""
+Leaked: TypeAlias = Literal["ask", "delete"]
+"""Whether people decide about a leaked key, or Latchkey deletes it at once."""
 ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT = "me", "service-account", "new-service-account"
 MOST_APPROVALS = 5
 REMIND = (timedelta(hours=4), timedelta(hours=12))
@@ -75,6 +77,8 @@ class Rule:
     """The longest that a rotated key may live on beside the new one; 0 is not at all."""
     risk: Literal["", "high", "normal"] = ""
     """Whether people are warned; "" is as `access.is_high_risk` has it."""
+    leaked: Leaked = "ask"
+    """Of a rule for deletions: what becomes of a key that was reported as leaked."""
 
     @property
     def most_approvals(self) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from bot.domain.kinds import Kind
-from bot.domain.policy import MOST_APPROVALS, Mint
+from bot.domain.policy import MOST_APPROVALS, Leaked, Mint
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES
 from bot.policyfile.words import (
     Channel,
@@ -113,6 +113,11 @@ class Conditions(Part):
         None,
         description="high: the card and the review page show a warning, and `Approve` requires confirmation; "
         "normal: they don't. Unless set, keys that open the organization are high.",
+    )
+    leaked: Leaked | None = Field(
+        None,
+        description="delete, in a rule that covers `delete`: Latchkey deletes a key as soon as someone reports it as "
+        "leaked; ask, unless set: people decide.",
     )
 
 

@@ -110,7 +110,7 @@ async def test_the_secret_of_a_message_goes_nowhere(text: str, caplog: pytest.Lo
         await heard(it, "shortcut", ids.SHORTCUT_LEAKED, a_message(text))
         it.client.fails = True
         await heard(it, "shortcut", ids.SHORTCUT_LEAKED, a_message(text))
-        redis = it.store.cache._redis  # type: ignore[attr-defined]  # everything that is stored, whatever opened it
+        redis = it.store.cache._redis
         stored = [await redis.dump(name) for name in await redis.keys("*")]
 
     assert SECRET not in f"{it.client.calls}{caplog.text}{stored}"

@@ -24,8 +24,8 @@ FIELDS: Mapping[Action, str] = {
     Action.CREATE_UNKNOWN: "marker (found)",
     Action.CREATE_REFUSED: "marker why",
     Action.CREATED: "key marker ends_at",
-    Action.DELETE_INTENDED: "key (marker)",
-    Action.DELETED: "key (marker) (attempt)",
+    Action.DELETE_INTENDED: "key (marker) (rule) (policy)",
+    Action.DELETED: "key (marker) (attempt) (rule) (policy)",
     Action.SHOW_INTENDED: "key",
     Action.SHOW_REFUSED: "tried reason (count)",
     Action.SHOWN: "key",
@@ -87,7 +87,9 @@ def wrong(line: Mapping[str, Any]) -> Iterator[str]:
     if not needed <= set(details) <= known:
         yield f"{action} says {sorted(details)}, not {FIELDS[action]!r}"
     yield from (f"{action} has an empty {name}" for name in sorted(needed - _MAY_BE_EMPTY) if not details.get(name))
-    if action not in {Action.KEPT, Action.LEAK_REPORTED} and not action.startswith("audit:") and not line["request"]:
+    # A leaked key may be of any origin, also where a rule deletes it.
+    of_any_key = action in {Action.KEPT, Action.LEAK_REPORTED} or (action in _BY_EITHER and "rule" in details)
+    if not of_any_key and not action.startswith("audit:") and not line["request"]:
         yield f"{action} names no request"
     if action not in _BY_EITHER and (line["actor"] == SYSTEM) is not (action in _BY_LATCHKEY):
         yield f"{action} is said to be by {line['actor']}"

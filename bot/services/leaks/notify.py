@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from bot.domain.audit import Action
 from bot.domain.authority import Target
-from bot.domain.errors import Undeliverable
+from bot.domain.errors import CloudRefused, Undeliverable
 from bot.domain.keys import (
     ApiKey,
     KeyId,
@@ -30,12 +31,14 @@ from bot.services.browse.key import present
 from bot.services.browse.leaks import Leaks
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import CardAt
+from bot.services.keys.origin import Origin
 from bot.services.pages import end_of
 from bot.services.people.candidates import Candidates, closest
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import Notifier
-from bot.services.ports.store import Agenda, Cache, Clock
+from bot.services.ports.store import Agenda, Cache
+from bot.services.requests.transitions import Transitions
 from bot.services.review.audience import Recipients
 
 LOOK_AGAIN = timedelta(hours=1)
@@ -62,7 +65,8 @@ class LeakNotices:
     candidates: Candidates
     notifier: Notifier
     maker: Callable[[ApiKey], Awaitable[Request | None]]
-    clock: Clock
+    transitions: Transitions
+    origin: Origin
 
     async def step(self, item: Item) -> datetime | None:
         """Carry out an item `LEAK`; returns when to look again."""
@@ -70,7 +74,7 @@ class LeakNotices:
         target = await self._target(leak.key) if leak else None
         if leak is None or target is None:
             return None
-        is_gone = await present(leak.key, target, self.cloud) is None
+        is_gone = await self._is_gone(leak, target)
         maker = await self.maker(leak.key)
         name = await self.directory.name_of(target.owner.id)
         notice = LeakNotice(leak, "channel", target.owner, name, target.resource if leak.key.kind else None)
@@ -84,7 +88,7 @@ class LeakNotices:
         await self._tell(notice, target)
         if is_gone:
             return None
-        again = self.clock() + (LOOK_AGAIN if _is_placed(target) else LOOK_SOON)
+        again = self.transitions.clock() + (LOOK_AGAIN if _is_placed(target) else LOOK_SOON)
         if again >= leak.until:
             log.warning("a key that was reported as leaked still exists", extra={"key": leak.key.id})
             return None
@@ -94,7 +98,33 @@ class LeakNotices:
         """A request has moved on: where that deleted a reported key, its messages are brought up to date."""
         key = _deleted(request)
         if key is not None and await self.leaks.of(key) is not None:
-            await self.agenda.put(Item(ItemKind.LEAK, key), self.clock())
+            await self.agenda.put(Item(ItemKind.LEAK, key), self.transitions.clock())
+
+    async def _is_gone(self, leak: Leak, target: Target) -> bool:
+        """Whether the key no longer exists; where its rule says so, it is deleted first, with an intent on record."""
+        key, policy = leak.key, self.directory.policy()
+        is_gone = await present(key, target, self.cloud) is None
+        rule = policy.rule(Operation.DELETE, target)
+        if rule is None or rule.leaked != "delete" or rule.forbid or await self.directory.is_own(target.owner):
+            return is_gone
+        name, maker = f"leak-deletion:{key.id}", await self.maker(key)
+        found, request = await self.cache.get(name, str), maker.ask.id if maker else None
+        details = {"key": str(key.id), "rule": rule.name, "policy": policy.digest}
+        if not is_gone:
+            if found is None:
+                await self.transitions.record(Action.DELETE_INTENDED, request, **details)
+                await self._keep(name, _INTENDED, str, leak)
+            try:
+                await self.cloud.delete_key(key.id, key.owner or target.owner.id, target.resource)
+            except CloudRefused as error:
+                log.warning("a leaked key can't be deleted", extra={"key": key.id, "why": str(error)})
+                return False
+        elif found is None or found[0] != _INTENDED:
+            return True
+        await self.transitions.record(Action.DELETED, request, **details)
+        await self.origin.ended(key, _LEAKED)
+        await self._keep(name, _DONE, str, leak)
+        return True
 
     async def _target(self, key: ApiKey) -> Target | None:
         """Whose key it is and what it opens, by a catalog that was read again where it doesn't know the place."""
@@ -148,11 +178,14 @@ class LeakNotices:
         await self._keep(name, at, CardAt, notice.leak)
 
     async def _keep(self, name: str, value: object, of: type[object], leak: Leak) -> None:
-        now = self.clock()
+        now = self.transitions.clock()
         if now < leak.until:
             await self.cache.put(name, value, of, now=now, keep=leak.until - now)
 
 
+_INTENDED, _DONE = "intended", "done"
+"""How far a deletion by a rule is."""
+_LEAKED = "It was reported as leaked, and the policy deletes such keys at once."
 _NOWHERE = CardAt("", "")
 """Where a message is that Slack never takes."""
 _NOBODY = Person(SlackUserId(""), TeamId(""), "", "", Principal(""))

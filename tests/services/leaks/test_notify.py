@@ -1,23 +1,26 @@
 """What is told of a leaked key, to whom, and what people who manage it can do about it at once."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from bot.domain.audit import Action
 from bot.domain.catalog import Environment
-from bot.domain.keys import ApiKey, KeyId, Operation, Person, Principal
+from bot.domain.errors import CloudRefused
+from bot.domain.keys import ApiKey, KeyId, Operation, Person, Principal, Resource
 from bot.domain.kinds import Kind
 from bot.domain.leaks.report import COUNTS_FOR, Leak
 from bot.domain.policy import Match
-from bot.domain.requests import Pending
+from bot.domain.requests import Pending, Retired
 from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Delete, ReportLeak, Rotate
 from bot.services.requests.change import CONFIRM
-from tests.services.world import World, a_world
+from tests.services.world import World, a_world, check_audit
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, ERIN, FEMI, HOUR, OTTO
 from tests.support.fakes import FakeCloud
+from tests.support.faults import Fault, Plan
 
 KEY = KeyId("ABCD1234EFGH5678")
 
@@ -255,3 +258,81 @@ async def test_the_page_of_a_leaked_key_says_so() -> None:
 
         assert isinstance(page.view.leak, Leak)
         assert page.terms.approvals == 0
+
+
+# --- a rule that deletes at once -------------------------------------------------------------------------------------
+
+
+def deletes_at_once(world: World, **fields: Any) -> None:
+    """The rule for deletions lets Latchkey delete what leaked."""
+    rule = build.a_rule(1, Match(frozenset({Operation.DELETE})), leaked="delete", **fields)
+    world.policy = replace(world.policy, rules=(rule, *world.policy.rules))
+
+
+async def lines_of(world: World) -> list[tuple[str, str]]:
+    """What the audit log says of deletions, and by whom."""
+    about = {Action.DELETE_INTENDED, Action.DELETED, Action.RETIRED}
+    return [(line["action"], line["actor"]) for line in await world.audit() if line["action"] in about]
+
+
+async def test_a_rule_lets_latchkey_delete_a_leaked_key_at_once() -> None:
+    async with a_world() as world:
+        deletes_at_once(world)
+        shown = build.shown(key=a_leak(description="orders [lk:R1/1]"))
+        await world.seed(shown)
+        await reported(world, shown.key)
+        await world.settle(HOUR)
+
+        assert world.cloud.live() == []
+        assert all(notice.is_gone for _, notice in world.slack.leaks)
+        assert DANA.slack in told(world)
+        by = ["key:delete-intended", "key:deleted", "key:retired"]
+        assert await lines_of(world) == [(each, "latchkey") for each in by]
+        state = await world.state()
+        assert isinstance(state, Retired)
+        assert "reported as leaked" in state.why
+
+
+async def test_it_deletes_no_key_of_latchkeys_own_account_and_none_that_a_rule_protects() -> None:
+    async with a_world() as world:
+        deletes_at_once(world)
+        await reported(world, a_leak(Principal("sa-latchk")))
+        await world.settle(HOUR)
+        assert world.cloud.live() == [KEY]
+
+    async with a_world() as world:
+        deletes_at_once(world, forbid="Ask the platform team.")
+        await reported(world, a_leak())
+        await world.settle(HOUR)
+        assert world.cloud.live() == [KEY]
+
+
+class Refusing(FakeCloud):
+    """A Confluent that lets Latchkey delete nothing."""
+
+    async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
+        raise CloudRefused(status=403, detail="not authorized", reference="R-9")
+
+
+async def test_where_confluent_refuses_people_are_told_all_the_same() -> None:
+    async with a_world(cloud=Refusing) as world:
+        deletes_at_once(world)
+        assert set(await reported(world, a_leak())) == {"C01", ERIN.slack, FEMI.slack}
+        assert not any(notice.is_gone for _, notice in world.slack.leaks)
+
+
+@pytest.mark.parametrize("fault", [Fault.KILL_BEFORE, Fault.KILL_AFTER, Fault.ERROR_BEFORE, Fault.ERROR_AFTER])
+@pytest.mark.parametrize("call", ["audit.append", "cache.put", "cloud.delete_key", "cloud.key"])
+async def test_whatever_happens_the_key_is_deleted_with_its_intent_before_and_its_outcome_after(
+    call: str, fault: Fault
+) -> None:
+    for number in range(8):
+        async with a_world(Plan({(call, number): fault})) as world:
+            deletes_at_once(world)
+            world.cloud.add(a_leak())
+            await world.click(ReportLeak((KEY,)), OTTO)
+            await world.settle(2 * HOUR)
+
+            assert world.cloud.live() == []
+            await check_audit(world)
+            assert set(told(world)) == {"C01", ERIN.slack, FEMI.slack}
