@@ -167,6 +167,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
             "mint": "on_approval",
             "user_keys": True,
             "risk": "normal",
+            "leaked": "ask",
         }
     )
     assert answer["barred"] == snapshot(
