@@ -159,6 +159,7 @@ class Requester(Member):
                 2,
                 lambda: self._change("delete", lambda: {"word": "CONFIRM", "Reason": "It is no longer used"}),
             ),
+            "report a leak": (1, lambda: self._change("leaked", dict)),
             "cancel": (1, lambda: self.press(dm, "Cancel request")),
             "replace a lost key": (3, lambda: self.press(dm, "Replace key")),
             "keep the old key": (1, lambda: self.press(dm, "Keep 1 more day")),
@@ -258,9 +259,19 @@ class Approver(Member):
         return {
             "approve": (12, lambda: self.press(APPROVALS_CHANNEL, "Approve")),
             "approve, double click": (1, lambda: self.press(APPROVALS_CHANNEL, "Approve", times=2)),
+            "delete a leaked key": (1, self._delete_leaked),
             "deny": (1, lambda: self.below("Deny", APPROVALS_CHANNEL, "Not this week.")),
             "look": (1, self.home),
         }
+
+    async def _delete_leaked(self) -> str:
+        if not await self.press(APPROVALS_CHANNEL, "Delete now"):
+            return ""
+        await self.client.wait_for(lambda: self.client.modal and not is_loading(self.client.modal))
+        if not (self.client.modal and self.client.modal.get("submit")):
+            await self.client.close(everything=True)
+            return "refused"
+        return await self.sent({"word": "CONFIRM"})
 
 
 def _actions(message: Json, text: str) -> Iterator[Json]:
