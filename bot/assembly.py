@@ -31,6 +31,7 @@ from bot.services.keys.lifecycle import Lifecycle
 from bot.services.keys.origin import Origin
 from bot.services.keys.probe import Probes, chance
 from bot.services.keys.reconcile import Orphans, Reconciliation
+from bot.services.keys.removal import Removal
 from bot.services.keys.reveal import Delivery
 from bot.services.keys.role_bindings import RoleBindings
 from bot.services.keys.service_accounts import Accounts
@@ -198,7 +199,8 @@ def compose(ports: Ports) -> Services:
         lifecycle,
         Probes(transitions, requests, ports.prober, ports.jitter),
     )
-    delivery = Delivery(transitions, directory, expiry, lifecycle, creation, ports.notifier, refusals)
+    removal = Removal(transitions, directory, refusals)
+    delivery = Delivery(transitions, directory, expiry, lifecycle, creation, ports.notifier, refusals, removal)
 
     digests = Digests(directory, catalog, cloud, cache, requests, ports.keeps, recipients, clock)
     agenda, keeps, notifier = ports.agenda, ports.keeps, ports.notifier

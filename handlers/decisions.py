@@ -21,6 +21,7 @@ from bot.services.commands import (
     DropFormer,
     KeepFormer,
     Question,
+    RemoveAccess,
     Replace,
     Reply,
     Saved,
@@ -47,6 +48,7 @@ _COMMANDS: Mapping[str, Callable[[Body], Deed]] = {
     ids.SAVED: lambda body: Saved(*read.key_ref(body)),
     ids.REPLACE: lambda body: Replace(*read.key_ref(body)),
     ids.DROP_FORMER: lambda body: DropFormer(*read.key_ref(body)),
+    ids.REMOVE_ACCESS: lambda body: RemoveAccess(*read.key_ref(body)),
     ids.KEEP_FORMER: lambda body: _longer(*read.key_until(body)),
 }
 

@@ -76,11 +76,10 @@ def decide(
     if (reason := _never(rule, ask, requester) or _not_offered(policy, ask)) is not None:
         return Forbidden(rule.name, reason)
     terms = _held_to(shown, rule.terms(policy.table), ask)
-    is_admin = authority(requester, target) is not None and not _lacks_line(requester)
-    manages = is_admin or (ask.operation in CHANGES and _owns(requester, ask))
-    if manages and ask.leaked and ask.operation is Operation.DELETE:
+    is_manager = manages(requester, target) or (ask.operation in CHANGES and _owns(requester, ask))
+    if is_manager and ask.leaked and ask.operation is Operation.DELETE:
         return Allowed(replace(terms, approvals=0))
-    if rule.approvals >= 1 or manages:
+    if rule.approvals >= 1 or is_manager:
         return _count(terms, ask, approvers)
     if rule.otherwise is None:
         return Forbidden(rule.name, _no_authority(requester, target))
@@ -119,6 +118,11 @@ def refusal(ask: Ask, approver: HeldRoles, names: Mapping[str, str] = _NAMELESS)
     if (wanted := beyond(approver, ask.bindings)) is not None:
         return f"Your Confluent roles don't let you grant {in_words(wanted)} (you have {_held(approver, names)})."
     return NO_LINE if _lacks_line(approver) else None
+
+
+def manages(held_roles: HeldRoles, target: Target) -> bool:
+    """Whether this person manages the key: may do alone what gives nobody more than they have."""
+    return authority(held_roles, target) is not None and not _lacks_line(held_roles)
 
 
 def _lacks_line(held_roles: HeldRoles) -> bool:

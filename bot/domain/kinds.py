@@ -133,6 +133,9 @@ class KindRow:
     """The names in CRNs of what roles can be granted on with a key of the kind: inside its resource, or around it."""
     inner: str = ""
     """The name in CRNs by which a resource stands before its parts once more, where it does."""
+    grant: str = ""
+    """The flags of `confluent iam rbac role-binding create` for a role that a key of the kind needs at least, with
+    `PREFIX` for the beginning of names; "" where it needs none of its own."""
     is_only_one: bool = False
     """Whether an environment usually has one, which the form then chooses."""
     opens_organization: bool = False
@@ -204,6 +207,10 @@ class Kind(StrEnum):
         element="cloud-cluster",
         parts=("topic", "group", "transactional-id"),
         inner="kafka",
+        grant=(
+            "--role DeveloperRead --environment {environment} --cloud-cluster {id} --kafka-cluster {id} "
+            "--resource Topic:PREFIX --prefix"
+        ),
         prefix="lkc-",
         bootstrap="Bootstrap server",
         endpoint="REST endpoint",
@@ -227,6 +234,10 @@ class Kind(StrEnum):
         plural="schema_registries",
         element="schema-registry",
         parts=("subject",),
+        grant=(
+            "--role DeveloperRead --environment {environment} --schema-registry-cluster {id} "
+            "--resource Subject:PREFIX --prefix"
+        ),
         prefix="lsrc-",
         probe="/subjects",
         is_only_one=True,
@@ -269,6 +280,7 @@ class Kind(StrEnum):
         plural="flink_regions",
         element="flink-region",
         parts=("environment",),
+        grant="--role FlinkDeveloper --environment {environment}",
         probe="/sql/v1/organizations/{organization}/environments/{environment}/statements?page_size={size}",
         api=Api(version="fcpm/v2", kind="Region", is_sent=True, service="FLINK", lists_miss_keys=True),
         limits=_CLUSTER,

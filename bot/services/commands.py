@@ -230,6 +230,15 @@ class KeepFormer:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveAccess:
+    """`Remove access`, on the page of a key: of the roles that came with it."""
+
+    request: RequestId
+    attempt: int
+    kind: Literal["remove-access"] = "remove-access"
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
     """A key of the weekly review is to stay, for this reason. `digest` is the message of the review."""
 
@@ -266,7 +275,9 @@ class Anyway:
     kind: Literal["anyway"] = "anyway"
 
 
-Act: TypeAlias = Approve | Deny | Cancel | Question | Reply | Show | Saved | Replace | DropFormer | KeepFormer
+Act: TypeAlias = (
+    Approve | Deny | Cancel | Question | Reply | Show | Saved | Replace | DropFormer | KeepFormer | RemoveAccess
+)
 """What is done to a request that is there."""
 Deed: TypeAlias = Check | Back | Send | Edit | Delete | Rotate | Extend | Keep | KeepShown | ReportLeak | Anyway | Act
 

@@ -100,6 +100,7 @@ def table(
         Route(commands.Replace, delivery.replace, "Replaced", SurfaceKind.KEY),
         Route(commands.DropFormer, delivery.drop_former, "Old key", SurfaceKind.KEY),
         Route(commands.KeepFormer, delivery.keep_former, "Old key", SurfaceKind.KEY),
+        Route(commands.RemoveAccess, delivery.remove_access, "Access", SurfaceKind.KEY),
     )
     return rows  # noqa: RET504 - see above
 

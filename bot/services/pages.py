@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from bot.domain.access import Offer, WantedBinding
+from bot.domain.access import GivenBinding, Offer, WantedBinding
 from bot.domain.catalog import Endpoints, Environment, Region
 from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
 from bot.domain.leaks.report import Leak
 from bot.domain.readiness import Probe
-from bot.domain.requests import Keyed, Request, Terms, Withdrawn
+from bot.domain.requests import Keyed, Living, Request, Terms, Withdrawn
 from bot.services.commands import Draft
 
 
@@ -142,6 +142,19 @@ class KeyView:
     """Whether its reader asked for it, and can still see its secret."""
     leak: Leak | None = None
     """The report that it leaked; of one key alone, not of those in a list."""
+    manages: bool = False
+    """Whether its reader manages the key, and so can take back the access that came with it."""
+
+    @property
+    def access(self) -> tuple[GivenBinding, ...]:
+        """The roles that came with it."""
+        return self.request.grant.bindings if isinstance(self.request, Keyed) else ()
+
+    @property
+    def can_remove_access(self) -> bool:
+        """Whether there is access that its reader can take back."""
+        is_there = any(each.state == "given" for each in self.access)
+        return self.manages and is_there and isinstance(self.request, Living)
 
     @property
     def needs_reason(self) -> bool:

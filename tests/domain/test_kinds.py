@@ -23,6 +23,7 @@ OPTIONAL = {
     "readiness",
     "parts",
     "inner",
+    "grant",
 }
 OF_A_PLACE = {"plural", "element"}
 OF_THE_ORGANIZATION = {"purpose", "reach"}

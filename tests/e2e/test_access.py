@@ -231,3 +231,72 @@ async def test_access_that_was_put_into_the_forms_private_metadata_is_seen_by_ev
         assert ("topics starting with" in said, "secrets-" in said) == (True, True)
         await it.dana.submit()
         await it.card_says("secrets-")
+
+
+# On the page of the key.
+
+
+async def test_who_manages_the_key_removes_its_access_on_its_page(tmp_path: Path) -> None:
+    wish = Wish(name="orders reader", access=(("Read topics", "clicks-"),))
+    async with play(tmp_path) as it:
+        before = held(it, "sa-orders")
+        key = await obtain(it, wish)
+        assert held(it, "sa-orders") != before
+        await it.dana.command(f"/apikey show {key}")
+        await it.dana.see("API keys in Confluent Cloud")
+        assert "Remove access" not in str(it.dana.front())
+
+        await it.erin.command(f"/apikey show {key}")
+        await it.erin.see("topics starting with")
+        await it.erin.click("Remove access")
+        await it.erin.see("The access is being removed. Anything that needs it will stop working. The key stays.")
+        await it.until(lambda: held(it, "sa-orders") == before, "access taken back", step=1)
+        assert key in it.our_keys()
+        await it.erin.close(everything=True)
+        await it.erin.command(f"/apikey show {key}")
+        await it.erin.see("(removed)")
+        assert "Remove access" not in str(it.erin.front())
+        await it.dana.wait_for(lambda: "(removed)" in str(it.dana.messages()), "that it is gone in her own message")
+
+
+# Where nothing is chosen.
+
+
+@pytest.mark.parametrize(
+    ("wish", "flags"),
+    [
+        (
+            Wish(NEW),
+            (
+                "--role DeveloperRead --environment env-dev001 --cloud-cluster lkc-dev001 --kafka-cluster lkc-dev001 "
+                "--resource Topic:PREFIX --prefix"
+            ),
+        ),
+        (
+            Wish(NEW, kind="schema-registry", cluster="lsrc-dev01"),
+            (
+                "--role DeveloperRead --environment env-dev001 --schema-registry-cluster lsrc-dev01 "
+                "--resource Subject:PREFIX --prefix"
+            ),
+        ),
+    ],
+    ids=["kafka", "schema-registry"],
+)
+async def test_a_new_account_without_access_comes_with_the_command_that_grants_it(
+    tmp_path: Path, wish: Wish, flags: str
+) -> None:
+    command = "confluent iam rbac role-binding create --principal User:"
+    async with play(tmp_path) as it:
+        assert f"{command}SERVICE_ACCOUNT_ID {flags}" in await review(it.dana, wish)
+        await it.dana.submit()
+        await it.card_says(f"{command}SERVICE_ACCOUNT_ID {flags}")
+        await admin(it).click("Approve", beside=wish.name, in_channel=APPROVALS_CHANNEL)
+        await is_made(it, wish.name)
+
+        await it.dana.see(f"{command}{made_account(it)} {flags}")
+
+
+async def test_an_account_that_exists_and_one_with_access_come_without_that_command(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        for wish in (Wish(name="no new account"), WITH_ACCESS):
+            assert "role-binding create" not in words_of(await ask(it, it.dana, wish))

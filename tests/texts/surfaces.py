@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
-from bot.domain.access import OFFERS, WantedBinding
+from bot.domain.access import OFFERS, GivenBinding, WantedBinding
+from bot.domain.access import State as GivenState
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Environment, Quota, Region
 from bot.domain.conversation import Remark
@@ -87,6 +88,8 @@ def messages() -> Iterator[Message]:
 def requests() -> dict[str, Request]:
     """Requests in every state, with those that read differently: each operation, account and scope."""
     two = build.terms(approvals=2, rule="production")
+    with_access = build.an_ask(bindings=(WRITE, READ))
+    given = (GivenBinding(WRITE, "given"), GivenBinding(READ, "existed"))
     question = Remark("C1", 1, ERIN.slack, ERIN.name, "Which topics do you need?", NOW)
     reply = Remark("C2", 2, DANA.slack, DANA.name, "All of orders-*.", NOW, ERIN.slack, is_direct=True)
     asks: dict[str, dict[str, Any]] = {
@@ -114,6 +117,8 @@ def requests() -> dict[str, Request]:
         "pending, changed": build.pending(terms=two, changed="The policy now requires 2 approvals."),
         "approved, in trouble": build.approved(trouble="Confluent Cloud didn't answer."),
         "ready, working": build.ready(life=Life(probe=Probe("works", NOW, None, 3, NOW))),
+        "ready, new account": build.ready(ask=build.an_ask(owner=NEW), key=build.a_key(owner=ACCOUNT.id)),
+        "shown, access": build.shown(ask=with_access, grant=replace(build.a_grant(), bindings=given)),
         "shown, expiring": build.shown(life=Life(ends_at=NOW + 30 * DAY, reminded=1)),
         "shown, replacing": build.shown(
             ask=build.a_change(Operation.ROTATE, overlap=2 * DAY), life=Life(former=ReplacedKey(NOW + DAY))
@@ -204,6 +209,10 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     view, terms = _key_view(), build.terms()
     foreign = replace(view, request=None, key=build.a_key(marker="", name=""), secret_waits=False)
     yield "key", page(pages.KeyPage(view))
+    ask = build.an_ask(bindings=(WRITE, READ))
+    given = tuple(GivenBinding(wanted, each) for wanted in (WRITE, READ) for each in get_args(GivenState))
+    came_with = build.shown(ask=ask, grant=replace(build.a_grant(), bindings=given))
+    yield "key, access", page(pages.KeyPage(replace(view, request=came_with, manages=True)))
     yield "key, foreign", page(pages.KeyPage(foreign))
     for name, request in build.states().items():
         if isinstance(request, Keyed):

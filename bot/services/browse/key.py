@@ -14,7 +14,7 @@ from typing import TypeVar
 from bot.domain.authority import HeldRoles, Target, may_see
 from bot.domain.catalog import Endpoints
 from bot.domain.deadlines import end_of_life, has_expired
-from bot.domain.decision import Forbidden, decide
+from bot.domain.decision import Forbidden, decide, manages
 from bot.domain.errors import CloudRefused, NotFound, Refused, Tampered, Unavailable, plain
 from bot.domain.keys import (
     ApiKey,
@@ -195,6 +195,7 @@ class KeyViews:
             is_own=target.owner.id == own,
             age=self.clock() - key.created_at if key.created_at else None,
             secret_waits=isinstance(request, Ready) and request.ask.requester.slack == held_roles.person.slack,
+            manages=manages(held_roles, target),
         )
 
     async def key_page(self, key: KeyId, held_roles: HeldRoles, notice: str = "") -> KeyPage:

@@ -12,10 +12,11 @@ from bot.domain.audit import Action
 from bot.domain.errors import Conflict, LatchkeyError, Refused, plain
 from bot.domain.keys import NewServiceAccount, Owner, Person, RequestId, Secret, ServiceAccount
 from bot.domain.requests import Confirmed, Granted, Keyed, Life, Offered, Ready, Request, Revealing, Shown, Undelivered
-from bot.services.commands import Click, DropFormer, KeepFormer, Replace, Saved, Show
+from bot.services.commands import Click, DropFormer, KeepFormer, RemoveAccess, Replace, Saved, Show
 from bot.services.keys.create import ON_ITS_WAY, Creation
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.lifecycle import Lifecycle, former_of
+from bot.services.keys.removal import Removal
 from bot.services.keys.service_accounts import settlement
 from bot.services.pages import Handover
 from bot.services.people.directory import Directory
@@ -40,6 +41,7 @@ class Delivery:
     creation: Creation
     notifier: Notifier
     refusals: Refusals
+    removal: Removal
 
     async def show(self, deed: Show, click: Click) -> str | None:
         """Show the secret in answer to this click. Returns what to say instead, when there is nothing to show."""
@@ -96,6 +98,10 @@ class Delivery:
     async def keep_former(self, deed: KeepFormer, click: Click) -> str:
         """Let the key that this one replaced live a day longer; see `KeepFormer`."""
         return await self.lifecycle.longer(await self._present(deed, click), click.by, seen=deed.until)
+
+    async def remove_access(self, deed: RemoveAccess, click: Click) -> str:
+        """Have the roles deleted that came with this key; see `Removal`."""
+        return await self.removal.remove(deed, click)
 
     async def _present(self, deed: DropFormer | KeepFormer | Replace, click: Click) -> Stored[Request]:
         """The request, if the button is about its present key. Raises `Refused` otherwise."""

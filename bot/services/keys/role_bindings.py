@@ -28,6 +28,8 @@ from bot.services.requests.transitions import STRAGGLER, Transitions, With
 
 _NOBODY = Principal("")
 _LOST = "its answer was lost"
+_OURS = frozenset({"intended", "given"})
+"""Where Latchkey created a role binding, or may have."""
 Waiting = TypeVar("Waiting", states.Approved, states.Offered)
 
 
@@ -195,10 +197,16 @@ class RoleBindings:
 
 def give_up(request: states.Request, transitions: Transitions) -> tuple[states.Request, Sequence[Event]]:
     """The same request, with what Latchkey created for it to be deleted, and what has to be on record before that."""
-    ours = [each for each in bindings_of(request) if each.state in {"intended", "given"}]
+    ours = [each for each in bindings_of(request) if each.state in _OURS]
     left = [replace(each, state="unwanted") if each in ours else each for each in bindings_of(request)]
     events = [_event(transitions, Action.BINDING_DELETE_INTENDED, request, each) for each in ours]
     return with_bindings(request, left), events
+
+
+def removal_asked(request: states.Request, transitions: Transitions, by: str) -> Sequence[Event]:
+    """Who asked for what Latchkey created to be deleted, an audit event for each."""
+    ours = [each for each in bindings_of(request) if each.state in _OURS]
+    return [transitions.event(Action.BINDING_REMOVAL_ASKED, request.ask.id, by, **_about(each)) for each in ours]
 
 
 def bindings_of(request: states.Request) -> Sequence[GivenBinding]:

@@ -1,11 +1,13 @@
 """The roles that an account is granted with its key, in words. Pure."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.domain.access import EVERYTHING, WantedBinding
+from bot.domain.access import EVERYTHING, GivenBinding, WantedBinding
 from bot.domain.keys import Resource
-from bot.slack.blocks.text import Bold, Code, Row, flat
+from bot.slack.blocks.text import Block, Bold, Code, Row, flat, lines, preformatted
 
+_CREATE = "confluent iam rbac role-binding create"
 _NOUNS: Mapping[str, tuple[str, str]] = {
     "topic": ("topic", "topics"),
     "group": ("consumer group", "consumer groups"),
@@ -30,6 +32,39 @@ def access_rows(heading: str, bindings: Iterable[WantedBinding], resource: Resou
     """The roles below a heading, each in a row of its own; nothing where there is none."""
     roles = [["• ", *role_row(each, resource)] for each in bindings]
     return [[Bold(heading)], *roles] if roles else []
+
+
+def granted_rows(given: Sequence[GivenBinding], resource: Resource) -> Sequence[Row]:
+    """The roles that came with a key, and what became of each; nothing where none was asked for."""
+    rows = [["• ", *role_row(each.wanted, resource), _BECAME.get(each.state, "")] for each in given]
+    return [[Bold("Access granted with this key:")], *rows] if rows else []
+
+
+_BECAME: Mapping[str, str] = {
+    "planned": " (not yet)",
+    "intended": " (not yet)",
+    "existed": " (the account already had it)",
+    "unwanted": " (being removed)",
+    "removed": " (removed)",
+}
+
+
+def removal(given: Iterable[GivenBinding]) -> str:
+    """What `Remove access` asks once more: how much it takes."""
+    count = sum(each.state == "given" for each in given)
+    what = "the role" if count == 1 else f"the {count} roles"
+    stops = "Anything that needs this access will stop working. The key stays."
+    return f"This removes {what} that Latchkey granted with this key. {stops}"
+
+
+def by_hand(heading: str, resource: Resource, account: str = "SERVICE_ACCOUNT_ID") -> list[Block]:
+    """The command that grants a role to an account without access; nothing for a key that needs none of its own."""
+    flags = resource.kind.row.grant
+    if not flags:
+        return []
+    place = {"environment": shlex.quote(resource.environment), "id": shlex.quote(resource.id)}
+    command = f"{_CREATE} --principal User:{shlex.quote(account)} {flags.format(**place)}"
+    return [lines([heading]), preformatted(command)]
 
 
 def everything(bindings: Iterable[WantedBinding]) -> str:

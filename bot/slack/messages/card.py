@@ -26,7 +26,7 @@ from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, asking, button, divider, fields, header
 from bot.slack.blocks.newer import Surface, alert
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, context, cut, flat, lines, quote
-from bot.slack.messages.access import access_rows, everything, role_row
+from bot.slack.messages.access import access_rows, by_hand, everything, role_row
 from bot.slack.messages.progress import Rows, by_policy, progress
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
@@ -39,6 +39,7 @@ _ASK = {
 }
 SOON = "New keys can be rejected for a few minutes. If that happens, wait a bit and try again."
 UNNAMED = "(no name)"
+_NO_ACCESS = "No access was requested with it. Someone has to grant it roles afterward, for example with:"
 CALLED = 60
 """Characters of a name in a question."""
 Fact: TypeAlias = tuple[str, Row]
@@ -366,7 +367,8 @@ def _account_now(request: Request) -> list[Block]:
     if not isinstance(request, Pending) or not (ask.makes_key or ask.operation is Operation.EXTEND):
         return []
     if isinstance(ask.owner, NewServiceAccount):
-        return [lines([Bold("Current roles: "), "none. The service account is created together with the key."])]
+        now = lines([Bold("Current roles: "), "none. The service account is created together with the key."])
+        return [now] if ask.bindings else [now, *by_hand(_NO_ACCESS, ask.resource)]
     found = request.access or Access()
     roles = "unknown" if found.roles is None else "; ".join(found.roles) or "none"
     more = f"; and {found.more} more" if found.more else ""

@@ -2,7 +2,7 @@
 
 from bot.domain.deadlines import end_of_life, ends_at_confluent, longest_overlap
 from bot.domain.errors import plain
-from bot.domain.keys import KeyId, Operation
+from bot.domain.keys import KeyId, NewServiceAccount, Operation
 from bot.domain.requests import (
     Approved,
     Confirmed,
@@ -22,6 +22,7 @@ from bot.domain.requests import (
 )
 from bot.slack.blocks.kit import actions, asking, button
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines, told
+from bot.slack.messages.access import by_hand, granted_rows
 from bot.slack.messages.card import SOON, called, key_buttons, show_secret
 from bot.slack.messages.progress import Rows, making
 from bot.slack.messages.readiness import readiness_rows
@@ -31,6 +32,7 @@ from bot.slack.payloads import ids
 
 Message = tuple[list[Block], str]
 _SEE_NEWEST = "See the latest message."
+_NO_ACCESS = "Its service account is new and has no access. Someone who can grant roles can run, for example:"
 _STOPS = "Anything still using it will stop working."
 
 
@@ -151,7 +153,8 @@ def _keyed(request: Keyed) -> list[Block]:
     blocks = [lines(*_of_key(request))]
     ref = ids.key_ref(request.ask.id, request.attempt)
     if isinstance(request, Ready | Shown | Confirmed):
-        blocks += _readiness(request)
+        granted = granted_rows(request.grant.bindings, request.ask.resource)
+        blocks += [*([lines(*granted)] if granted else _no_access(request)), *_readiness(request)]
     if isinstance(request, Ready):
         blocks.append(show_secret(request))
     former = request.life.former if isinstance(request, Shown | Confirmed | Retired) else None
@@ -171,6 +174,12 @@ def _keyed(request: Keyed) -> list[Block]:
     if isinstance(request, Shown) or (isinstance(request, Undelivered) and not request.news):
         buttons.append(button("Replace key", ids.REPLACE, ref))
     return [*blocks, actions(*buttons)] if buttons else blocks
+
+
+def _no_access(request: Ready | Shown | Confirmed) -> list[Block]:
+    """How to grant access to an account that was created for this key alone, until its secret is saved."""
+    is_new = isinstance(request.ask.owner, NewServiceAccount) and not isinstance(request, Confirmed)
+    return by_hand(_NO_ACCESS, request.ask.resource, request.key.owner) if is_new and request.key.owner else []
 
 
 def _manage(request: Living) -> Block:

@@ -9,15 +9,28 @@ from datetime import timedelta
 
 from bot.domain.deadlines import lifetime
 from bot.domain.keys import Operation
-from bot.domain.requests import Withdrawn
+from bot.domain.requests import Keyed, Request, Withdrawn
 from bot.services.commands import fingerprint
 from bot.services.form.validate import LIMITS
 from bot.services.pages import ChangePage, DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.requests.change import CONFIRM
-from bot.slack.blocks.kit import actions, field, fields, header, menu, modal, option, redrawn, text_input
+from bot.slack.blocks.kit import (
+    actions,
+    asking,
+    button,
+    field,
+    fields,
+    header,
+    menu,
+    modal,
+    option,
+    redrawn,
+    text_input,
+)
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, flat, lines, mrkdwn, quote
 from bot.slack.messages import snippets
+from bot.slack.messages.access import granted_rows, removal
 from bot.slack.messages.card import key_buttons, needs, owner_row, resource_row, title_row
 from bot.slack.messages.progress import WAITS, Rows, progress
 from bot.slack.messages.state import state
@@ -51,12 +64,23 @@ def key(content: KeyPage) -> Block:
     if view.key.description.strip():
         blocks += [lines([Bold("Description")]), quote(view.key.description)]
     blocks.append(lines([Bold("History")], *_history(view)))
+    if granted := granted_rows(view.access, view.resource):
+        blocks.append(lines(*granted))
     if view.key.kind is not None:
         blocks.append(snippets.select(view.key.kind, ids.SNIPPET_BLOCK, ids.KEY_SNIPPET))
-    if view.may:
-        blocks.append(actions(*key_buttons(view.key.id, [each for each in _ORDER if each in view.may])))
+    buttons = key_buttons(view.key.id, [each for each in _ORDER if each in view.may])
+    if view.request is not None and view.can_remove_access:
+        buttons.append(_remove_access(view, view.request))
+    if buttons:
+        blocks.append(actions(*buttons))
     blocks.append(mrkdwn(f"<{CONSOLE}|API keys in Confluent Cloud>"))
     return modal("API key", blocks, callback=ids.PAGE, metadata=view.key.id)
+
+
+def _remove_access(view: KeyView, request: Request) -> Block:
+    ref = ids.key_ref(request.ask.id, request.attempt if isinstance(request, Keyed) else 0)
+    text = "Remove access"
+    return asking(button(text, ids.REMOVE_ACCESS, ref), "Remove access?", removal(view.access), text, danger=True)
 
 
 def edit(content: EditPage) -> Block:

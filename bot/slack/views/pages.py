@@ -21,7 +21,7 @@ from bot.services.text import duration
 from bot.slack.blocks.kit import actions, button, divider, field, fields, header, modal, text_input
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Row, context, flat, lines, mrkdwn, quote, told
-from bot.slack.messages.access import access_rows
+from bot.slack.messages.access import access_rows, by_hand
 from bot.slack.messages.card import Fact, account, for_what, kind_of, needs, place, risk
 from bot.slack.payloads import ids
 from bot.slack.views import key as key_pages
@@ -29,6 +29,10 @@ from bot.slack.views import keys as key_list
 from bot.slack.views.approvers import who
 from bot.slack.views.form import form
 
+_NO_ACCESS = (
+    "The new service account has no access. Choose it with “Edit request”, or have someone grant it afterward, "
+    "for example with:"
+)
 DENYING = "Deny this request"
 _STUCK = "If this page doesn't change within two minutes, close it. /apikey requests shows whether anything was sent."
 
@@ -102,7 +106,7 @@ def review(content: ReviewPage) -> Block:
         header(f"{kind_of(content.resource)}{for_what(content.resource)}"),
         *risk(terms, Operation.CREATE, owner, content.resource, "modal", content.bindings),
         *_facts(content),
-        *([lines(*granted)] if granted else []),
+        *([lines(*granted)] if granted else by_hand(_NO_ACCESS, content.resource) if is_new else []),
         quote(draft.reason),
         *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
         *_alike(content),
