@@ -283,7 +283,7 @@ def test_a_flink_region_where_nothing_runs_yet_is_answered_where_its_environment
 def test_a_deletion_by_somebody_who_does_not_manage_the_key_is_explained(org: Path, policy: Path) -> None:
     text = run(org, "explain", *PROD, "--operation", "delete", "--policy", str(policy)).stdout
 
-    assert text.partition("\n\nWhat")[0] == snapshot("""\
+    assert text.partition("\n\nThe roles")[0] == snapshot("""\
 Dana Okafor <dana@acme.example> (u-dana01, Slack U0DANA) wants to delete a Kafka key
   for     orders (lkc-prod01) in production (env-prod01)
   owner   orders-service (sa-orders)
@@ -302,7 +302,7 @@ def test_a_rotation_and_an_extension_say_what_becomes_of_the_keys(org: Path, tmp
     def told(operation: str, defaults: str) -> str:
         policy.write_text(f"{{version: 1, channel: C0APPROVE, defaults: {{lifetime: 90d, {defaults}}}}}")
         text = run(org, "explain", *DEV, "--operation", operation, "--policy", str(policy)).stdout
-        return text.partition("Rule: ")[2].partition("\n\nWhat")[0]
+        return text.partition("Rule: ")[2].partition("\n\nThe roles")[0]
 
     assert told("rotate", "overlap: 2d") == snapshot("""\
     "one approval for every new key"
