@@ -28,6 +28,7 @@ from bot.services.commands import (
     Show,
 )
 from bot.services.form.validate import MESSAGE
+from bot.services.text import is_same_text
 from bot.slack.blocks.text import Block, flat
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body
@@ -59,6 +60,7 @@ _REPLY = (ids.MESSAGE_BLOCK, MESSAGE, "Write a reply.")
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to them all, and to those that ask for a text first."""
+    _confirmations(app, context)
 
     @app.action(ids.any_of(*_COMMANDS))
     async def button(ack: AsyncAck, body: Body) -> None:
@@ -99,6 +101,36 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     async def answered(ack: AsyncAck, body: Body) -> None:
         request, number = read.numbered(read.metadata(body))
         await context.text(ack, body, _REPLY, lambda text: Reply(request, number, text), conversation.REPLYING)
+
+
+def _confirmations(app: AsyncApp, context: ListenerContext) -> None:
+    """Listen to approvals for which something is typed first."""
+
+    @app.action(ids.CONFIRM)
+    async def confirm(ack: AsyncAck, body: Body) -> None:
+        opening, deed = read.opening(body), Approve(*read.key_ref(body))
+        can = partial(context.decisions.approvable, deed, context.click(body, deed))
+
+        async def job() -> None:
+            view = await context.open(opening.trigger, pages.working(pages.APPROVING))
+            await context.fill(view, lambda: _approval(can))
+
+        await context.begin(ack, opening, pages.APPROVING, job())
+
+    @app.view(ids.APPROVAL)
+    async def confirmed(ack: AsyncAck, body: Body) -> None:
+        kept, word = read.as_kept(read.metadata(body)), read.typed(body, ids.WORD_BLOCK)
+        name = kept.get("name", "")
+        if not is_same_text(word, name):
+            problem = f"This isn't the name. Type {name}, or close this page. Nothing was approved."
+            await ack(response_action="errors", errors=read.under(body, {ids.WORD_BLOCK: problem}))
+            return
+        deed = Approve(*read.numbered(kept.get("request", "")), word=word)
+        await context.submit(ack, body, deed, pages.working(pages.APPROVING))
+
+
+async def _approval(can: Callable[[], Awaitable[Pending]]) -> Block:
+    return pages.approve(await can())
 
 
 async def _open(

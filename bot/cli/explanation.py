@@ -1,6 +1,7 @@
 """An explanation for people who run Confluent Cloud, as text and as JSON. The keys of the JSON are a promise."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from html import unescape
 from typing import TypeAlias
@@ -154,6 +155,8 @@ def terms_of(rule: Rule, approvals: int, ask: Ask) -> dict[str, object]:
         "user_keys": rule.user_keys,
         "risk": "high" if is_high_risk(rule.risk, ask.operation, ask.resource) else "normal",
         "leaked": rule.leaked,
+        "ticket": asdict(rule.ticket) if rule.ticket else None,
+        "confirm": rule.confirm or None,
     }
 
 
@@ -192,6 +195,7 @@ def _rule(explanation: Explanation) -> Iterator[str]:
         yield f"          (none for people who manage such a key{owners})"
     if is_high_risk(rule.risk, explanation.ask.operation, explanation.ask.resource):
         yield "          high risk: the card and the review page show a warning, and Approve requires confirmation"
+    yield from _asked(rule)
     most = f"at most {long(rule.lifetime)}" if rule.lifetime else "unlimited"
     match explanation.ask.operation:
         case Operation.CREATE | Operation.ROTATE as operation:
@@ -205,6 +209,15 @@ def _rule(explanation: Explanation) -> Iterator[str]:
         case Operation.EDIT | Operation.DELETE as operation:
             at_once = operation is Operation.DELETE and rule.leaked == "delete"
             yield from ["          a key that is reported as leaked is deleted at once"] if at_once else []
+
+
+def _asked(rule: Rule) -> Iterator[str]:
+    """What the rule asks of approvers and of the requester."""
+    if rule.confirm and rule.most_approvals:
+        yield "          approvers type the name of the resource before they approve"
+    if rule.ticket:
+        must = "must" if rule.ticket.required else "can"
+        yield f"          the request {must} name a ticket that matches {rule.ticket.pattern}"
 
 
 def _told(rule: Rule) -> str:

@@ -1,11 +1,27 @@
-"""What people approved: each approval, and what enough of them gave."""
+"""What people approved: on which terms, each approval, and what enough of them gave."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from urllib.parse import quote
 
 from bot.domain.access import GivenBinding
 from bot.domain.keys import Person, SlackUserId
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a rule says of the ticket that a request names."""
+
+    pattern: str
+    """What the whole of its name matches, as the policy file has it."""
+    url: str = ""
+    """The address of a ticket, with `{ticket}` in place of its name; "" where it has none."""
+    required: bool = False
+
+    def link(self, name: str) -> str:
+        """The address of the ticket of this name, which is quoted; "" where it has none."""
+        return self.url.replace("{ticket}", quote(name, safe=""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,11 +59,15 @@ def decide(
     requester: HeldRoles,
     approvers: Sequence[tuple[Approval, HeldRoles]] = (),
     shown: Terms | None = None,
+    *,
+    is_sketch: bool = False,
 ) -> Verdict:
     """Decide about `ask`, from what its requester and its approvers hold right now.
 
     `shown` are the terms that people have read: the stricter of them and the policy's holds. Where the two cannot be
     compared (see `is_comparable`), the verdict has the policy's own, but no approvals only where none were shown.
+
+    `is_sketch`: the ask has no texts yet, so what the rule says of its ticket is not looked at.
 
     A rule without approvals is for requesters with authority of their own, and for edits and deletes also for the
     key's owner. What it takes from everyone else, the rule says: approvals, or nothing helps. The same people delete a
@@ -73,7 +77,8 @@ def decide(
     rule = policy.rule(ask.operation, target)
     if rule is None:
         return Forbidden("no rule matches", "The policy has no rule that allows this.")
-    if (reason := _never(rule, ask, requester) or _not_offered(policy, ask)) is not None:
+    reason = _never(rule, ask, requester) or _not_offered(policy, ask) or (None if is_sketch else _ticket(rule, ask))
+    if reason is not None:
         return Forbidden(rule.name, reason)
     terms = _held_to(shown, rule.terms(policy.table), ask)
     is_manager = manages(requester, target) or (ask.operation in CHANGES and _owns(requester, ask))
@@ -141,8 +146,12 @@ def counting(ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]]) -> tuple
 
 
 def is_comparable(ask: Ask, shown: Terms, now: Terms) -> bool:
-    """Whether one of these terms is just stricter than the other: the same rule, and the key made at the same point."""
-    return shown.rule == now.rule and (shown.mint == now.mint or not ask.makes_key)
+    """Whether one of these terms is just stricter than the other.
+
+    The same rule, the key made at the same point, and nothing to be typed that earlier approvers did not type.
+    """
+    is_typed = shown.confirm == now.confirm or not now.confirm
+    return shown.rule == now.rule and (shown.mint == now.mint or not ask.makes_key) and is_typed
 
 
 def _held_to(shown: Terms | None, now: Terms, ask: Ask) -> Terms:
@@ -189,6 +198,15 @@ def _not_offered(policy: Policy, ask: Ask) -> str | None:
         if not any(offer.role == each.role and offer.covers(each, ask.resource) for offer in offers):
             return f"The policy doesn't offer {in_words(each)}."
     return None
+
+
+def _ticket(rule: Rule, ask: Ask) -> str | None:
+    """Why a request can't be approved with the ticket that it names, or without one."""
+    if ask.leaked or rule.ticket is None or not rule.ticket.required or rule.fits(ask.ticket):
+        return None  # a leaked key waits for no ticket
+    if not ask.ticket:
+        return "The policy requires a ticket, and this request has none."
+    return f"The policy requires a ticket, and “{ask.ticket}” doesn't match its pattern."
 
 
 def in_words(wanted: WantedBinding) -> str:

@@ -1,11 +1,12 @@
 """The policy: rules that say who must approve what, and on which terms. Pure values; the first match wins."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, TypeAlias
 
 from bot.domain.access import OFFERS, Offer
+from bot.domain.approvals import Ticket
 from bot.domain.authority import Target
 from bot.domain.keys import Operation, Owner, Principal, SlackUserId
 from bot.domain.kinds import Kind
@@ -79,6 +80,12 @@ class Rule:
     """Whether people are warned; "" is as `access.is_high_risk` has it."""
     leaked: Leaked = "ask"
     """Of a rule for deletions: what becomes of a key that was reported as leaked."""
+    ticket: Ticket | None = None
+    """What a request has to say of its ticket; None does not ask for one."""
+    fits: Callable[[str], bool] = field(default=lambda _: True, compare=False, repr=False)
+    """Whether a text is a ticket by the pattern of `ticket`, in time linear in its length."""
+    confirm: Literal["", "resource"] = ""
+    """What approvers type before they approve."""
 
     @property
     def most_approvals(self) -> int:
@@ -100,6 +107,8 @@ class Rule:
             table=table.name,
             overlap=self.overlap,
             risk=self.risk,
+            ticket=self.ticket,
+            confirm=self.confirm,
         )
 
 

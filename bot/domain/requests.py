@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from typing import Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 from bot.domain.access import Access, GivenBinding, WantedBinding
-from bot.domain.approvals import Approval, Grant
+from bot.domain.approvals import Approval, Grant, Ticket
 from bot.domain.catalog import Endpoints
 from bot.domain.conversation import Remark
 from bot.domain.keys import (
@@ -51,8 +51,6 @@ LOOK_EVERY = timedelta(days=30)
 lives as long as the key does, sealed with the master key of the day."""
 A_DAY_LONGER = timedelta(days=1)
 """What one press of `Keep a day longer` adds."""
-
-
 NOBODY = ("none",)
 """`Terms.notify` of a rule that has no one told."""
 
@@ -79,6 +77,7 @@ class Ask:
     bindings: tuple[WantedBinding, ...] = ()
     leaked: bool = False
     """Whether `key` was reported as leaked when this was asked: people who manage it delete it without an approval."""
+    ticket: str = ""
 
     @property
     def makes_key(self) -> bool:
@@ -104,9 +103,8 @@ class Ask:
         return hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
 
 
-_LATER_FIELDS = tuple(
-    field for field in fields(Ask) if field.name in {"key", "lifetime", "overlap", "bindings", "leaked"}
-)
+_LATER = {"key", "lifetime", "overlap", "bindings", "leaked", "ticket"}
+_LATER_FIELDS = tuple(each for each in fields(Ask) if each.name in _LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +131,9 @@ class Terms:
     """The longest that a rotated key may live on once the secret of the new one was shown; 0 is not at all."""
     risk: Literal["", "high", "normal"] = ""
     """What the rule says of the risk: see `is_high_risk`."""
+    ticket: Ticket | None = None
+    confirm: Literal["", "resource"] = ""
+    """What approvers type before they approve: the name of the resource, or nothing."""
 
     def within(self, limits: "Terms") -> "Terms":
         """These terms, each as strict as `limits` where those are stricter."""
@@ -143,6 +144,7 @@ class Terms:
             lifetime=min(lifetimes, default=None),
             overlap=min(self.overlap, limits.overlap),
             risk="high" if "high" in {self.risk, limits.risk} else self.risk,
+            confirm=self.confirm or limits.confirm,
         )
 
 

@@ -18,6 +18,7 @@ from bot.policyfile.model import (
     ReviewPart,
     RolesPart,
     RulePart,
+    TicketPart,
 )
 from bot.policyfile.tree import KeyPath, Problem, Tree, written
 from bot.policyfile.words import shown
@@ -33,6 +34,7 @@ POLICY: Parts = {
     ("defaults",): Conditions,
     ("rules", ANY): RulePart,
     ("rules", ANY, "match"): MatchPart,
+    ("rules", ANY, "ticket"): TicketPart,
     ("review",): ReviewPart,
 }
 _MINE = {"requester", "self", "own", "mine", "myself", "user", "person"}

@@ -56,6 +56,7 @@ def _rules(file: PolicyFile) -> Iterator[Finding]:
             yield of_rule(file, index, f"never decides: everything it matches is already matched by {names} above it")
         else:
             yield from _reached(file, reach, index, rule)
+            yield from _confirmed(file, index, rule)
             for loss in losses(reach, file.policy.rules, index):
                 yield of_rule(file, index, loss.in_words(file.policy.rules), is_warning=not loss.is_grave)
 
@@ -85,6 +86,11 @@ def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator
         if not file.policy.table.roles_over(kind) and reach.decides(index, Match(kinds=frozenset({kind}))):
             text = f'no one could approve a {kind} key: no role of the table "{file.policy.table.name}" covers it'
             yield of_rule(file, index, text)
+
+
+def _confirmed(file: PolicyFile, index: int, rule: Rule) -> Iterator[Finding]:
+    if not rule.most_approvals and ("rules", index, "confirm") in file.tree.lines:
+        yield of_rule(file, index, "its confirm has no effect: no one approves anything under it", ("confirm",))
 
 
 def _mappings(file: PolicyFile) -> Iterator[Finding]:

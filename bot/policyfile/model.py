@@ -26,6 +26,8 @@ from bot.policyfile.words import (
     SlackUser,
     Switch,
     TableName,
+    TicketPattern,
+    TicketUrl,
 )
 
 _PREFIXES = ", ".join(f"{kind.row.prefix}…" for kind in Kind if kind.row.prefix)
@@ -33,6 +35,7 @@ _CHANNEL = "The ID of a Slack channel, C… or G…, from the end of its link."
 
 
 Risk: TypeAlias = Literal["high", "normal"]
+Confirm: TypeAlias = Literal["resource", "none"]
 RuledOperation: TypeAlias = Literal["create", "edit", "rotate", "delete"]
 """As `bot.domain.policy.RULED`."""
 
@@ -119,6 +122,9 @@ class Conditions(Part):
         description="delete, in a rule that covers `delete`: Latchkey deletes a key as soon as someone reports it as "
         "leaked; ask, unless set: people decide.",
     )
+    confirm: Confirm | None = Field(
+        None, description="resource: approvers type the name of the resource before they approve; none, unless set."
+    )
 
 
 def key_of(field: str) -> str:
@@ -127,13 +133,26 @@ def key_of(field: str) -> str:
     return (found and found.alias) or field
 
 
+class TicketPart(Part):
+    """The ticket that requests name."""
+
+    pattern: TicketPattern = Field(
+        description="A regular expression that the whole ticket must match, such as '[A-Z]+-[0-9]+', up to 200 "
+        "characters; without look-around and backreferences."
+    )
+    url: TicketUrl | None = Field(
+        None, description="The address of a ticket, such as https://example.com/browse/{ticket}, up to 300 characters."
+    )
+    required: Switch = Field(default=False, description="Whether every request must name a ticket: true or false.")
+
+
 class RulePart(Conditions):
     """One rule. The first one that matches decides."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "if": {"required": ["forbid"]},
-            "then": {"properties": dict.fromkeys((*map(key_of, Conditions.model_fields), "channel"), False)},
+            "then": {"properties": dict.fromkeys((*map(key_of, Conditions.model_fields), "channel", "ticket"), False)},
         }
     )
 
@@ -143,6 +162,9 @@ class RulePart(Conditions):
         description="What the rule applies to: operation, kind, environment, cluster and owner.",
     )
     channel: Channel | None = Field(None, description=_CHANNEL)
+    ticket: TicketPart | None = Field(
+        None, description="A field for a ticket in the form: pattern, url and required. Approvers see the ticket."
+    )
     forbid: Sentence | None = Field(
         None, description="A sentence, up to 300 characters: forbids what matches and tells the requester why."
     )

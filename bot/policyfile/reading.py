@@ -9,15 +9,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from bot.domain.approvals import Ticket
 from bot.domain.keys import Operation, Principal, SlackUserId
 from bot.domain.policy import REMIND, Match, Policy, Review, RoleMapping, Rule, built_in
 from bot.domain.requests import NOBODY
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
 from bot.policyfile.complaints import POLICY
 from bot.policyfile.document import PolicyError, draft, raise_for
-from bot.policyfile.model import Conditions, FilePart, MatchPart, RulePart, key_of
+from bot.policyfile.model import Conditions, FilePart, MatchPart, RulePart, TicketPart, key_of
 from bot.policyfile.tree import MOST_BYTES, KeyPath, Problem, Tree
-from bot.policyfile.words import shown
+from bot.policyfile.words import shown, ticket_pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ class _Build:
             channel=part.channel or base.channel,
             forbid=part.forbid or "",
             **_terms(part),
+            **_ticket(part.ticket),
         )
         said = [key for key in ("else", "unless_manager") if (*place, key) in self.tree.lines]
         if rule.approvals and not rule.forbid:
@@ -222,7 +224,16 @@ def _terms(part: Conditions) -> dict[str, Any]:
     """What this part of the file says itself."""
     said = {name: getattr(part, name) for name in Conditions.model_fields if name not in _APART}
     given = {name: value for name, value in said.items() if value is not None}
-    return given | ({"lifetime": None} if part.lifetime == "unlimited" else {})
+    words = {"lifetime": ("unlimited", None), "confirm": ("none", "")}
+    return given | {name: value for name, (word, value) in words.items() if given.get(name) == word}
+
+
+def _ticket(part: TicketPart | None) -> dict[str, Any]:
+    """What a rule has to say of tickets."""
+    if part is None:
+        return {}
+    ticket = Ticket(part.pattern, part.url or "", part.required)
+    return {"ticket": ticket, "fits": ticket_pattern(part.pattern).isinstance_python}
 
 
 def _match(part: MatchPart) -> Match:

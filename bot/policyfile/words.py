@@ -14,7 +14,7 @@ from pydantic import (
     WrapValidator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, SchemaError, SchemaValidator, core_schema
 
 from bot.domain.kinds import CLOUDS, Kind, KindRow, Shape
 from bot.domain.requests import MOST_OVERLAP, NOBODY
@@ -84,6 +84,33 @@ def _notify(value: object, ids: ValidatorFunctionWrapHandler) -> tuple[str, ...]
     if value == "closest":
         return ()
     return NOBODY if value in ("none", []) else ids(value)
+
+
+def ticket_pattern(pattern: str) -> SchemaValidator:
+    """Says whether the whole of a text matches, in time linear in its length. Raises `ValueError` for no such pattern.
+
+    Rust's engine does not backtrack, whatever the pattern; and none may take more memory than its limit.
+    """
+    try:
+        _matcher(pattern)  # alone, because `a)|(b` would become another one
+        found = _matcher(rf"\A(?:{pattern})\z")
+    except SchemaError:
+        raise ValueError(
+            f"{shown(pattern)} isn't a regular expression that Latchkey can use: look-around and backreferences "
+            "aren't supported"
+        ) from None
+    if found.isinstance_python(""):
+        raise ValueError(f"{shown(pattern)} matches an empty ticket: write what a ticket has to have")
+    return found
+
+
+def _matcher(pattern: str) -> SchemaValidator:
+    return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
+
+
+def _ticket_pattern(value: str) -> str:
+    ticket_pattern(value)
+    return value
 
 
 def _up_to(number: int) -> str:
@@ -220,6 +247,11 @@ Notify: TypeAlias = Annotated[
     tuple[Told, ...], Field(max_length=20), WrapValidator(_notify), _OrWord("closest", "none")
 ]
 """The ids that are named; () for the people closest to the resource, `NOBODY` for no one."""
+TicketPattern: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_ticket_pattern)]
+_IN_URL = r"[^\s<>|\"{}\\^`]"
+TicketUrl: TypeAlias = Annotated[
+    str, Field(max_length=300, pattern=rf"^https?://[^\s/<>|\"{{}}\\^`]+/{_IN_URL}*\{{ticket\}}{_IN_URL}*$")
+]
 ConfluentUser: TypeAlias = Annotated[str, Field(pattern=f"^u-{_ID}$")]
 EnvironmentId: TypeAlias = Annotated[str, Field(pattern=f"^env-{_ID}$")]
 _CLUSTER = f"({'|'.join(row.prefix.removesuffix('-') for row in _PLACED if row.prefix)})-{_ID}"

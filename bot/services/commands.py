@@ -45,6 +45,7 @@ class Draft:
     """The service account that was chosen last, to come back to from `me` and `new`."""
     access: tuple[Wish, ...] = ()
     """What the account is to be granted, also what the form doesn't show now: see `services.form.access`."""
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,15 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Approve:
-    """`Approve` on a card. `seen` is `Pending.drawn` of the request as it was shown there."""
+    """`Approve` on a card. `seen` is `Pending.drawn` of the request as it was shown there.
+
+    `word` is what was typed to confirm it, where the rule asks for that.
+    """
 
     request: RequestId
     seen: int = 0
     kind: Literal["approve"] = "approve"
+    word: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,7 @@ class Edit:
     seen: str
     reason: str = ""
     kind: Literal["edit"] = "edit"
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +190,7 @@ class Delete:
     word: str
     reason: str = ""
     kind: Literal["delete"] = "delete"
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +204,7 @@ class Rotate:
     overlap_days: int
     lifetime: str = ""
     kind: Literal["rotate"] = "rotate"
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +215,7 @@ class Extend:
     reason: str
     lifetime: str = ""
     kind: Literal["extend"] = "extend"
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -365,7 +365,8 @@ def _apology(title: str, text: str, click: Click) -> TextPage:
         ):
             return TextPage(title, text, typed=reason)
         case commands.Edit(_, name, description) | commands.Rotate(_, name, description):
-            return TextPage(title, text, typed="\n".join(filter(None, (name, description, click.deed.reason))))
+            texts = (name, description, click.deed.reason, click.deed.ticket)
+            return TextPage(title, text, typed="\n".join(filter(None, texts)))
         case _:
             return TextPage(title, text)
 

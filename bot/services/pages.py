@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from bot.domain.access import GivenBinding, Offer, WantedBinding
+from bot.domain.approvals import Ticket
 from bot.domain.catalog import Endpoints, Environment, Region
 from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
@@ -55,6 +56,8 @@ class FormPage:
     """How many resources there are to choose from; None where there is no catalog, or no place yet."""
     limit: timedelta | None = None
     """The longest life that the rule for what is chosen gives a key; None is no limit."""
+    ticket: Ticket | None = None
+    """What that rule says of a ticket."""
     drawing: str = ""
     """Tells this drawing of the form from all others in the same modal; "" where there was none before it."""
     notice: str = ""
@@ -226,12 +229,12 @@ class KeysPage:
 class EditPage:
     """Name and description of a key, to be changed; `terms` is what that needs.
 
-    `typed` is what the person typed before, in vain: name, description and reason.
+    `typed` is what the person typed before, in vain: name, description, reason and ticket.
     """
 
     view: KeyView
     terms: Terms
-    typed: tuple[str, str, str] | None = None
+    typed: tuple[str, str, str, str] | None = None
     notice: str = ""
     drawing: str = ""
     """As in `FormPage`."""

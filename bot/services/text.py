@@ -2,15 +2,18 @@
 
 import re
 from datetime import datetime, timedelta
+from unicodedata import normalize
 
 from bot.domain import requests as states
 from bot.domain.errors import plain
-from bot.domain.keys import SlackUserId
+from bot.domain.keys import Resource, SlackUserId
 
 DATE = "\u200b{date_short_pretty} at {time}"
 """Slack's format for a moment. Slack capitalises the first letter of it, and our dates stand inside sentences."""
 LIFETIMES = (1, 7, 30, 90, 180, 365)
 """Days that a key may be asked to live."""
+LONGEST_TYPED = 150
+"""Characters of a name that people type to confirm something; in place of a longer one they type its id."""
 _DAYS = re.compile(r"[1-9][0-9]{0,3}")
 _MARKS = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 
@@ -104,3 +107,24 @@ def instead(request: states.Request) -> str:
             return "You didn't view this secret in time, so its key is deleted. Request again with `/apikey create`."
         case _:
             return decided(request)
+
+
+def to_confirm(resource: Resource) -> str:
+    """What approvers type to confirm that they mean this resource: its name in one line, or its id."""
+    name = _in_one_line(resource.name)
+    return name if 0 < len(name) <= LONGEST_TYPED else resource.id
+
+
+def is_confirmed(typed: str, resource: Resource) -> bool:
+    """Whether this is what has to be typed."""
+    return is_same_text(typed, to_confirm(resource))
+
+
+def is_same_text(typed: str, wanted: str) -> bool:
+    """Whether two texts read the same, however their letters are composed; nothing is the same as no text."""
+    return bool(wanted) and _in_one_line(typed) == _in_one_line(wanted)
+
+
+def _in_one_line(text: str) -> str:
+    shown = "".join(each if each.isprintable() else " " for each in normalize("NFC", text))
+    return " ".join(shown.split())

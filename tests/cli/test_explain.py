@@ -88,6 +88,24 @@ Who could approve (4 people):
 """)
 
 
+def test_a_rule_that_asks_for_a_ticket_is_told(org: Path, tmp_path: Path) -> None:
+    policy, ticket = tmp_path / "policy.yml", "{pattern: '[A-Z]+-[0-9]+', url: 'https://example.com/{ticket}'}"
+    policy.write_text(f"version: 1\nchannel: C02\nrules: [{{name: all, confirm: resource, ticket: {ticket}}}]")
+    asked = ("--policy", str(policy), "--user", "u-erin01", "--kind", "kafka", "--resource", "orders-dev")
+
+    text = run(org, "explain", *asked, "--owner", "orders-service").stdout
+    answer = json.loads(run(org, "explain", *asked, "--owner", "orders-service", "--json").stdout)
+
+    assert "          the request can name a ticket that matches [A-Z]+-[0-9]+\n" in text
+    assert "          approvers type the name of the resource before they approve\n" in text
+    assert answer["terms"]["confirm"] == "resource"
+    assert answer["terms"]["ticket"] == {
+        "pattern": "[A-Z]+-[0-9]+",
+        "url": "https://example.com/{ticket}",
+        "required": False,
+    }
+
+
 def test_the_list_of_approvers_is_a_line_each(org: Path, policy: Path) -> None:
     result = run(org, "who-can-approve", *PROD, "--policy", str(policy))
 
@@ -168,6 +186,8 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
             "user_keys": True,
             "risk": "normal",
             "leaked": "ask",
+            "ticket": None,
+            "confirm": None,
         }
     )
     assert answer["barred"] == snapshot(

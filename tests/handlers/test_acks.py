@@ -43,6 +43,7 @@ from tests.support.build import DANA, ERIN
 
 KEY = "KEY0000000000001"
 R1 = RequestId("R1")
+KEPT = '{"request": "R1/2", "name": "orders"}'
 ANYTHING = ".*"
 STORED: Mapping[str, tuple[str, Deed]] = {
     ids.APPROVE: ("R1/2", Approve(R1, 2)),
@@ -58,6 +59,7 @@ STORED: Mapping[str, tuple[str, Deed]] = {
 }
 """Buttons whose click is stored for the worker: their value, and what is stored."""
 OPENING: Mapping[str, tuple[str, str]] = {
+    ids.CONFIRM: ("R1", "Approve this request"),
     ids.DENY: ("R1", "Deny this request"),
     ids.ASK: ("R1", "Ask a question"),
     ids.ANSWER: ("R1/2", "Reply"),
@@ -97,6 +99,7 @@ ANSWERED = {ids.HELP: "/apikey create", ids.HELP_REQUESTS: "equest", ids.HELP_WH
 SNIPPETS = (ids.SNIPPET, ids.KEY_SNIPPET)
 """Choices of a client configuration."""
 SUBMITS: Mapping[str, tuple[dict[str, Any], Deed]] = {
+    ids.APPROVAL: (submitted(ids.APPROVAL, KEPT, word=" orders "), Approve(R1, 2, word=" orders ")),
     ids.DENY_REASON: (submitted(ids.DENY_REASON, "R1", reason="Not there"), Deny(R1, "Not there")),
     ids.QUESTION: (submitted(ids.QUESTION, "R1", message="Which?"), Question(R1, "Which?")),
     ids.REPLY: (submitted(ids.REPLY, "R1/2", message="All."), Reply(R1, 2, "All.")),
@@ -139,6 +142,7 @@ SUBMITS: Mapping[str, tuple[dict[str, Any], Deed]] = {
 """Modals whose submit is stored, and what is stored."""
 WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     ids.FORM: (submitted(ids.FORM, reason=""), "reason"),
+    ids.APPROVAL: (submitted(ids.APPROVAL, KEPT, word="order"), "word"),
     ids.DENY_REASON: (submitted(ids.DENY_REASON, "R1", reason=" "), "reason"),
     ids.QUESTION: (submitted(ids.QUESTION, "R1", message=" "), "message"),
     ids.REPLY: (submitted(ids.REPLY, "R1/2", message="x" * 1001), "message"),

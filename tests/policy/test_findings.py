@@ -265,3 +265,10 @@ def test_a_match_is_said_to_be_possible_exactly_when_it_fits_some_ask(match: Mat
     reach = Reach(Policy((Rule("a", match, "C1"),)))
 
     assert bool(reach.possible(0)) == any(match.speaks_of(*ask) for ask in EVERY_ASK)
+
+
+def test_a_name_that_no_one_has_to_type_has_no_effect() -> None:
+    found = findings("rules: [{name: a, approvals: 0, unless_manager: forbid, confirm: resource}]")
+
+    assert any("its confirm has no effect: no one approves anything under it" in each for each in found)
+    assert not any("confirm" in each for each in findings("rules: [{name: a, approvals: 0, confirm: resource}]"))

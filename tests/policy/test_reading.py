@@ -540,3 +540,56 @@ def test_a_file_of_the_largest_size_and_a_byte_order_mark_is_read(tmp_path: Path
     path.write_bytes(text + b"#" * (MOST_BYTES - len(text)))
 
     assert read(path, default_channel="").policy.rules[0].channel == "C1"
+
+
+@pytest.mark.parametrize(
+    ("ticket", "said"),
+    [
+        ("{url: 'https://example.com/{ticket}'}", "`pattern` is missing. A regular expression that the whole ticket"),
+        ("{pattern: '['}", '"[" isn\'t a regular expression that Latchkey can use'),
+        ("{pattern: 'a)|(b'}", "isn't a regular expression that Latchkey can use"),
+        ("{pattern: '(?=a)a'}", "look-around and backreferences aren't supported"),
+        (r"{pattern: '(a)\1'}", "look-around and backreferences aren't supported"),
+        ("{pattern: 'a{1000}{1000}{1000}'}", "isn't a regular expression that Latchkey can use"),
+        ("{pattern: '[0-9]*'}", '"[0-9]*" matches an empty ticket: write what a ticket has to have'),
+        (
+            "{pattern: 'a', url: 'https://example.com/'}",
+            "doesn't look right. The address of a ticket, such as https://",
+        ),
+        ("{pattern: 'a', requird: true}", "did you mean `required`?"),
+        ("{pattern: 'a', required: maybe}", '"maybe" isn\'t on or off'),
+    ],
+)
+def test_what_is_wrong_with_a_ticket_is_said_with_its_line(ticket: str, said: str) -> None:
+    (problem,) = problems(f"rules:\n  - name: all\n    ticket: {ticket}")
+
+    assert problem.startswith("5: rules[0].ticket")
+    assert said in problem
+
+
+def test_a_ticket_has_no_effect_in_a_rule_that_forbids() -> None:
+    (problem,) = problems("rules: [{name: a, forbid: No., ticket: {pattern: a}}]")
+
+    assert problem == "3: rules[0].ticket: has no effect in a rule that forbids: leave it out"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits", "not_fits"),
+    [
+        (r"[A-Z]+-\d+", "OPS-1", "xOPS-1"),
+        ("a|bc", "bc", "abc"),
+        ("^a$", "a", "a\n"),
+        ("(?i)ops", "OPS", "ops "),
+    ],
+)
+def test_a_ticket_matches_its_pattern_as_a_whole(pattern: str, fits: str, not_fits: str) -> None:
+    rule = file(f"rules: [{{name: a, ticket: {{pattern: '{pattern}'}}}}]").policy.rules[0]
+
+    assert rule.ticket
+    assert (rule.fits(fits), rule.fits(not_fits), rule.fits("")) == (True, False, False)
+
+
+def test_a_rule_can_ask_for_no_name_where_the_defaults_do() -> None:
+    rules = file("defaults: {confirm: resource}\nrules: [{name: a}, {name: b, confirm: none}]").policy.rules
+
+    assert [rule.confirm for rule in rules[:3]] == ["resource", "", "resource"]

@@ -107,6 +107,14 @@ ROLES = [
     "MetricsViewer",
 ]
 TABLES = ["documented", "2026", 2026, "2027", True]
+PATTERNS = ["[A-Z]+-[0-9]+", r"(OPS|SEC)-\d{1,6}", "a" * 200, "a" * 201, "", 7]
+URLS = [
+    "https://example.com/browse/{ticket}", "http://example.com:8080/a?b={ticket}&c", "https://example.com/{ticket}/",
+    "https://example.com/", "https://{ticket}", "https://{ticket}.example.com/", "ftp://example.com/{ticket}",
+    "https://example.com/{ticket}{ticket}", "https://example.com/{name}/{ticket}", "https://example.com/a b/{ticket}",
+    "https://example.com/<{ticket}>", "https://example.com/|{ticket}", "javascript:/{ticket}", "",
+    f"https://example.com/{'a' * 300}{{ticket}}",
+]  # fmt: skip
 NUMBERS = [0, 1, 5, 6, -1, "1", True, 1.5]
 
 
@@ -128,6 +136,12 @@ def odd_files() -> list[dict[str, Any]]:
     found += [{"roles": {"mappings": [{"user": "U1", "role": role}]}} for role in ROLES]
     found += [{"defaults": {name: each}} for name in ("approvals", "else") for each in NUMBERS]
     found += [{"rules": [{"name": "a", "approvals": 0, "unless_manager": each}]} for each in ("forbid", "", 2, True)]
+    found += [{"defaults": {"confirm": each}} for each in ("resource", "none", "", "Resource", "off", True, 1)]
+    tickets = [{"pattern": each} for each in PATTERNS] + [{"pattern": "[0-9]+", "url": each} for each in URLS]
+    tickets += [{"pattern": "[0-9]+", "required": each} for each in SWITCHES]
+    tickets += [{}, {"required": True}, {"pattern": "a", "name": "a"}]
+    found += [{"rules": [{"name": "a", "ticket": each}]} for each in [*tickets, "off", True]]
+    found += [{"rules": [{"name": "a", "forbid": "No.", "ticket": {"pattern": "a"}}]}]
     return found
 
 

@@ -282,7 +282,7 @@ def test_pages_about_keys(text: str) -> None:
             drawn = replace(drawn, filters=replace(drawn.filters, text=text[: read_keys.TYPED]))
         assert_view_taken(modals.page(drawn))
         if isinstance(drawn, EditPage):
-            assert_view_taken(modals.page(replace(drawn, typed=(text[:3000], text[:3000], text[:3000]))))
+            assert_view_taken(modals.page(replace(drawn, typed=(text[:3000],) * 4)))
 
 
 @texts

@@ -216,7 +216,7 @@ def test_s10_what_a_form_keeps_out_of_sight_comes_back_as_it_was() -> None:
 def test_s5_an_edit_that_somebody_else_was_faster_with_shows_and_submits_what_was_typed() -> None:
     before = key_pages.edit(EditPage(a_view("old"), build.terms()))
     again = key_pages.edit(
-        EditPage(a_view("theirs"), build.terms(), ("mine", "d", "because"), "Changed.", drawing="0123abcd")
+        EditPage(a_view("theirs"), build.terms(), ("mine", "d", "because", ""), "Changed.", drawing="0123abcd")
     )
 
     assert not blocks_of(before) & blocks_of(again)

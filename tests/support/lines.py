@@ -9,7 +9,7 @@ _EDIT = "key old_name new_name old_description new_description"
 _ASK = "operation requester principal owner kind resource name description reason digest rule policy"
 _BINDING = "principal role scope"
 FIELDS: Mapping[Action, str] = {
-    Action.SUBMITTED: f"{_ASK} missing (access) (environment) (key) (lifetime) (leaked)",
+    Action.SUBMITTED: f"{_ASK} missing (access) (environment) (key) (lifetime) (leaked) (ticket)",
     Action.REFUSED: "reason rule policy (count)",
     Action.APPROVED: "basis rule policy missing approvals",
     Action.APPROVAL_REFUSED: "tried (reason) rule policy (count)",

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from bot.domain.access import OFFERS, GivenBinding, WantedBinding
 from bot.domain.access import State as GivenState
+from bot.domain.approvals import Ticket
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Environment, Quota, Region
 from bot.domain.conversation import Remark
@@ -41,7 +42,7 @@ from bot.slack.messages import answers, digest, secret
 from bot.slack.messages.leak import told as leaks
 from bot.slack.views import conversation, home, options, review
 from bot.slack.views import leaks as leak_views
-from bot.slack.views.pages import checking, deny, page, working
+from bot.slack.views.pages import approve, checking, deny, page, working
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW
 from tests.texts.blocks import read
@@ -68,6 +69,7 @@ KEY = build.a_key(kind=Kind.KAFKA)
 _PLACE = f"environment={CLUSTER.environment}/cloud-cluster={CLUSTER.id}/kafka={CLUSTER.id}"
 WRITE = WantedBinding("DeveloperWrite", f"{_PLACE}/topic=orders-*")
 READ = WantedBinding("DeveloperRead", f"{_PLACE}/group=orders-ci")
+TICKET = Ticket("[A-Z]+-[0-9]+", "https://example.com/browse/{ticket}", required=True)
 
 
 def everything() -> Iterator[Text]:
@@ -111,6 +113,7 @@ def requests() -> dict[str, Request]:
         **waiting,
         **changes,
         **edits,
+        "pending, ticket": build.pending(ask=build.an_ask(ticket="OPS-1"), terms=build.terms(ticket=TICKET)),
         "pending, 1 of 2": build.pending(terms=two, approvals=(build.an_approval(FEMI),)),
         "failed, approved": replace(build.failed(), approvals=(replace(build.an_approval(FEMI), told="thread"),)),
         "pending, talked about": build.pending(mentioned=(ERIN.slack, FEMI.slack), said=(question, reply)),
@@ -172,6 +175,9 @@ def views() -> Iterator[tuple[str, Any]]:
     yield "form, empty", page(pages.FormPage(Draft()))
     yield "form, filled", page(filled)
     yield "form, problems", page(replace(filled, problems=problems))
+    yield "form, ticket", page(replace(filled, ticket=TICKET))
+    no_match = {"ticket": "This ticket doesn't match [A-Z]+-[0-9]+. Check it, and try again."}
+    yield "form, ticket, problem", page(replace(filled, ticket=TICKET, problems=no_match))
     yield "form, limit", page(replace(filled, limit=timedelta(days=30)))
     for owner in ("me", "new"):
         yield f"form, {owner}", page(replace(filled, draft=replace(draft, owner=owner)))
@@ -191,6 +197,9 @@ def views() -> Iterator[tuple[str, Any]]:
     yield "review, new account", page(replace(_review(draft, CLUSTER), owner=NEW))
     yield "review, access", page(replace(_review(draft, CLUSTER), bindings=(WRITE, READ)))
     yield "review, own account", page(replace(_review(draft, CLUSTER), owner=MyAccount(DANA.principal)))
+    named = _review(replace(draft, ticket="OPS-1"), CLUSTER)
+    yield "review, ticket", page(replace(named, terms=build.terms(ticket=TICKET)))
+    yield "approve", approve(build.pending(terms=build.terms(confirm="resource")))
     yield "deny", deny(RequestId("R1"))
     yield "question", conversation.question(RequestId("R1"))
     yield "reply", conversation.reply(RequestId("R1"), 1)
@@ -224,6 +233,7 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     yield "keys, none found", page(pages.KeysPage((), pages.Filters(text="orders")))
     yield "edit", page(pages.EditPage(view, terms))
     yield "delete", page(pages.DeletePage(view, terms))
+    yield "delete, ticket", page(pages.DeletePage(view, build.terms(ticket=replace(TICKET, required=False))))
     yield "delete, foreign", page(pages.DeletePage(foreign, terms))
     yield "rotate", page(pages.RotatePage(view, terms, (0, 1, 7)))
     yield "extend", page(pages.ExtendPage(view, terms, left=DAY))

@@ -206,6 +206,7 @@ class Ledger:
 _MAKES = frozenset({Operation.CREATE.value, Operation.ROTATE.value})
 _COLUMNS = (
     "operation", "requester", "principal", "owner", "kind", "environment", "resource", "key", "name", "reason",
+    "ticket",
 )  # fmt: skip
 """What is kept of what was asked."""
 
@@ -232,6 +233,7 @@ def _request_row(id_: str, asked: _Asked) -> RequestRow:
         ended_by=asked.ended_by,
         ended_at=asked.ended_at,
         ended_why=asked.ended_why,
+        ticket=said.get("ticket"),
     )
 
 

@@ -89,6 +89,7 @@ class RequestRow:
     """The Slack id of who ended it, where a person did."""
     ended_at: Cell
     ended_why: Cell
+    ticket: Cell
 
 
 def key_row(request: states.Request, kept: Mapping[KeyId, Attestation]) -> KeyRow | None:
@@ -140,6 +141,7 @@ def request_row(request: states.Request) -> RequestRow:
         rule=request.terms.rule,
         **_approvals(states.approvals_of(request)),
         **_end(request),
+        ticket=ask.ticket or None,
     )
 
 

@@ -308,7 +308,7 @@ class _Case:
         """On which terms this can be asked for. Raises `Refused` with the reason why it cannot."""
         if hindrance := NOT_OURS if self.is_ours else self._hindrance(operation):
             raise Refused(hindrance)
-        verdict = decide(self.policy, self._ask(operation), self.held_roles)
+        verdict = decide(self.policy, self._ask(operation), self.held_roles, is_sketch=True)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{plain(verdict.reason)} Nothing was changed. (Rule: {plain(verdict.rule)}.)")
         return verdict.terms

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from itertools import islice
 
 from bot.domain.authority import Target
 from bot.domain.catalog import Catalog, Environment
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, Owner, Principal, Resource, ServiceAccount, unnamed
 from bot.domain.kinds import Kind
-from bot.domain.policy import Policy
+from bot.domain.policy import Policy, Rule
 from bot.services.catalog.index import NOTHING, cloud_of, clouds, placed, region_called, regions
 from bot.services.commands import Draft
 from bot.services.form.access import offered as access_offered
@@ -56,6 +55,7 @@ def form(
     environment = _environment(draft, known)
     chosen = _resource(draft, known, environment)
     account = _account(draft, known)
+    rule = _rule(draft, chosen, account, policy)
     offered, used = clouds(known, draft.environment)
     if draft.cloud and draft.cloud not in offered:
         offered = (*offered, draft.cloud)
@@ -70,7 +70,8 @@ def form(
         clouds=offered,
         used_clouds=used,
         offered=_number(draft, known) if catalog else None,
-        limit=_limit(draft, chosen, account, policy),
+        limit=rule.lifetime if rule else None,
+        ticket=rule.ticket if rule else None,
         offers=access_offered(policy.offers, kind_of(draft), is_own=is_own(draft)),
     )
 
@@ -128,8 +129,7 @@ def _number(draft: Draft, catalog: Catalog) -> int | None:
     return sum(1 for _ in placed(catalog, kind, draft.environment))
 
 
-def _limit(draft: Draft, resource: Resource, account: ServiceAccount, policy: Policy) -> timedelta | None:
-    """The longest life by the rule that speaks of what is chosen so far."""
+def _rule(draft: Draft, resource: Resource, account: ServiceAccount, policy: Policy) -> Rule | None:
+    """The rule that speaks of what is chosen so far."""
     owners: dict[str, Owner] = {ME: MyAccount(Principal("")), NEW: NewServiceAccount("", "")}
-    rule = policy.rule(Operation.CREATE, Target(owners.get(draft.owner, account), resource))
-    return rule.lifetime if rule else None
+    return policy.rule(Operation.CREATE, Target(owners.get(draft.owner, account), resource))

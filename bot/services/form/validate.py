@@ -15,6 +15,7 @@ from bot.domain.keys import (
     Marker,
     MyAccount,
     NewServiceAccount,
+    Operation,
     OrganizationScope,
     Owner,
     Person,
@@ -23,7 +24,7 @@ from bot.domain.keys import (
     unnamed,
 )
 from bot.domain.kinds import Kind
-from bot.domain.policy import Policy
+from bot.domain.policy import Policy, Rule
 from bot.domain.requests import Ask, Terms
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Draft
@@ -37,6 +38,8 @@ from bot.services.text import duration, is_lifetime
 
 LIMITS = {"account_name": 64, "account_description": 128, "name": 64, "description": 200, "reason": 3000}
 """Characters. Slack takes 3,000 in one input; Confluent limits service accounts, but no texts of keys."""
+TICKET = 64
+"""Characters of the name of a ticket."""
 MESSAGE = 1000
 """Characters of a question about a request, or of a reply."""
 OWN_ACCOUNT = "This is Latchkey's own account, so you can't request keys for it. Choose another one."
@@ -68,6 +71,10 @@ class Validator:
         resource = await self._resource(draft, problems)
         bindings, wrong = _access(draft, self.directory.policy(), resource)
         problems.update(wrong)
+        if owner and resource:
+            rule = self.directory.policy().rule(Operation.CREATE, Target(owner, resource))
+            if problem := ticket_problem(rule, draft.ticket):
+                problems["ticket"] = problem
         if problems or owner is None or resource is None:
             return await self.form(draft, problems)
         return Target(owner, resource, bindings)
@@ -168,6 +175,20 @@ def _access(
 ) -> tuple[tuple[WantedBinding, ...], Mapping[str, str]]:
     resource = resource or unnamed(kind_of(draft), draft.cluster, draft.environment, "")
     return wanted(draft, policy.offers, resource, is_own=is_own(draft))
+
+
+def ticket_problem(rule: Rule | None, typed: str) -> str | None:
+    """What is wrong with the name of a ticket, by the rule that decides; None where it asks for none."""
+    if rule is None or rule.ticket is None:
+        return None
+    ticket, pattern = typed.strip(), rule.ticket.pattern
+    if not ticket:
+        return f"Enter a ticket that matches {pattern}." if rule.ticket.required else None
+    if problem := text_problem(ticket, TICKET):
+        return problem
+    if _BREAKS_ROWS.search(ticket) or not rule.fits(ticket):
+        return f"This ticket doesn't match {pattern}. Check it, and try again."
+    return None
 
 
 def text_problem(text: str, limit: int) -> str | None:

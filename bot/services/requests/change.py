@@ -6,6 +6,7 @@ same click twice asks once.
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeAlias
 
 from bot.domain.authority import HeldRoles, Target
 from bot.domain.deadlines import earliest, in_force, is_shorter, lifetime
@@ -16,7 +17,7 @@ from bot.services.browse.key import KeyViews, present
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint
-from bot.services.form.validate import LIMITS, text_problems
+from bot.services.form.validate import LIMITS, text_problems, ticket_problem
 from bot.services.pages import KeyView, Page, TextPage
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
@@ -25,6 +26,7 @@ from bot.services.requests.submit import SENT_ALREADY, Proposals
 from bot.services.text import duration, is_lifetime, lifetime_of, shorter
 
 CONFIRM = "CONFIRM"
+_Change: TypeAlias = Edit | Delete | Rotate | Extend
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class KeyRequests:
         page = await self.key_views.edit_page(deed.key, held_roles)
         view, key = page.view, page.view.key
         if fingerprint(key.name, key.description) != deed.seen:
-            again = replace(page, typed=(deed.name, deed.description, deed.reason), notice=_CHANGED)
+            again = replace(page, typed=(deed.name, deed.description, deed.reason, deed.ticket), notice=_CHANGED)
             return await self.key_views.with_approvers(again, held_roles)
         name, description = deed.name.strip(), deed.description.strip()
         if (name, description) == (key.name, key.description):
@@ -53,7 +55,7 @@ class KeyRequests:
             )
         _check_texts(deed.name, deed.description, deed.reason, key)
         _must_say_why(view, deed.reason)
-        ask = await self._ask(Operation.EDIT, view, held_roles, click, deed.reason)
+        ask = await self._ask(Operation.EDIT, view, held_roles, click, deed)
         return await self._propose(replace(ask, name=name, description=description), click, "being changed")
 
     async def delete(self, deed: Delete, click: Click) -> Page:
@@ -64,7 +66,7 @@ class KeyRequests:
         view = (await self.key_views.delete_page(deed.key, held_roles)).view
         _check_texts("", "", deed.reason, view.key)
         _must_say_why(view, deed.reason)
-        ask = await self._ask(Operation.DELETE, view, held_roles, click, deed.reason)
+        ask = await self._ask(Operation.DELETE, view, held_roles, click, deed)
         return await self._propose(ask, click, "being deleted")
 
     async def rotate(self, deed: Rotate, click: Click) -> Page:
@@ -74,7 +76,7 @@ class KeyRequests:
         if not deed.name.strip() or not deed.reason.strip():
             raise Refused("Enter a name and a reason for the new key. Nothing was sent.")
         _check_texts(deed.name, deed.description, deed.reason, page.view.key)
-        ask = await self._ask(Operation.ROTATE, page.view, held_roles, click, deed.reason)
+        ask = await self._ask(Operation.ROTATE, page.view, held_roles, click, deed)
         ask = replace(
             ask,
             name=deed.name.strip(),
@@ -92,7 +94,7 @@ class KeyRequests:
         if not deed.reason.strip():
             raise Refused("Enter a reason. Nothing was sent.")
         _check_texts("", "", deed.reason, page.view.key)
-        ask = await self._ask(Operation.EXTEND, page.view, held_roles, click, deed.reason)
+        ask = await self._ask(Operation.EXTEND, page.view, held_roles, click, deed)
         ask = replace(ask, lifetime=chosen(deed.lifetime, page.terms))
         lasts, end = lifetime(ask, page.terms), page.view.ends_at
         expires = in_force(page.view.key.expires_at, ask.asked_at)
@@ -110,8 +112,13 @@ class KeyRequests:
             await self.catalog.refresh()
         return held_roles
 
-    async def _ask(self, operation: Operation, view: KeyView, held_roles: HeldRoles, click: Click, reason: str) -> Ask:
+    async def _ask(
+        self, operation: Operation, view: KeyView, held_roles: HeldRoles, click: Click, deed: _Change
+    ) -> Ask:
         """The ask with the key's own texts; the key in it carries our marker as Confluent has it."""
+        rule = self.directory.policy().rule(operation, Target(view.owner, view.resource))
+        if view.leak is None and (wrong := ticket_problem(rule, deed.ticket)):
+            raise Refused(f"{plain(wrong)} Nothing was sent.")
         key = await present(view.key, Target(view.owner, view.resource), self.cloud)
         if key is None:
             raise Refused(f"The key `{plain(view.key.id)}` no longer exists. Nothing was changed.")
@@ -125,10 +132,11 @@ class KeyRequests:
             resource=view.resource,
             name=view.key.name,
             description=Marker.without(key.description),
-            reason=reason,
+            reason=deed.reason,
             asked_at=self.clock(),
             key=key,
             leaked=view.leak is not None,
+            ticket=deed.ticket.strip() if rule and not ticket_problem(rule, deed.ticket) and rule.ticket else "",
         )
 
     async def _propose(self, ask: Ask, click: Click, doing: str) -> Page:

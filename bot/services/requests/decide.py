@@ -11,7 +11,7 @@ from bot.domain.audit import Action
 from bot.domain.authority import HeldRoles, Target, bases
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide, missing
 from bot.domain.errors import Refused, plain
-from bot.domain.keys import Person
+from bot.domain.keys import Person, Resource
 from bot.domain.requests import Approved, Cancelled, Denied, Pending, Request, Terms
 from bot.services.commands import Approve, Cancel, Click, Deny
 from bot.services.people.approvers import names_of, right
@@ -24,7 +24,7 @@ from bot.services.requests.policy_changes import approvers, difference, record, 
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.submit import follows, forbidden
 from bot.services.requests.transitions import Transitions
-from bot.services.text import decided
+from bot.services.text import decided, is_confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,13 @@ class Decisions:
     async def deniable(self, deed: Deny, click: Click) -> Pending:
         """The request, where this person may deny it now. Raises `Refused` with the reason otherwise."""
         return (await self.deciders.for_one_decision().admit(deed, click))[1]
+
+    async def approvable(self, deed: Approve, click: Click) -> Pending:
+        """The same for an approval that has to be confirmed, on the card as it is now."""
+        pending = (await self.deciders.for_one_decision().admit(deed, click))[1]
+        if pending.drawn != deed.seen:
+            raise Refused(_drawn_anew(pending))
+        return pending
 
     async def deny(self, deed: Deny, click: Click) -> str:
         """Refuse the request for good."""
@@ -98,6 +105,8 @@ class Decisions:
         if isinstance(verdict, Forbidden):
             return await self.deciders.refuse(deed, pending, click, forbidden(verdict), verdict.rule)
         now_shown = await self._as_shown(stored, pending, verdict.terms, deed)
+        if now_shown.terms.confirm and not is_confirmed(deed.word, ask.resource):
+            await self.deciders.refuse(deed, pending, click, _unconfirmed(ask.resource), verdict.terms.rule)
         by, used = held_roles.person.slack, {"rule": verdict.terms.rule, "policy": now_shown.policy}
         counted = {"missing": str(missing(verdict)), "approvals": approvers(approvals)}
         event = self.transitions.event(Action.APPROVED, ask.id, by, basis=basis, **used, **counted)
@@ -130,8 +139,7 @@ class Decisions:
         if after.drawn != pending.drawn:
             event = self.transitions.event(Action.TERMS_CHANGED, pending.ask.id, **record(after))
             await self.transitions.commit(stored, after, event)
-        again = "Nothing was approved. Check the request again, then approve it on its card."
-        raise Refused(f"{called(after)}: {after.changed} {again}")
+        raise Refused(_drawn_anew(after))
 
     async def _requester(self, pending: Pending, deed: Approve, click: Click) -> HeldRoles:
         """What the requester holds right now. Raises `Refused` when there is no such person."""
@@ -141,6 +149,16 @@ class Decisions:
         except Refused as error:
             await self.deciders.refuse(deed, pending, click, f"The requester couldn't be confirmed: {error.tell}")
         return await self.directory.held_roles(person)
+
+
+def _drawn_anew(pending: Pending) -> str:
+    again = "Nothing was approved. Check the request again, then approve it on its card."
+    return f"{called(pending)}: {pending.changed} {again}"
+
+
+def _unconfirmed(resource: Resource) -> str:
+    what = plain(resource.kind.row.noun)
+    return f"The policy asks you to type the name of the {what} first. Select `Approve` on the card of the request."
 
 
 def _approved_by(giver: Person, person: Person, request: str) -> str:

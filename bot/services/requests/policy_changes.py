@@ -147,6 +147,7 @@ def _shown(ask: Ask, terms: Terms) -> Iterator[tuple[str, str]]:
     yield "Policy rule", plain(terms.rule)
     yield "Approvals needed", str(terms.approvals)
     yield "Time to respond", duration(terms.pending)
+    yield "Approvers type", "the name of the resource" if terms.confirm else "nothing"
     if is_made or ask.operation is Operation.EXTEND:
         yield "Expires", f"after {duration(lasts)}" if lasts else "never"
     if ask.operation is Operation.ROTATE:

@@ -11,6 +11,7 @@ from bot.domain.deadlines import lifetime
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, missing, why_not_alone
 from bot.domain.errors import Conflict, NotFound, Occupied, Refused, plain
 from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Person, RequestId
+from bot.domain.policy import Policy
 from bot.domain.requests import Approved, Ask, Open, Pending, Request, Terms
 from bot.services.browse.rights import rights
 from bot.services.catalog.quota import must_have_room
@@ -142,7 +143,7 @@ class Forms:
         target = await self.validator.check(draft, person)
         if isinstance(target, FormPage):
             return target
-        ask = self._ask(RequestId(click.id), draft, target, person)
+        ask = self._ask(RequestId(click.id), draft, target, person, directory.policy())
         held_roles = await directory.glance(person)
         verdict = decide(directory.policy(), ask, held_roles)
         if isinstance(verdict, Forbidden):
@@ -199,8 +200,8 @@ class Forms:
         target = await self.validator.check(draft, person)
         if isinstance(target, FormPage):
             return target
-        ask = self._ask(RequestId(draft_id), draft, target, person)
         policy = self.directory.policy()
+        ask = self._ask(RequestId(draft_id), draft, target, person, policy)
         rule = policy.rule(ask.operation, target)
         if rule:
             ask = usual(ask, rule.terms(policy.table))
@@ -221,7 +222,8 @@ class Forms:
             return f"No approval needed. {follows(ask, request.terms, 'you')}"
         return "Request sent. Latchkey will message you when it's approved or denied."
 
-    def _ask(self, request: RequestId, draft: Draft, target: Target, person: Person) -> Ask:
+    def _ask(self, request: RequestId, draft: Draft, target: Target, person: Person, policy: Policy) -> Ask:
+        rule = policy.rule(Operation.CREATE, target)
         return Ask(
             id=request,
             requester=person,
@@ -234,6 +236,7 @@ class Forms:
             asked_at=self.transitions.clock(),
             lifetime=lifetime_of(draft.lifetime),
             bindings=target.bindings,
+            ticket=draft.ticket.strip() if rule and rule.ticket else "",
         )
 
     async def _draft(self, draft_id: str, click: Click) -> Draft:
@@ -267,6 +270,8 @@ def summary(ask: Ask) -> dict[str, str]:
         said["environment"] = ask.resource.environment
     if ask.key is not None:
         said["key"] = ask.key.id
+    if ask.ticket:
+        said["ticket"] = ask.ticket
     if ask.lifetime is not None:
         said["lifetime"] = str(ask.lifetime)
     if ask.bindings:
@@ -338,6 +343,7 @@ def draft_again(ask: Ask, offers: Sequence[Offer], *, other_account: bool) -> Dr
         account_description=made.description,
         lifetime=str(lifetime.days) if lifetime else "",
         access=wishes(ask.bindings, offers, resource),
+        ticket=ask.ticket,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from bot.slack.blocks import limits
 from bot.slack.blocks.newer import one_table
-from bot.slack.blocks.text import NAME, TEXT, Block, Bold, Code, Piece, Row, cut, lines, plain_text, small
+from bot.slack.blocks.text import NAME, TEXT, Block, Bold, Code, Link, Piece, Row, cut, lines, plain_text, small
 from bot.slack.payloads import ids
 
 Style: TypeAlias = Literal["primary", "danger"]
@@ -182,7 +182,7 @@ def _is_marked(piece: Piece) -> bool:
     """Whether mrkdwn would read a mark in this piece, such as one for bold text or the name of an emoji."""
     if isinstance(piece, Code):
         return "`" in piece.text
-    text = piece.text if isinstance(piece, Bold) else piece
+    text = piece.text if isinstance(piece, Bold | Link) else piece
     return isinstance(text, str) and _MARKED.search(text) is not None
 
 

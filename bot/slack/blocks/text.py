@@ -49,7 +49,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An address of Slack's own, by a text of ours."""
+    """An address without spaces and angle brackets, by a text in one line."""
 
     text: str
     url: str
@@ -141,7 +141,7 @@ def small(piece: Piece) -> str:
         case Mention(user):
             return f"<@{user}>"
         case Link(text, url):
-            return f"<{url}|{plain(_in_line(text))}>"
+            return f"<{plain(url)}|{plain(_in_line(text))}>"
         case datetime():
             return when(piece)
         case Bold(text):

@@ -13,7 +13,17 @@ from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button, divider, header
 from bot.slack.blocks.text import Block, Bold, Code, Piece, Row, context, cut, lines, mrkdwn, told
-from bot.slack.messages.card import asked_rows, decide, for_what, kind_of, own_account, place_of, show_secret, wish
+from bot.slack.messages.card import (
+    asked_rows,
+    decide,
+    for_what,
+    kind_of,
+    own_account,
+    place_of,
+    show_secret,
+    ticket,
+    wish,
+)
 from bot.slack.messages.progress import WAITS, progress
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
@@ -101,6 +111,8 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
         line = _line(request, own_account(ask, f"{ask.requester.name}'s own") + " account")
         rows = [line, *_details(request), [*who, *progress(request, yours=False)[-1]]]
         blocks += [divider()] if number else []
+        if ask.operation is Operation.CREATE:  # else it stands among the details
+            rows += _ticket(request)
         blocks.append(lines(*map(_short, rows), *([["Reason: ", reason]] if reason else [])))
         blocks.append(decide(request, f"{ids.LISTED_BLOCK}:waiting:{number}"))
     if len(waiting) > shown:
@@ -120,7 +132,7 @@ def own_blocks(mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool 
     blocks: list[Block] = [header("Your requests")]
     for number, request in enumerate(sorted(mine, key=lambda each: not isinstance(each, Ready | Offered))[:shown]):
         line = _line(request, f"{own_account(request.ask, 'your own')} account")
-        rows = [[Bold(f"{state(request)} · "), *line], *progress(request, yours=True)]
+        rows = [[Bold(f"{state(request)} · "), *line], *_ticket(request), *progress(request, yours=True)]
         block = f"{ids.LISTED_BLOCK}:own:{number}"
         buttons: list[Block] = []
         if isinstance(request, Pending):
@@ -180,6 +192,10 @@ def _details(request: Request) -> Sequence[Row]:
     """What an approver has to know besides: how an existing key would change."""
     rows = asked_rows(request, "") if request.ask.operation is not Operation.CREATE else []
     return rows[2:]  # the account and the resource stand in the line above
+
+
+def _ticket(request: Request) -> list[Row]:
+    return [[f"{label}: ", *row] for label, row in ticket(request.ask.ticket, request.terms)]
 
 
 def _short(row: Row) -> Row:

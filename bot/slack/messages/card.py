@@ -25,7 +25,7 @@ from bot.domain.roles import GRANTERS, TABLES, Table
 from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, asking, button, divider, fields, header
 from bot.slack.blocks.newer import Surface, alert
-from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, context, cut, flat, lines, quote
+from bot.slack.blocks.text import Block, Bold, Code, Link, Mention, Piece, Row, context, cut, flat, lines, quote
 from bot.slack.messages.access import access_rows, by_hand, everything, role_row
 from bot.slack.messages.progress import Rows, by_policy, progress
 from bot.slack.messages.state import state
@@ -87,8 +87,9 @@ def name_of(ask: Ask) -> str:
 def decide(request: Request, row: str = "") -> Block:
     """The buttons for approvers; `row` is the block id where they stand in a list."""
     ask, drawn = request.ask, request.drawn if isinstance(request, Pending) else 0
-    approve = button("Approve", ids.APPROVE, ids.key_ref(ask.id, drawn) if drawn else ask.id, "primary")
-    if is_high_risk(request.terms.risk, ask.operation, ask.resource, ask.bindings):
+    action = ids.CONFIRM if request.terms.confirm else ids.APPROVE
+    approve = button("Approve", action, ids.key_ref(ask.id, drawn) if drawn else ask.id, "primary")
+    if not request.terms.confirm and is_high_risk(request.terms.risk, ask.operation, ask.resource, ask.bindings):
         approve = asking(
             approve,
             f"Approve “{cut(name_of(ask), CALLED)}”?",
@@ -228,8 +229,16 @@ def facts(request: Request, own: str) -> list[Fact]:
     if ask.operation is Operation.EDIT and ask.key is not None:
         old, new = (ask.key.name, Marker.without(ask.key.description)), (ask.name, ask.description)
         pairs = zip(("Name", "Description"), old, new, strict=True)
-        return [*found, *((label, _change(before, after)) for label, before, after in pairs if before != after)]
-    return [*found, *_lasting(request)]
+        found += [(label, _change(before, after)) for label, before, after in pairs if before != after]
+        return [*found, *ticket(ask.ticket, request.terms)]
+    return [*found, *_lasting(request), *ticket(ask.ticket, request.terms)]
+
+
+def ticket(name: str, terms: Terms) -> list[Fact]:
+    """The ticket of a request, as a link where its rule has an address; nothing where there is none."""
+    shown = flat(name)
+    url = terms.ticket.link(name) if terms.ticket else ""
+    return [("Ticket", [Link(shown, url) if url else shown])] if shown else []
 
 
 def _lasting(request: Request) -> list[Fact]:

@@ -221,6 +221,7 @@ def draft(body: Body) -> Draft:
         account_description=typed(ids.ACCOUNT_DESCRIPTION_BLOCK),
         lifetime=_lifetime(values, chosen(ids.LIFETIME_BLOCK)),
         account=account,
+        ticket=typed(ids.TICKET_BLOCK),
         access=_access(values, kept),
     )
 
@@ -257,6 +258,7 @@ def hidden(draft: Draft, shown: Collection[str]) -> str:
         ids.ACCOUNT_DESCRIPTION_BLOCK: draft.account_description,
         ids.ENVIRONMENT_BLOCK: draft.environment,
         ids.CLOUD_BLOCK: draft.cloud,
+        ids.TICKET_BLOCK: draft.ticket,
     }
     names = {ids.field(each) for each in shown}
     kept = {block: text for block, text in fields.items() if text and block not in names}

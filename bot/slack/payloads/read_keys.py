@@ -118,12 +118,12 @@ def edit(body: Body) -> Edit:
     """A submitted edit."""
     key, seen, *_ = *_metadata(body), "", ""
     name, description = typed(body, ids.NAME_BLOCK), typed(body, ids.DESCRIPTION_BLOCK)
-    return Edit(_own(key), name, description, seen, typed(body, ids.REASON_BLOCK))
+    return Edit(_own(key), name, description, seen, typed(body, ids.REASON_BLOCK), ticket=_ticket(body))
 
 
 def delete(body: Body) -> Delete:
     """A submitted deletion."""
-    return Delete(shown(body), typed(body, ids.WORD_BLOCK), typed(body, ids.REASON_BLOCK))
+    return Delete(shown(body), typed(body, ids.WORD_BLOCK), typed(body, ids.REASON_BLOCK), ticket=_ticket(body))
 
 
 def rotate(body: Body) -> Rotate:
@@ -136,12 +136,17 @@ def rotate(body: Body) -> Rotate:
         typed(body, ids.REASON_BLOCK),
         int(days) if _MOST_DAYS.fullmatch(days) else _NO_DAYS,
         _lifetime(body),
+        ticket=_ticket(body),
     )
 
 
 def extend(body: Body) -> Extend:
     """A submitted extension."""
-    return Extend(shown(body), typed(body, ids.REASON_BLOCK), _lifetime(body))
+    return Extend(shown(body), typed(body, ids.REASON_BLOCK), _lifetime(body), ticket=_ticket(body))
+
+
+def _ticket(body: Body) -> str:
+    return typed(body, ids.TICKET_BLOCK)
 
 
 def problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str, str]:

@@ -19,6 +19,7 @@ from bot.slack.blocks.kit import OPTIONS, choices, field, menu, modal, option, r
 from bot.slack.blocks.text import Block, context, mrkdwn
 from bot.slack.payloads import ids, read
 from bot.slack.views import options as menus
+from bot.slack.views.ticket import ticket_field
 
 _OF_OWNER = {
     ME: "The key acts as your own Confluent user: anyone with it can do whatever you can do.",
@@ -157,6 +158,8 @@ def _texts(content: FormPage) -> list[Block]:
         *_with(problems, "name", field("Name", ids.NAME_BLOCK, name)),
         *_with(problems, "description", field("Description", ids.DESCRIPTION_BLOCK, description, optional=True)),
         *_with(problems, "reason", field("Reason", ids.REASON_BLOCK, reason, hint="Approvers will see this.")),
+        *ticket_field(content.ticket, draft.ticket),
+        *(_problem(problems, "ticket") if content.ticket else ()),
     ]
 
 

@@ -38,6 +38,7 @@ from bot.slack.payloads import ids
 from bot.slack.payloads.read import BY_RULE
 from bot.slack.views.approvers import who
 from bot.slack.views.options import lifetime_options
+from bot.slack.views.ticket import ticket_field
 
 _PLAN = (
     "You get a new key for the same account and resource. View its secret, then switch your applications "
@@ -87,7 +88,7 @@ def edit(content: EditPage) -> Block:
     """Name and description, to be changed."""
     view = content.view
     now = (view.key.name, view.key.description)
-    name, description, reason = content.typed or (*now, "")
+    name, description, reason, ticket = content.typed or (*now, "", "")
     blocks = _top(content, *_what(view), *_needs(content))
     if content.typed is not None:
         blocks += [
@@ -97,7 +98,7 @@ def edit(content: EditPage) -> Block:
     stays = _TAG if view.request else ""
     named = field("Name", ids.NAME_BLOCK, text_input(ids.FORM_TEXT, name, limit=LIMITS["name"]), optional=True)
     blocks += [named, _description(description, stays), _reason(reason, optional=not view.needs_reason)]
-    blocks = redrawn(blocks, content.drawing)
+    blocks = redrawn([*blocks, *ticket_field(content.terms.ticket, ticket)], content.drawing)
     # Slack sends back its own copy of what a field was drawn with, escaped: what it held is told by these.
     metadata = f"{view.key.id} {fingerprint(*now)} {fingerprint(now[0], '')} {fingerprint('', now[1])}"
     return modal("Edit API key", blocks, callback=ids.EDIT, submit="Save", close="Cancel", metadata=metadata)
@@ -112,6 +113,7 @@ def delete(content: DeletePage) -> Block:
         alert("error", _LOST, on="modal"),
         field(f"Type {CONFIRM} to delete this API key", ids.WORD_BLOCK, word),
         _reason(_why(view), optional=not view.needs_reason),
+        *ticket_field(content.terms.ticket),
     ]
     return _asking("Delete API key", blocks, ids.DELETE, view, submit="Delete API key")
 
@@ -128,6 +130,7 @@ def rotate(content: RotatePage) -> Block:
         field("Keep the old key for", ids.OVERLAP_BLOCK, _overlaps(content), hint=_OVERLAP),
         field("Lifetime of the new key", ids.LASTS_BLOCK, _lifetimes(view, lifetime_options(content.terms.lifetime))),
         _reason(_why(view)),
+        *ticket_field(content.terms.ticket),
     ]
     return _asking("Rotate API key", blocks, ids.ROTATE, view)
 
@@ -140,6 +143,7 @@ def extend(content: ExtendPage) -> Block:
         *_top(content, *_what(view), ["Expires: ", *_end(view)], *_needs(content)),
         field("Extend to", ids.LASTS_BLOCK, _lifetimes(view, longer), hint="Counted from approval."),
         _reason(),
+        *ticket_field(content.terms.ticket),
     ]
     return _asking("Extend API key", blocks, ids.EXTEND, view)
 

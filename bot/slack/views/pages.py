@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from bot.domain.keys import NewServiceAccount, Operation, RequestId
-from bot.domain.requests import Terms
+from bot.domain.requests import Pending, Terms
 from bot.services.form.validate import LIMITS
 from bot.services.pages import (
     DeletePage,
@@ -17,13 +17,13 @@ from bot.services.pages import (
     RotatePage,
     TextPage,
 )
-from bot.services.text import duration
+from bot.services.text import LONGEST_TYPED, duration, to_confirm
 from bot.slack.blocks.kit import actions, button, divider, field, fields, header, modal, text_input
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Row, context, flat, lines, mrkdwn, quote, told
 from bot.slack.messages.access import access_rows, by_hand
-from bot.slack.messages.card import Fact, account, for_what, kind_of, needs, place, risk
-from bot.slack.payloads import ids
+from bot.slack.messages.card import Fact, account, effect, for_what, kind_of, name_of, needs, place, risk, ticket
+from bot.slack.payloads import ids, read
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
 from bot.slack.views.approvers import who
@@ -33,6 +33,7 @@ _NO_ACCESS = (
     "The new service account has no access. Choose it with “Edit request”, or have someone grant it afterward, "
     "for example with:"
 )
+APPROVING = "Approve this request"
 DENYING = "Deny this request"
 _STUCK = "If this page doesn't change within two minutes, close it. /apikey requests shows whether anything was sent."
 
@@ -139,7 +140,8 @@ def _facts(content: ReviewPage) -> list[Block]:
         rows.insert(0, [Bold("Name: "), name])
     else:
         facts.append(("Name", [name]))
-    return [*fields(*facts, expires), *([lines(*rows)] if rows else [])]
+    named = ticket(draft.ticket.strip(), content.terms) if content.terms.ticket else []
+    return [*fields(*facts, expires, *named), *([lines(*rows)] if rows else [])]
 
 
 def _alike(content: ReviewPage) -> list[Block]:
@@ -157,6 +159,19 @@ def _then(terms: Terms) -> str:
         return f"You have {duration(terms.claim)} to view the secret."
     claim = f"After approval, you have {duration(terms.claim)} to view the secret."
     return f"Approvers have {duration(terms.pending)} to respond. {claim}"
+
+
+def approve(request: Pending) -> Block:
+    """Asks an approver for the name of the resource; what approving does stands above."""
+    ask, name = request.ask, to_confirm(request.ask.resource)
+    typed = text_input(ids.FORM_TEXT, "", limit=LONGEST_TYPED)
+    blocks = [
+        lines([Bold(name_of(ask))]),
+        alert("warning", effect(ask.operation, ask.owner, ask.resource, ask.bindings), on="modal"),
+        field(f"Type {name} to approve this request", ids.WORD_BLOCK, typed),
+    ]
+    kept = read.as_metadata({"request": ids.key_ref(ask.id, request.drawn), "name": name})
+    return modal(APPROVING, blocks, callback=ids.APPROVAL, submit="Approve", close="Cancel", metadata=kept)
 
 
 def deny(request: RequestId, name: str = "") -> Block:

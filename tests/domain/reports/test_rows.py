@@ -38,7 +38,7 @@ approved_at replaces reviewed_by reviewed_at reviewed_until
 """
 REQUESTS = """
 request operation outcome requester principal owner kind environment resource key replaces name reason asked_at rule
-approved_by approved_at ended_by ended_at ended_why
+approved_by approved_at ended_by ended_at ended_why ticket
 """
 
 

@@ -163,7 +163,7 @@ async def test_what_changed_since_the_modal_opened_is_shown_and_not_written_over
         (page,) = world.slack.pages
         assert isinstance(page, EditPage)
         assert page.view.key.name == "changed in the Console"
-        assert page.typed == ("orders v2", "reads orders", "It has a new name")
+        assert page.typed == ("orders v2", "reads orders", "It has a new name", "")
         assert world.cloud.minted[KEY].key.name == "changed in the Console"
         assert await world.store.requests.get(RequestId(reply)) is None
 

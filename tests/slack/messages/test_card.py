@@ -1,5 +1,6 @@
 """What a card says about a key that exists: enough to decide, and by the name that it has now."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,12 +10,13 @@ from typing import Literal
 import pytest
 
 from bot.domain.access import MOST, Access, WantedBinding
+from bot.domain.approvals import Ticket
 from bot.domain.keys import FlinkRegion, Operation, OrganizationScope, Resource
 from bot.domain.kinds import Kind
 from bot.domain.requests import Cancelled, Denied, Expired, Failed, Shown, approvals_of
 from bot.slack.blocks.limits import fits_a_message, message
 from bot.slack.blocks.text import Block
-from bot.slack.messages import card
+from bot.slack.messages import answers, card
 from bot.slack.messages import key as key_messages
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
@@ -51,6 +53,25 @@ def test_who_approves_a_new_key_reads_how_long_it_lives_where_the_rule_alone_say
 
     assert "Expires: 30 days after creation" in rows(card.card(limited)[0])
     assert "Expires: never" in rows(card.card(build.pending())[0])
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_a_ticket_is_a_link_on_the_card_and_in_lists_and_nothing_in_it_is(operation: Operation) -> None:
+    ticket, odd = Ticket(".+", "https://tickets.example/?a=b&q={ticket}"), "*<!channel>*|https://evil.example/"
+    for name, quoted in (("OPS-1", "OPS-1"), (odd, "%2A%3C%21channel%3E%2A%7Chttps%3A%2F%2Fevil.example%2F")):
+        ask = build.an_ask(ticket=name) if operation is Operation.CREATE else build.a_change(operation, ticket=name)
+        request = build.pending(ask=ask, terms=build.terms(ticket=ticket))
+        url = f"https://tickets.example/?a=b&q={quoted}"
+        for blocks in (card.card(request)[0], answers.requests_blocks([request], [request])):
+            drawn = json.dumps(blocks, ensure_ascii=False)
+            assert url in drawn or f"<{url.replace('&', '&amp;')}|{name}>" in drawn
+            assert "<!channel>*|" not in re.sub(r'"text": "[*]<!channel>[*]\|https://evil.example/"', "", drawn)
+
+
+def test_a_ticket_without_an_address_is_text() -> None:
+    request = build.pending(ask=build.an_ask(ticket="OPS-1"), terms=build.terms(ticket=Ticket(".+")))
+
+    assert "Ticket: OPS-1" in rows(card.card(request)[0])
 
 
 @pytest.mark.parametrize("operation", [Operation.EDIT, Operation.DELETE])

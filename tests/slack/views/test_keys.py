@@ -100,7 +100,7 @@ edits = st.builds(
     EditPage,
     view=views,
     terms=some.terms,
-    typed=st.none() | st.tuples(some.texts, some.texts, some.texts),
+    typed=st.none() | st.tuples(some.texts, some.texts, some.texts, some.texts),
     notice=notices,
 )
 rotations = st.builds(
@@ -314,7 +314,7 @@ def test_the_page_to_edit_shows_what_it_says_now_when_somebody_was_quicker() -> 
     page = EditPage(
         a_view(),
         build.terms(),
-        ("my name", "my description", "my reason"),
+        ("my name", "my description", "my reason", ""),
         "Somebody changed this key while you were writing.",
     )
     view = key_pages.edit(page)

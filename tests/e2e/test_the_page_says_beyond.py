@@ -1,0 +1,109 @@
+"""What Latchkey does beyond the page (docs/page.md), as people click it."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from bot.slack.payloads import ids
+from sandbox.cast import APPROVALS_CHANNEL, DEV, PROD
+from tests.support.play import fields, play, send_anyway
+from tests.support.wishes import IN_DEV, IN_PRODUCTION, ask, choose_account, choose_scope, new_policy, posted, words_of
+
+TICKET = f"""
+version: 1
+rules:
+  - name: dev
+    match: {{environment: {DEV}}}
+    ticket: {{pattern: '[A-Z]+-[0-9]+', url: 'https://tickets.example/browse/{{ticket}}', required: true}}
+  - name: production
+    match: {{environment: {PROD}}}
+    approvals: 1
+"""
+
+
+async def test_a_rule_asks_for_a_ticket_and_approvers_read_it_as_a_link(tmp_path: Path) -> None:
+    """B2: a ticket, where the rule for what was chosen asks for one."""
+    async with play(tmp_path, policy=TICKET) as it:
+        await it.dana.command("/apikey create")
+        assert "ticket" not in {ids.field(each) for each in fields(it.dana.modal)}
+        await choose_account(it.dana, IN_DEV)
+        await choose_scope(it.dana, IN_DEV)
+        await it.dana.fill({"Name": IN_DEV.name, "Reason": "Local tests of the orders flow"})
+        await it.dana.see("Must match [A-Z]+-[0-9]+. Approvers will see this.")
+
+        await it.dana.fill({"Ticket": "nonsense"})
+        assert await it.dana.submit() == {}
+        await it.dana.see("This ticket doesn't match [A-Z]+-[0-9]+. Check it, and try again.")
+        await it.dana.fill({"Ticket": "OPS-12"})
+        assert await it.dana.submit() == {}
+        await it.dana.see("Review your request")
+        assert "https://tickets.example/browse/OPS-12" in str(it.dana.front())
+        await send_anyway(it.dana)
+
+        await it.until(lambda: "OPS-12" in str(posted(it, APPROVALS_CHANNEL)[-1:]), "the card")
+        assert "<https://tickets.example/browse/OPS-12|OPS-12>" in words_of(it.cards()[-1])
+        await it.approve()
+        await it.key_is_there()
+        (submitted,) = await it.audit("request:submitted")
+        assert submitted["details"]["ticket"] == "OPS-12"  # type: ignore[index]
+
+
+async def test_no_ticket_is_asked_for_where_no_rule_does(tmp_path: Path) -> None:
+    """B2: without a policy file, and under rules that ask for none, the form is as it was."""
+    async with play(tmp_path, policy=TICKET) as it:
+        card = await ask(it, it.dana, IN_PRODUCTION)
+
+        assert "ticket" not in words_of(card).lower()
+
+
+async def test_a_request_without_the_ticket_that_a_new_file_requires_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """B2: the file changes while a request waits."""
+    caplog.set_level(logging.INFO)
+    async with play(tmp_path, policy="version: 1\n") as it:
+        await it.ask()
+        await new_policy(it, TICKET, caplog.records)
+
+        await it.card_says("The policy requires a ticket, and this request has none.")
+        assert it.our_keys() == []
+
+
+CONFIRM = f"""
+version: 1
+rules:
+  - {{name: dev, match: {{environment: {DEV}}}, confirm: resource}}
+"""
+
+
+async def test_who_approves_types_the_name_of_the_cluster(tmp_path: Path) -> None:
+    """B3: another name keeps the page open and says so."""
+    async with play(tmp_path, policy=CONFIRM) as it:
+        await it.ask()
+        await it.approve()
+        await it.erin.see("Type orders-dev to approve this request")
+        await it.erin.fill({"Type orders-dev to approve this request": "orders-prod"})
+        errors = await it.erin.submit()
+        assert list(errors.values()) == [
+            "This isn't the name. Type orders-dev, or close this page. Nothing was approved."
+        ]
+        assert "is recorded" not in it.erin.describe()
+        assert it.our_keys() == []
+
+        await it.erin.fill({"Type orders-dev to approve this request": "orders-dev"})
+        assert await it.erin.submit() == {}
+        await it.key_is_there()
+        await it.erin.see("Approved “orders producer”.")
+
+
+async def test_an_approval_that_never_asked_for_the_name_is_refused(tmp_path: Path) -> None:
+    """B3: the button of another card, pressed on this one."""
+    async with play(tmp_path, policy=CONFIRM) as it:
+        await it.ask()
+        await it.press("U0ERIN", APPROVALS_CHANNEL, it.cards()[-1], "Approve", action_id=ids.APPROVE)
+
+        await it.erin.see("The policy asks you to type the name of the Kafka cluster first.")
+        assert it.our_keys() == []
+        (refused,) = await it.audit("approval:refused")
+        assert refused["actor"] == "U0ERIN"
