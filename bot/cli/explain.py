@@ -1,6 +1,6 @@
 """`latchkey policy explain`, `who-can-approve` and `snapshot`.
 
-Exit codes: 0 it is allowed or someone could approve it, 1 it is forbidden or nobody could, 2 nobody can tell.
+Exit codes: 0 it is allowed or someone could approve it, 1 it is forbidden or nobody could, 2 it can't be checked.
 
 What a command needs is imported inside it, as in `bot.cli.main`.
 """

@@ -167,7 +167,7 @@ def _commented(tree: Tree, node: yaml.ScalarNode) -> str:
     """A hint for who writes `channel: #ops`."""
     rest = tree.text.splitlines()[node.start_mark.line : node.start_mark.line + 1]
     is_comment = any(" #" in line[max(node.start_mark.column - 1, 0) :] for line in rest)
-    return ". YAML takes # for the beginning of a comment; channels are named by their IDs, C…" if is_comment else ""
+    return ". In YAML, # starts a comment. Name channels by their IDs, C…" if is_comment else ""
 
 
 def _plain(text: str) -> object:

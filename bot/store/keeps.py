@@ -89,7 +89,7 @@ class RedisKeeps:
         try:
             (passed,) = PASS.open(self._sealer, sealed, SealContext(Purpose.DIGEST, key))
         except Tampered as error:
-            log.warning("a pass of the review counts as not begun: %s", error)
+            log.warning("couldn't read a pass of the review, so it counts as not begun: %s", error)
             return None
         return passed
 

@@ -462,7 +462,7 @@ def test_p10_what_follows_from_another_mistake_is_not_told() -> None:
         ("rules: [{name: a, match: {environment: env-*}}]", "Wildcards don't work here: list the IDs."),
         ("rules: [{name: a, match: {environment: production}}]", "If that's the name of an environment, use its ID."),
         ("rules: [{name: a, channel: '#ops'}]", "Names don't work here: use the ID."),
-        ("rules:\n- name: a\n  channel: #ops", "the beginning of a comment; channels are named by their IDs, C…"),
+        ("rules:\n- name: a\n  channel: #ops", "In YAML, # starts a comment. Name channels by their IDs, C…"),
         ("defaults: {pending: yes}", "24h, 90d, 2w"),
         ("defaults: {notify: ['@olga']}", "Names don't work here: use the ID."),
     ],

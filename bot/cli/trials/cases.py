@@ -1,6 +1,6 @@
 """`latchkey policy test`: requests with the decisions that are expected of them, in a file.
 
-Exit codes: 0 all are as expected, 1 some aren't or a file is wrong, 2 nobody can tell.
+Exit codes: 0 all are as expected, 1 some aren't or a file is wrong, 2 it can't be checked.
 
 What a command needs is imported inside it, as in `bot.cli.main`.
 """

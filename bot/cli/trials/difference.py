@@ -1,6 +1,6 @@
 """`latchkey policy diff`: which decisions change with another policy file, and for whom.
 
-Exit codes: 0 nothing changes, 1 something does, 2 nobody can tell.
+Exit codes: 0 nothing changes, 1 something does, 2 it can't be checked.
 
 What a command needs is imported inside it, as in `bot.cli.main`.
 """
@@ -23,18 +23,23 @@ MOST_NAMED = 10
 
 
 def diff(
-    old: Annotated[Path, typer.Argument(help="The policy file as it is.")],
-    new: Annotated[Path, typer.Argument(help="The policy file as it will be.")],
+    old: Annotated[Path, typer.Argument(help="The current policy file.")],
+    new: Annotated[Path, typer.Argument(help="The new policy file.")],
     *,
     snapshot: Annotated[
-        Path, typer.Option("--snapshot", metavar="FILE", help="Whose requests to look at: from `policy snapshot`.")
+        Path,
+        typer.Option(
+            "--snapshot",
+            metavar="FILE",
+            help="The snapshot with the people and resources to check, from `latchkey policy snapshot`.",
+        ),
     ],
     channel: CardsIn = "",
     as_json: AsJson = False,
 ) -> None:
     """Show which decisions change from one policy file to another, and for whom.
 
-    Exits with 0 if nothing changes, with 1 if something does, and with 2 if nobody can tell.
+    Exits with 0 if nothing changes, with 1 if something does, and with 2 if it can't be checked.
     """
     found, users = finished(lambda: _found(old, new, snapshot, channel))
     if as_json:
@@ -62,7 +67,7 @@ def _as_text(difference: "Difference", users: "Sequence[User]") -> Iterator[str]
     yield f"{change.before} -> {change.after}" if change.before != change.after else change.before
     for name, before, after in change.terms:
         yield f"  {_term(name)}: {_value(name, before)} -> {_value(name, after)}"
-    for word, who in (("can approve now", change.gained), ("can't approve any longer", change.lost)):
+    for word, who in (("can approve now", change.gained), ("can no longer approve", change.lost)):
         if who:
             yield cleaned(f"  {word}: {_listed(sorted(names[each] for each in who))}")
     people = sorted(each.name or each.id for each in difference.people)

@@ -44,8 +44,8 @@ class CasePart(Part):
         "it needs approvals that too few people could give."
     )
     rule: Name | None = Field(None, description="The name of the rule that decides.")
-    approvers: OneOrMany[str] | tuple[()] = Field((), description="People who could approve.")
-    not_approvers: OneOrMany[str] | tuple[()] = Field((), description="People who could not approve.")
+    approvers: OneOrMany[str] | tuple[()] = Field((), description="People who must be able to approve.")
+    not_approvers: OneOrMany[str] | tuple[()] = Field((), description="People who must not be able to approve.")
 
     @property
     def title(self) -> str:

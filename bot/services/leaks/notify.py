@@ -173,7 +173,7 @@ class LeakNotices:
         except Undeliverable as error:
             if not error.lasting:
                 raise
-            log.warning("a message about a leaked key can't be sent", extra={"to": to, "why": error.reason})
+            log.warning("couldn't send a message about a leaked key", extra={"to": to, "why": error.reason})
             at = _NOWHERE
         await self._keep(name, at, CardAt, notice.leak)
 

@@ -61,7 +61,7 @@ class LeakReports:
             found = await self.cloud.key(key)
             if found is None or not found.owner:
                 await self.cloud.must_see_all()
-                log.info("a report names a key that does not exist")
+                log.info("someone reported a key that doesn't exist")
                 return "unknown"
             leak = Leak(found, click.by, self.transitions.clock(), click.id)
             request = await self.maker(found)

@@ -37,7 +37,7 @@ class AgendaRepair:
     async def look(self) -> int:
         """Look at all clicks and requests; returns how many were put back. Raises `Unavailable`."""
         if clicks := await self.inbox.put_back(self.clock()):
-            log.error("clicks had lost their place on the agenda", extra={"clicks": clicks})
+            log.error("put clicks back on the agenda", extra={"clicks": clicks})
         now, put_back, stuck = self.clock(), 0, list[RequestId]()
         planned = await self.requests.planned()
         self._deadlines = {request: known for request, known in self._deadlines.items() if request in planned}

@@ -331,7 +331,7 @@ class Reviews:
         except Undeliverable as error:
             if not error.lasting:
                 raise
-            log.warning("a review does not reach its channel", extra={"to": channel, "why": error.reason})
+            log.warning("couldn't deliver a review to its channel", extra={"to": channel, "why": error.reason})
 
     async def _listing(self, owner: Principal, to: str, digest: Digest, review: Reviewed) -> Digest:
         """The digest as it is to be drawn; first, its keys are remembered for the buttons below them."""

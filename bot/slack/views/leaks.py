@@ -12,7 +12,7 @@ from bot.slack.payloads import ids
 TITLE = "Report a leaked API key"
 TYPED = 300
 """Characters of the field."""
-SECRET = "That looks like a secret. Don't share it further. Enter the key ID, which stands next to it."  # noqa: S105 - a sentence
+SECRET = "That looks like a secret. Don't share it further. Enter the key ID, which is next to it."  # noqa: S105 - a sentence
 NO_ID = "Enter a key ID: letters and digits like ABCD1234EFGH5678."
 _HINT = "Never the secret. Several IDs are fine, with spaces between them."
 _THEN = (
