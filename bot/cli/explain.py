@@ -7,7 +7,7 @@ What a command needs is imported inside it, as in `bot.cli.main`.
 
 import json
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -139,6 +139,10 @@ def snapshot(
         Path | None, typer.Option("--output", metavar="FILE", help="The file to write; standard output if omitted.")
     ] = None,
     policy: ByPolicy = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option("--include", metavar="ADDRESS", help="Someone in Slack who may have no Confluent Cloud user."),
+    ] = None,
     channel: CardsIn = "",
 ) -> None:
     """Save everything that decisions depend on, for `explain` and `who-can-approve` to use.
@@ -146,7 +150,7 @@ def snapshot(
     It contains names, email addresses and roles, but no keys or secrets. Only the owner of FILE can read it.
     """
     sources = Sources(policy, channel=channel, live=cloud_settings())
-    taken = finished(lambda: _taken(sources))
+    taken = finished(lambda: _taken(sources, include or ()))
     if output is None:
         typer.echo(taken.dump(), nl=False)
         return
@@ -186,13 +190,13 @@ async def answer(who: "Explainer", question: Question) -> "Explanation":
     return await who.explain(someone, question.operation, Target(owner, resource))
 
 
-async def _taken(sources: Sources) -> "Snapshot":
+async def _taken(sources: Sources, include: Sequence[str]) -> "Snapshot":
     from datetime import UTC, datetime
 
     from bot.cli.snapshot import take
 
     async with opened(sources) as live:
-        return await take(live.cloud, live.people, live.policy, live.tenant, datetime.now(UTC))
+        return await take(live.cloud, live.people, live.policy, live.tenant, datetime.now(UTC), include)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from it what Confluent Cloud and Slack answered when it was taken.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from bot.domain.catalog import Environment, User
-from bot.domain.errors import Throttled, Unavailable
+from bot.domain.errors import Throttled, Unavailable, plain
 from bot.domain.keys import Placed, Principal, ServiceAccount, SlackUserId, TeamId, normal_email
 from bot.domain.kinds import PLACED, Kind
 from bot.domain.policy import Policy
@@ -40,6 +40,8 @@ class Workspace:
     groups: Mapping[str, tuple[SlackUserId, ...]]
     enterprise: str = ""
     """The organization in an Enterprise Grid; "" without one, and in snapshots from before this was kept."""
+    asked: tuple[str, ...] | None = None
+    """The ids and addresses that Slack was asked about, also where it has nobody; None in snapshots from before."""
 
     @property
     def tenant(self) -> Tenant:
@@ -102,10 +104,16 @@ def read(path: Path) -> Snapshot:
         raise SnapshotError(f"{path}: {error}") from None
 
 
-async def take(cloud: Inventory, people: People, policy: Policy, tenant: Tenant, now: datetime) -> Snapshot:
-    """Read everything that a decision can depend on. Takes its time where Slack or Confluent ask for patience."""
+async def take(
+    cloud: Inventory, people: People, policy: Policy, tenant: Tenant, now: datetime, include: Sequence[str] = ()
+) -> Snapshot:
+    """Read everything that a decision can depend on. Takes its time where Slack or Confluent ask for patience.
+
+    `include` are addresses of people who may be no Confluent users.
+    """
     found = await observe(cloud, now)
-    return replace(found, slack=await _workspace(people, policy, tenant, found.users))
+    addresses = {each.email for each in found.users} | set(map(normal_email, include))
+    return replace(found, slack=await _workspace(people, policy, tenant, addresses - {""}))
 
 
 async def observe(cloud: Inventory, now: datetime) -> Snapshot:
@@ -182,13 +190,23 @@ class SnapshotPeople:
     workspace: Workspace
 
     async def profile(self, user: SlackUserId) -> Profile | None:
-        """The user; None when the snapshot has nobody of this id."""
-        return next((each for each in self.workspace.people if each.id == user), None)
+        """The user; None when Slack has nobody of this id. Raises `Unavailable` when it wasn't asked."""
+        found = next((each for each in self.workspace.people if each.id == user), None)
+        if found is None:
+            self._must_know(user, "Take one with this policy.")
+        return found
 
     async def by_email(self, email: str) -> Profile | None:
-        """Who has this address; Slack's own search finds no deactivated people either."""
+        """Who has this address; Slack's own search finds no deactivated people either. Raises as `profile`."""
         address = normal_email(email)
-        return next((each for each in self.workspace.people if each.email == address and not each.deleted), None)
+        found = next((each for each in self.workspace.people if each.email == address and not each.deleted), None)
+        if found is None:
+            self._must_know(address, f"Take one with `--include {plain(address)}`.")
+        return found
+
+    def _must_know(self, who: str, advice: str) -> None:
+        if self.workspace.asked is not None and who not in self.workspace.asked:
+            raise Unavailable(f"The snapshot doesn't say who {plain(who)} is in Slack.", advice=advice)
 
     async def members(self, group: str) -> Sequence[SlackUserId]:
         """Who is in a user group. Raises `Unavailable` when the policy of the snapshot did not name it."""
@@ -224,17 +242,17 @@ class AskedOnce:
         return self.groups[group]
 
 
-async def _workspace(people: People, policy: Policy, tenant: Tenant, users: Sequence[User]) -> Workspace:
-    """Those who are Confluent users, and those whom the policy names, directly or in a group."""
+async def _workspace(people: People, policy: Policy, tenant: Tenant, addresses: Collection[str]) -> Workspace:
+    """Those with these addresses, and those whom the policy names, directly or in a group."""
     named = {mapping.subject for mapping in policy.mappings if not mapping.is_group}
     groups: dict[str, tuple[SlackUserId, ...]] = {}
     for group in sorted({mapping.subject for mapping in policy.mappings if mapping.is_group}):
         groups[group] = tuple(await _patiently(people.members, group))
     ids = {*map(SlackUserId, named), *policy.people, *(user for members in groups.values() for user in members)}
-    found = [await _patiently(people.by_email, email) for email in sorted({each.email for each in users} - {""})]
+    found = [await _patiently(people.by_email, email) for email in sorted(addresses)]
     found += [await _patiently(people.profile, user) for user in sorted(ids - {each.id for each in found if each})]
     profiles = tuple(dict.fromkeys(each for each in found if each is not None))
-    return Workspace(tenant.team, profiles, groups, tenant.enterprise)
+    return Workspace(tenant.team, profiles, groups, tenant.enterprise, asked=(*sorted(addresses), *sorted(ids)))
 
 
 async def _patiently(ask: Callable[[str], Awaitable[T]] | Callable[[SlackUserId], Awaitable[T]], what: str) -> T:

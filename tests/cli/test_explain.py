@@ -414,7 +414,7 @@ def test_members_of_a_mapped_group_can_approve(org: Path, policy: Path) -> None:
 @pytest.mark.parametrize(
     ("complaint", "asked"),
     [
-        ("No one has the email address or ID no@acme.example.", (*DEV, "--user", "no@acme.example")),
+        ("The snapshot doesn't say who no@acme.example is in Slack.", (*DEV, "--user", "no@acme.example")),
         ("There is no kafka resource lkc-nosuch in env-dev001, env-prod01.", (*KAFKA, "lkc-nosuch")),
         ("There is no kafka resource lkc-dev001 in env-prod01.", (*DEV, "--environment", "env-prod01")),
         ("There's no environment env-nosuch", (*DEV, "--environment", "env-nosuch")),

@@ -4,7 +4,7 @@ import asyncio
 import json
 import stat
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,16 +12,16 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cli.explain import explainer
-from bot.cli.snapshot import SnapshotCloud, SnapshotPeople, parse, read, take
+from bot.cli.snapshot import Snapshot, SnapshotCloud, SnapshotPeople, parse, read, take
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.authority import Target, describe
-from bot.domain.errors import Throttled
+from bot.domain.errors import NotFound, Throttled, Unavailable
 from bot.domain.keys import Operation, Secret, SlackUserId, TeamId
 from bot.domain.kinds import Kind
 from bot.policyfile import parse as parse_policy
 from bot.services.catalog.index import find_owner, find_resource
-from bot.services.people.approvers import Approver, names_of
+from bot.services.people.approvers import Approver, Someone, names_of
 from bot.services.people.directory import Tenant
 from bot.services.people.explain import Explainer
 from bot.services.ports.slack import People, Profile
@@ -121,6 +121,62 @@ async def test_it_goes_to_standard_output_or_replaces_a_file(
     assert (taken.slack, written.slack.groups) == (before.slack, {})
     assert (failed.code, failed.out) == (2, "")
     assert "can't be written" in failed.err
+
+
+# --- whom it knows ------------------------------------------------------------------------------------------------
+
+NOT_MATCHED = ("gus@contractor.example", "nora@acme.example", "vera@acme.example", "lee@acme.example",
+               "xavi@partner.example", "ivo@acme.example", "tess@acme.example", "nobody@acme.example")  # fmt: skip
+LATER = """version: 1
+channel: C0APPROVE
+people: [{slack: U0NORA, confluent: u-vera01}, {slack: U0GUS, confluent: u-lena01}]
+"""
+
+
+async def taken_without_a_policy(live: Explainer, *include: str) -> Snapshot:
+    plain = parse_policy(b"{version: 1, channel: C0APPROVE}", default_channel="").policy
+    return await take(live.cloud, live.people, plain, live.tenant, NOW, include)
+
+
+def explained(live: Explainer, taken: Snapshot, policy: str) -> tuple[Explainer, Explainer]:
+    """Over Slack and Confluent, and over the snapshot."""
+    read_ = parse_policy(policy.encode(), default_channel="").policy
+    there = explainer(live.cloud, live.people, live.tenant, read_)
+    return there, explainer(SnapshotCloud(taken), SnapshotPeople(taken.slack), taken.slack.tenant, read_)
+
+
+async def found(who: Explainer, word: str) -> Someone | str:
+    try:
+        return await who.find(word)
+    except NotFound as error:
+        return error.tell
+
+
+async def test_p8_people_who_are_not_matched_are_as_in_slack(live: Explainer) -> None:
+    taken = parse((await taken_without_a_policy(live, *NOT_MATCHED)).dump())
+
+    for policy in (POLICY, LATER):
+        there, here = explained(live, replace(taken, slack=replace(taken.slack, groups={"S0PLATFORM": ()})), policy)
+        for word in (*NOT_MATCHED, "u-vera01", "u-lena01", "u-lee001"):
+            assert await found(here, word) == await found(there, word), (policy, word)
+
+
+async def test_p8_what_a_snapshot_cannot_know_is_said_and_decides_nothing(live: Explainer) -> None:
+    _, here = explained(live, await taken_without_a_policy(live), LATER)
+
+    with pytest.raises(Unavailable, match=r"doesn't say who nora@acme\.example is in Slack\. Take one with `--include"):
+        await here.find("nora@acme.example")
+    with pytest.raises(Unavailable, match=r"doesn't say who U0NORA is in Slack\. Take one with this policy\."):
+        await here.find("u-vera01")
+
+
+async def test_p8_a_snapshot_from_before_answers_as_it_did(org: Path) -> None:
+    before = json.loads(read(org).dump())
+    del before["slack"]["asked"]
+    people = SnapshotPeople(parse(json.dumps(before)).slack)
+
+    assert await people.by_email("nora@acme.example") is None
+    assert await people.profile(SlackUserId("U0NORA")) is None
 
 
 # --- what it answers ----------------------------------------------------------------------------------------------

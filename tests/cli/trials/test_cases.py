@@ -71,7 +71,7 @@ def test_what_is_not_as_expected_is_told_with_its_line(org: Path, policy: Path, 
         + f"  - {PROD}, expect: 2, approvers: [gus@contractor.example, olga@acme.example], not_approvers: u-sami01}}\n"
         + "  - {user: dana@acme.example, kind: cloud, owner: new, expect: 5}\n"
         + "  - {user: dana@acme.example, kind: cloud, owner: new, expect: impossible}\n"
-        + "  - {user: nobody@acme.example, kind: cloud, owner: new, expect: 1}\n"
+        + "  - {user: u-nobody, kind: cloud, owner: new, expect: 1}\n"
     )
 
     result = run(org, policy, cases)
@@ -83,7 +83,7 @@ cases.yml:4: dana alone: expected the rule "own dev keys", but "production" deci
 cases.yml:5: dana@acme.example, create kafka lkc-prod01, owner sa-orders: gus@contractor.example can't approve it
 cases.yml:5: dana@acme.example, create kafka lkc-prod01, owner sa-orders: u-sami01 can approve it
 cases.yml:6: dana@acme.example, create cloud, owner new: expected 5 approvals, found: needs 5 approvals, and only 2 people could approve
-cases.yml:8: nobody@acme.example, create cloud, owner new: No one has the email address or ID nobody@acme.example.
+cases.yml:8: u-nobody, create cloud, owner new: No one has the email address or ID u-nobody.
 6 cases: 4 not as expected.
 """)  # noqa: E501 -- as it is printed
 
