@@ -88,18 +88,16 @@ class Side:
 
     policy: Policy
     people: Mapping[Principal, tuple[Someone, HeldRoles]]
+    signs: Mapping[Principal, object]
+    """The same for people about whom everything is decided alike, but for what is their own."""
     able: dict[Target, frozenset[Principal]] = field(default_factory=dict[Target, frozenset[Principal]])
 
     @classmethod
     async def of(cls, who: Explainer, users: Iterable[User]) -> "Side":
         """Raises `LatchkeyError` where the snapshot does not tell."""
         met = {user.id: await who.who.meet(user, await who.cloud.users()) for user in users}
-        return cls(who.policy, {user: (each, (await who.held_roles(each))[0]) for user, each in met.items()})
-
-    def sign(self, user: Principal) -> object:
-        """The same for people about whom everything is decided alike, but for what is their own."""
-        someone, held = self.people[user]
-        return someone.refusal, someone.person.named, frozenset((each.role, each.crn) for each in held.bindings)
+        people = {user: (each, (await who.held_roles(each))[0]) for user, each in met.items()}
+        return cls(who.policy, people, {user: _sign(*each) for user, each in people.items()})
 
     def verdict(self, operation: Operation, target: Target, user: Principal) -> Verdict:
         """What is decided about a request of this person."""
@@ -112,10 +110,10 @@ class Side:
         if target not in self.able:
             ask, is_able = _ask(_NOBODY, operation, target), dict[object, bool]()
             for user, (someone, held) in self.people.items():
-                sign = self.sign(user)
+                sign = self.signs[user]
                 if sign not in is_able:
                     is_able[sign] = not someone.refusal and refusal(ask, held) is None
-            self.able[target] = frozenset(user for user in self.people if is_able[self.sign(user)])
+            self.able[target] = frozenset(user for user in self.people if is_able[self.signs[user]])
         return self.able[target]
 
 
@@ -123,7 +121,10 @@ def compare(snapshot: Snapshot, old: Side, new: Side) -> list[Difference]:
     """What differs, what concerns most people first."""
     alike = defaultdict[object, list[User]](list)
     for user in snapshot.users:
-        alike[old.sign(user.id), new.sign(user.id)].append(user)
+        alike[old.signs[user.id], new.signs[user.id]].append(user)
+    anyone = defaultdict[object, list[User]](list)
+    for user in snapshot.users:
+        anyone[old.people[user.id][0].refusal, new.people[user.id][0].refusal].append(user)
     found = defaultdict[Change, defaultdict[Cell, set[Principal]]](lambda: defaultdict(set))
     places, owners = _places(snapshot, old, new), _owners(snapshot, old, new)
     for operation, (place, resource), (whose, owner) in product(Operation, places, owners):
@@ -131,7 +132,7 @@ def compare(snapshot: Snapshot, old: Side, new: Side) -> list[Difference]:
         if (is_new and operation is not Operation.CREATE) or _is_same(old, new, operation, Target(owner, resource)):
             continue
         cell = (operation.value, resource.kind.row.label, place, whose)
-        for people in alike.values():
+        for people in (alike if _hangs_on_roles(old, new, operation, Target(owner, resource)) else anyone).values():
             for change, who in _changes(old, new, operation, Target(owner, resource), people):
                 found[change][cell].add(who)
     names = [
@@ -154,18 +155,29 @@ def _changes(
         for side, verdict in ((old, before), (new, after))
     )
     terms = tuple(_terms(old, new, operation, theirs, before, after))
+    is_asked = isinstance(before, NeedsApproval) and isinstance(after, NeedsApproval)
+
+    def change(requester: frozenset[Principal]) -> Change | None:
+        then, now = could - requester, can - requester
+        gained, lost = (now - then, then - now) if is_asked else (frozenset[Principal](), frozenset[Principal]())
+        found = Change(in_short(before, len(then)), in_short(after, len(now)), terms, gained, lost)
+        return found if found.before != found.after or terms or gained or lost else None
+
+    others, concerned = change(frozenset()), could | can
     for user in people:
-        others_before, others = could - {user.id}, can - {user.id}
-        is_asked = isinstance(before, NeedsApproval) and isinstance(after, NeedsApproval)
-        change = Change(
-            in_short(before, len(others_before)),
-            in_short(after, len(others)),
-            terms,
-            others - others_before if is_asked else frozenset(),
-            others_before - others if is_asked else frozenset(),
-        )
-        if change.before != change.after or terms or change.gained or change.lost:
-            yield change, user.id
+        found = change(frozenset({user.id})) if user.id in concerned else others
+        if found is not None:
+            yield found, user.id
+
+
+def _sign(someone: Someone, held: HeldRoles) -> object:
+    return someone.refusal, someone.person.named, frozenset((each.role, each.crn) for each in held.bindings)
+
+
+def _hangs_on_roles(old: Side, new: Side, operation: Operation, target: Target) -> bool:
+    """Whether a rule asks something else of people who manage the key."""
+    rules = [side.policy.rule(operation, target) for side in (old, new)]
+    return any(rule is not None and not rule.approvals for rule in rules)
 
 
 def _terms(
