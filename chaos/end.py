@@ -79,6 +79,9 @@ async def read(
         changes=organization.changes,
         keys={id_: key.description for id_, key in organization.api_keys.items()},
         accounts={id_: account.description for id_, account in organization.service_accounts.items()},
+        bindings={
+            id_: (each.principal, each.role, each.crn_pattern) for id_, each in organization.role_bindings.items()
+        },
         secrets={id_: secret for id_, secret in organization.secrets_issued.items() if id_ not in seen.before},
         sent=[json.dumps(sent.payload, ensure_ascii=False) for sent in here.slack.workspace.outgoing],
         kept=dict(_kept(here, at, dump, archives)),

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -23,6 +23,8 @@ from bot.domain.requests import (
     Undelivered,
     Working,
 )
+from bot.domain.roles import Scope
+from bot.services.keys.role_bindings import bindings_of
 from sandbox.confluent.organization import Changed
 
 Line: TypeAlias = Mapping[str, Any]
@@ -77,6 +79,8 @@ class End:
     """The keys at Confluent, with their descriptions."""
     accounts: Mapping[str, str]
     """The service accounts there, with theirs."""
+    bindings: Mapping[str, tuple[str, str, str]] = field(default_factory=dict[str, tuple[str, str, str]])
+    """The role bindings there: whose, which role, and the CRN of its place."""
     secrets: Mapping[str, str]
     """The secret of each key that was made."""
     sent: Sequence[str]
@@ -134,6 +138,29 @@ def _orphaned(end: End) -> Iterator[Broken]:
         if marker and f"account:{marker.request}" not in end.agenda:
             yield Broken(
                 "no account is orphaned", f"{account} still carries {marker}, and nobody looks", marker.request
+            )
+
+
+def _access(end: End) -> Iterator[Broken]:
+    """Role bindings that came with keys: each once, each on record, and none of anyone else's is gone."""
+    for binding, number in Counter(end.bindings.values()).items():
+        if number > 1:
+            yield Broken("no role binding is doubled", f"{number} times {' '.join(binding)}", binding[0])
+    created = {each.id for each in end.changes if each.what == "role binding"}
+    known = {
+        (given.principal, given.wanted.role, given.wanted.path)
+        for id_, request in end.requests.items()
+        for given in bindings_of(request)
+        if given.state == "given" or (given.state in {"intended", "unwanted"} and f"bindings:{id_}" in end.agenda)
+    }
+    for id_ in created & end.bindings.keys():
+        principal, role, crn = end.bindings[id_]
+        if (principal, role, Scope.parse(crn).path) not in known:
+            yield Broken("no role binding is orphaned", f"{id_} ({role} at {crn}) is there, and no record has it", id_)
+    for each in end.changes:
+        if each.what == "role binding delete" and each.id not in created:
+            yield Broken(
+                "no role binding of others is removed", f"{each.id} was there before, and was deleted", each.id
             )
 
 
@@ -274,6 +301,7 @@ def _processes(end: End) -> Iterator[Broken]:
 CHECKS: Sequence[Callable[[End], Iterator[Broken]]] = (
     _doubled,
     _orphaned,
+    _access,
     _present,
     _stuck,
     _agenda,

@@ -46,6 +46,9 @@ WISHES = (
     Wish("payments-service", kind="cloud"),
     Wish(kind="tableflow"),
     Wish("payments-service", kind="global"),
+    Wish(NEW, access=(("Write topics", "clicks-, audit-"), ("Use consumer groups", "clicks-"))),
+    Wish(access=(("Read topics", "clicks-"), ("Write topics", "orders-"))),
+    Wish(kind="schema-registry", cluster="lsrc-dev01", access=(("Read subjects", "clicks-"),)),
 )
 _KEY = re.compile(r"API key: `?([A-Z0-9]{16})")
 Deed: TypeAlias = Callable[[], Coroutine[Any, Any, str]]
@@ -155,6 +158,7 @@ class Requester(Member):
             "edit": (2, lambda: self._change("edit", lambda: {"Name": self._name(), "Reason": "It has a new name"})),
             "rotate": (3, lambda: self._change("rotate", self._rotation)),
             "extend": (3, self._extend),
+            "remove access": (3, self._remove_access),
             "delete": (
                 2,
                 lambda: self._change("delete", lambda: {"word": "CONFIRM", "Reason": "It is no longer used"}),
@@ -187,6 +191,7 @@ class Requester(Member):
             wish.kind,
             account_name=f"{name.replace(' ', '-')}-service",
             lifetime=wish.lifetime,
+            access=wish.access,
         )
         if "Send request" not in await review(self.client, wanted):
             await self.client.close(everything=True)
@@ -239,6 +244,18 @@ class Requester(Member):
         await self.client.click("Extend", place="modal")
         await self.client.wait_for(lambda: self.client.modal and self.client.modal.get("submit"))
         return await self.sent({"Reason": "It goes on"})
+
+    async def _remove_access(self) -> str:
+        """Some of them manage keys that they requested, and so have the button."""
+        if not await self.press(self.client.dm, "Manage key"):
+            return ""
+        await self.client.wait_for(lambda: self.client.modal and not is_loading(self.client.modal))
+        went = "nothing to remove"
+        if any(_actions(self.client.modal or {}, "Remove access")):
+            await self.client.click("Remove access", place="modal")
+            went = "pressed"
+        await self.client.close(everything=True)
+        return went
 
     async def _look(self) -> str:
         if self._numbers.random() < 0.3:  # noqa: PLR2004 - now and then

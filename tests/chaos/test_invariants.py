@@ -2,13 +2,15 @@
 
 import inspect
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
+from bot.domain.access import GivenBinding, State, WantedBinding
 from bot.domain.audit import LEAP, Action
-from bot.domain.keys import Operation
+from bot.domain.keys import Operation, Principal
 from bot.domain.requests import (
     Approved,
     Confirmed,
@@ -129,9 +131,39 @@ TRUE, STUCK, AGENDA = "each record is true", "no request is stuck", "the agenda 
 ONCE, KEPT, AGREE = "each secret is shown once", "no secret is kept", "the logs agree"
 CHAIN, ACKS, FALLS, TRACEBACK = "the audit chain holds", "no ack takes over 3 s", "no process falls", "no traceback"
 OLD_KEY = a_change(Operation.ROTATE, id="R5")
+BOUND = ("sa-1", "DeveloperWrite", "crn://confluent.cloud/organization=o-1/environment=env-1/topic=orders-*")
+WANTED = WantedBinding("DeveloperWrite", "environment=env-1/topic=orders-*")
+CREATED_BINDING = changed(*CHANGES, ("role binding", "rb-1"))
+
+
+def with_access(state: State) -> dict[str, dict[str, Request]]:
+    """A confirmed key that came with access."""
+    given = GivenBinding(WANTED, state, Principal("sa-1"), "rb-1")
+    grant = replace(a_grant(), bindings=(given,))
+    confirmed: Confirmed = keyed(Confirmed, "R1", KEY, shown_at=NOW, at=NOW)
+    return requests(R1=replace(confirmed, grant=grant))
+
+
 PLANTED: dict[str, tuple[str, dict[str, Any]]] = {
     "two keys of one request": (DOUBLED, {"keys": {KEY: "[lk:R1/1]", EDITED: "", ORPHAN: "[lk:R1/2]"}}),
     "one key created twice": (DOUBLED, more((Action.CREATED, {"key": KEY}))),
+    "two role bindings of the same": ("no role binding is doubled", {"bindings": {"rb-1": BOUND, "rb-2": BOUND}}),
+    "a role binding that no record has": (
+        "no role binding is orphaned",
+        {"bindings": {"rb-1": BOUND}, "changes": CREATED_BINDING},
+    ),
+    "a role binding that is said to be gone": (
+        "no role binding is orphaned",
+        {"bindings": {"rb-1": BOUND}, "changes": CREATED_BINDING, **with_access("removed")},
+    ),
+    "a role binding that nobody deletes": (
+        "no role binding is orphaned",
+        {"bindings": {"rb-1": BOUND}, "changes": CREATED_BINDING, **with_access("unwanted")},
+    ),
+    "a role binding of someone else": (
+        "no role binding of others is removed",
+        {"changes": changed(*CHANGES, ("role binding delete", "rb-9"))},
+    ),
     "a key that no record has": (ORPHANED, {"requests": {id_: REQUESTS[id_] for id_ in ("R2", "R3", "R4")}}),
     "two accounts of one request": (
         ACCOUNTS,
@@ -212,6 +244,14 @@ def test_an_end_at_which_everything_holds_breaks_nothing() -> None:
 def test_what_is_planted_is_found(planted: str) -> None:
     invariant, fields = PLANTED[planted]
     assert invariant in {broken.invariant for broken in check(an_end(**fields))}
+
+
+def test_a_role_binding_that_is_on_record_breaks_nothing() -> None:
+    there: dict[str, Any] = {"bindings": {"rb-1": BOUND}, "changes": CREATED_BINDING}
+
+    assert check(an_end(**there, **with_access("given"))) == []
+    soon = {**an_end().agenda, "bindings:R1": NOW + DAY}
+    assert check(an_end(**there, **with_access("unwanted"), agenda=soon)) == []
 
 
 def test_every_invariant_has_something_planted() -> None:
