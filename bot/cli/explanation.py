@@ -34,6 +34,7 @@ def as_text(explanation: Explanation, names: Names) -> str:
             "",
             f"Decision: {_decision(explanation)}",
             *_rule(explanation),
+            *_access(explanation),
             "",
             *_roles(explanation, names),
             *(["", *_approvers(explanation, names)] if isinstance(explanation.verdict, NeedsApproval) else []),
@@ -58,6 +59,7 @@ def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
         **decided(explanation),
         "terms": terms_of(explanation.rule, explanation.approvals, ask) if explanation.rule else None,
         "table": explanation.table,
+        "grants": list(explanation.offers),
         "requester": _person(explanation.requester),
         "operation": ask.operation.value,
         "resource": {
@@ -218,6 +220,11 @@ def _asked(rule: Rule) -> Iterator[str]:
     if rule.ticket:
         must = "must" if rule.ticket.required else "can"
         yield f"          the request {must} name a ticket that matches {rule.ticket.pattern}"
+
+
+def _access(explanation: Explanation) -> Iterator[str]:
+    if explanation.offers and not isinstance(explanation.verdict, Forbidden):
+        yield f"          access that can be requested with it: {', '.join(explanation.offers)}"
 
 
 def _told(rule: Rule) -> str:

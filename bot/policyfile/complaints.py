@@ -12,6 +12,7 @@ from bot.domain.policy import ME, NEW_SERVICE_ACCOUNT, SERVICE_ACCOUNT
 from bot.policyfile.model import (
     Conditions,
     FilePart,
+    GrantPart,
     MappingPart,
     MatchPart,
     PersonPart,
@@ -36,6 +37,7 @@ POLICY: Parts = {
     ("rules", ANY, "match"): MatchPart,
     ("rules", ANY, "ticket"): TicketPart,
     ("review",): ReviewPart,
+    ("grants", ANY): GrantPart,
 }
 _MINE = {"requester", "self", "own", "mine", "myself", "user", "person"}
 _OWNERS = (ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT)

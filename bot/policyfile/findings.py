@@ -36,7 +36,7 @@ class Finding:
 
 def check(file: PolicyFile) -> list[Finding]:
     """All findings, in the order of the file."""
-    found = [*_rules(file), *_mappings(file), *_people(file), *_review(file)]
+    found = [*_rules(file), *_mappings(file), *_people(file), *_review(file), *_grants(file)]
     return sorted(found, key=lambda each: each.line)
 
 
@@ -134,6 +134,17 @@ def _review(file: PolicyFile) -> Iterator[Finding]:
     if review and review.every < MOST_OFTEN:
         line = file.tree.line(("review", "every"))
         yield Finding(line, "review", "that's more than once an hour: `every: 7d` is usual")
+
+
+def _grants(file: PolicyFile) -> Iterator[Finding]:
+    """Entries that offer no more than others do, where the file has a list of its own."""
+    offers = file.policy.offers if ("grants",) in file.tree.lines else ()
+    for index, offer in enumerate(offers):
+        for before, other in enumerate(offers[:index]):
+            if (other.role, other.on, other.prefix) == (offer.role, offer.on, offer.prefix):
+                text = f"offers the same as line {file.tree.line(('grants', before))}: {offer.role} on {offer.on}"
+                yield Finding(file.tree.line(("grants", index)), f"grant {shown(offer.name)}", text)
+                break
 
 
 def _elsewhere(table: Table, mapping: RoleMapping) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from bot.domain.access import ROLES_ON, On
 from bot.domain.kinds import Kind
 from bot.domain.policy import MOST_APPROVALS, Leaked, Mint
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES
@@ -16,8 +17,10 @@ from bot.policyfile.words import (
     Lifetime,
     Name,
     Notify,
+    OfferName,
     OneOrMany,
     OrOff,
+    OrOffMany,
     Overlap,
     OwnerWord,
     ScopeText,
@@ -224,6 +227,24 @@ class PersonPart(Part):
     confluent: ConfluentUser = Field(description="The ID of a Confluent user, u-….")
 
 
+def _bound_on(on: str) -> dict[str, Any]:
+    """For the JSON Schema: entries for this, with the roles that can be bound to it."""
+    return {"properties": {"on": {"const": on}, "role": {"enum": sorted(ROLES_ON[cast("On", on)])}}}
+
+
+class GrantPart(Part):
+    """Access that can be requested with a key of a service account."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_bound_on(on) for on in ROLES_ON]})
+
+    name: OfferName = Field(description="A unique name, up to 75 characters, which the form shows.")
+    role: str = Field(description="A role such as DeveloperRead, without rights to grant roles to others.")
+    on: On = Field(description=f"What the role is granted on: {', '.join(ROLES_ON)}.")
+    prefix: Switch = Field(
+        default=False, description="Whether people type how names start, instead of whole names: true or false."
+    )
+
+
 class OrphansPart(Part):
     """Keys that Latchkey made, and whose record it lost before anyone saw the secret."""
 
@@ -261,6 +282,11 @@ class FilePart(Part):
     rules: tuple[RulePart, ...] = Field((), description="A list of rules; the first one that matches decides.")
     open_requests: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
         10, description="How many open requests one person can have, 1 to 1000; 10 unless set."
+    )
+    grants: OrOffMany[GrantPart] | None = Field(
+        None,
+        description="A list of the access that people can request with a key of a service account, in place of the "
+        "list that is built in; or off, for none.",
     )
     orphaned_keys: OrOff[OrphansPart] = Field(
         default_factory=lambda: OrphansPart.model_validate({}),

@@ -2,13 +2,14 @@
 
 import hashlib
 import itertools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from bot.domain.access import OFFERS, ROLES_ON, Offer
 from bot.domain.approvals import Ticket
 from bot.domain.keys import Operation, Principal, SlackUserId
 from bot.domain.policy import REMIND, Match, Policy, Review, RoleMapping, Rule, built_in
@@ -106,6 +107,7 @@ class _Build:
             review=self._review(),
             open_requests=self.file.open_requests,
             delete_orphans_after=self._orphans(),
+            offers=self._offers(),
         )
 
     def _wrong(self, place: KeyPath, text: str) -> None:
@@ -191,6 +193,23 @@ class _Build:
         usual = Review(part.channel or self.channel)
         return replace(usual, every=part.every or usual.every, older_than=part.older_than or usual.older_than)
 
+    def _offers(self) -> tuple[Offer, ...]:
+        """The access that can be requested: what the file lists, else what is built in."""
+        if self.file.grants is None:
+            return OFFERS
+        known = dict[str, int]()
+        for index, part in enumerate(self.file.grants):
+            place: KeyPath = ("grants", index)
+            roles = sorted(ROLES_ON[part.on])
+            if part.role not in roles:
+                self._wrong((*place, "role"), f"{shown(part.role)} can't be offered on {part.on}: {_one_of(roles)} can")
+            if part.name in known:
+                self._wrong((*place, "name"), f"{shown(part.name)} is in line {known[part.name]} already: rename one")
+            known.setdefault(part.name, self.tree.line(place))
+            if part.prefix and not Offer(part.name, part.role, part.on).takes_name:
+                self._wrong((*place, "prefix"), f"has no effect on {part.on}, which takes no name: leave it out")
+        return tuple(Offer(each.name, each.role, each.on, prefix=each.prefix) for each in self.file.grants)
+
     def _orphans(self) -> timedelta | None:
         part = self.file.orphaned_keys
         if part is None:
@@ -244,6 +263,10 @@ def _match(part: MatchPart) -> Match:
         clusters=frozenset(part.cluster or ()),
         owners=frozenset(part.owner or ()),
     )
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _unknown_role(role: str, table: Table, known: Iterable[str]) -> str:

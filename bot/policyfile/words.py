@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 LONGEST = timedelta(days=365)
 _MOST = 500
+MOST_OFFERS = 100
+"""As many options as a menu of Slack's holds."""
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = r"^[0-9]{1,6}[mhdw]$"
 _SWITCHES = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
@@ -177,6 +179,12 @@ def _whether(value: object) -> object:
     return value
 
 
+def _or_none(value: object, entries: ValidatorFunctionWrapHandler) -> object:
+    """A list that can be switched off."""
+    is_off = value is False or (isinstance(value, str) and _SWITCHES.get(value.lower()) is False)
+    return () if is_off else entries(value)
+
+
 def _listed(value: object) -> object:
     return value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
 
@@ -203,6 +211,13 @@ class _OneOrMany:
         return {"anyOf": [many["items"], {**many, "minItems": 1, "maxItems": _MOST}]}
 
 
+class _ListOrOff:
+    """For the JSON Schema: a list, or a switch that is off in its place."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(core), {"const": False}, {"type": "string", "pattern": f"^({_OFF})$"}]}
+
+
 class _OrOff:
     """For the JSON Schema: a part of the file, or a switch in its place."""
 
@@ -218,6 +233,7 @@ def shown(value: object) -> str:
     return line if len(line) <= 60 else f"{line[:57]}…"  # noqa: PLR2004 -- about what fits
 
 
+_OFF = "|".join("".join(f"[{c.upper()}{c}]" for c in word) for word, is_on in _SWITCHES.items() if not is_on)
 _ANY_CASE = "|".join("".join(f"[{c.upper()}{c}]" for c in word) for word in _SWITCHES)
 _SWITCH: list[dict[str, object]] = [{"type": "boolean"}, {"type": "string", "pattern": f"^({_ANY_CASE})$"}]
 Duration: TypeAlias = Annotated[timedelta, BeforeValidator(_duration), _of(_spans(LONGEST))]
@@ -227,6 +243,10 @@ Overlap: TypeAlias = Annotated[
 Lifetime: TypeAlias = Annotated[
     timedelta | Literal["unlimited"], BeforeValidator(_lifetime), _of(_spans(LONGEST), words="unlimited|")
 ]
+OrOffMany: TypeAlias = Annotated[
+    tuple[T, ...], Field(min_length=1, max_length=MOST_OFFERS), WrapValidator(_or_none), _ListOrOff()
+]
+"""A list; () where it is switched off."""
 OrOff: TypeAlias = Annotated[T | None, BeforeValidator(_whether), _OrOff()]
 Switch: TypeAlias = Annotated[bool, BeforeValidator(_switch), WithJsonSchema({"anyOf": _SWITCH})]
 TableName: TypeAlias = Annotated[
@@ -239,6 +259,7 @@ OneOrMany: TypeAlias = Annotated[
 ]
 Sentence: TypeAlias = Annotated[str, Field(min_length=1, max_length=300), BeforeValidator(_tidy)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=80), BeforeValidator(_tidy)]
+OfferName: TypeAlias = Annotated[str, Field(min_length=1, max_length=75), BeforeValidator(_tidy)]
 Channel: TypeAlias = Annotated[str, Field(pattern=r"^[CG][A-Z0-9]+$")]
 SlackUser: TypeAlias = Annotated[str, Field(pattern=r"^[UW][A-Z0-9]+$")]
 SlackGroup: TypeAlias = Annotated[str, Field(pattern=r"^S[A-Z0-9]+$")]

@@ -39,6 +39,7 @@ Rule:     "one approval for every new key"
           the people closest to the resource are notified, with reminders after 4 hours and 12 hours
           the key is created right after approval; its secret must be viewed within 1 day
           lifetime of the key: unlimited
+          access that can be requested with it: Read topics, Write topics, Use consumer groups
 
 The roles of Dana Okafor, by the role table "documented":
   DeveloperWrite on dev (env-dev001) / orders-dev (lkc-dev001) / topic orders-*
@@ -74,6 +75,7 @@ Rule:     "one approval for every new key"
           the people closest to the resource are notified, with reminders after 4 hours and 12 hours
           the key is created right after approval; its secret must be viewed within 1 day
           lifetime of the key: unlimited
+          access that can be requested with it: Read topics, Write topics, Use consumer groups
 
 The roles of Erin Castellanos, by the role table "documented":
   EnvironmentAdmin on dev (env-dev001)
@@ -129,6 +131,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
     assert {name: type(value).__name__ for name, value in answer.items()} == snapshot(
         {
             "decision": "str",
+            "grants": "list",
             "possible": "bool",
             "missing": "int",
             "reason": "str",

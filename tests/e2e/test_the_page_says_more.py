@@ -6,6 +6,8 @@ from bot.slack.payloads import ids
 from sandbox.cast import APPROVALS_CHANNEL, GENERAL_CHANNEL
 from sandbox.scenarios import LEAKED, post_key
 from tests.support.play import play
+from tests.support.walks import obtain
+from tests.support.wishes import NEW, Wish
 
 
 async def test_anyone_reports_a_key_that_was_posted_and_a_manager_deletes_it(tmp_path: Path) -> None:
@@ -24,3 +26,20 @@ async def test_anyone_reports_a_key_that_was_posted_and_a_manager_deletes_it(tmp
         await it.erin.submit()
 
         await it.until(lambda: LEAKED not in it.stage.organization.api_keys, "the deletion")
+
+
+async def test_a_key_comes_with_access_that_can_be_taken_back(tmp_path: Path) -> None:
+    """B4: a key of a service account comes with access, and people who manage the key can take it back."""
+    wish = Wish(NEW, name="clicks writer", access=(("Write topics", "clicks-"),))
+    async with play(tmp_path) as it:
+        organization, olga = it.stage.organization, it.person("U0OLGA")
+        before = set(organization.role_bindings)
+        key = await obtain(it, wish, olga)
+        (granted,) = (each for id_, each in organization.role_bindings.items() if id_ not in before)
+        assert granted.role == "DeveloperWrite"
+        assert granted.crn_pattern.endswith("/topic=clicks-*")
+
+        await olga.command(f"/apikey show {key}")
+        await olga.click("Remove access")
+        await it.until(lambda: set(organization.role_bindings) == before, "access taken back", step=1)
+        assert key in it.our_keys()

@@ -272,3 +272,15 @@ def test_a_name_that_no_one_has_to_type_has_no_effect() -> None:
 
     assert any("its confirm has no effect: no one approves anything under it" in each for each in found)
     assert not any("confirm" in each for each in findings("rules: [{name: a, approvals: 0, confirm: resource}]"))
+
+
+def test_an_entry_that_offers_what_another_one_does_is_found() -> None:
+    text = """grants:
+- {name: a, role: DeveloperRead, on: topic, prefix: true}
+- {name: b, role: DeveloperRead, on: topic}
+- {name: c, role: DeveloperRead, on: topic, prefix: true}
+"""
+
+    assert [each.written("p") for each in check(file(text))] == [
+        'p:6: grant "c": offers the same as line 4: DeveloperRead on topic'
+    ]

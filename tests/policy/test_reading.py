@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from bot.domain.access import OFFERS, Offer
 from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
 from bot.domain.policy import REMIND, Match, Review, RoleMapping, built_in, without_a_file
@@ -213,6 +214,17 @@ def test_a_review_comes_each_week_unless_the_file_says_otherwise(text: str, revi
     assert file(text).policy.review == review
 
 
+def test_the_access_that_can_be_requested_is_what_the_file_lists_else_what_is_built_in() -> None:
+    some = "grants: [{name: Write  topics, role: DeveloperWrite, on: topic, prefix: yes}, "
+    listed = file(f"{some}{{name: Run, role: FlinkDeveloper, on: environment}}]").policy.offers
+
+    assert listed == (
+        Offer("Write topics", "DeveloperWrite", "topic", prefix=True),
+        Offer("Run", "FlinkDeveloper", "environment"),
+    )
+    assert (file("").policy.offers, file("grants: off").policy.offers) == (OFFERS, ())
+
+
 @pytest.mark.parametrize(("text", "most"), [("", 10), ("open_requests: 3", 3)])
 def test_t18_ten_open_requests_a_person_unless_the_file_says_otherwise(text: str, most: int) -> None:
     assert file(text).policy.open_requests == most
@@ -332,6 +344,19 @@ def test_the_digest_is_that_of_the_bytes() -> None:
         ("open_requests: 0", "3: open_requests: 0 is too small."),
         ("orphaned_keys: {delete_after: 23h}", "3: orphaned_keys.delete_after: is too short: they are reported"),
         ("open_requests: ten", '3: open_requests: "ten" isn\'t a whole number'),
+        ("grants: []", "3: grants: this is empty. A list of the access that people can request"),
+        ("grants: yes", '3: grants: "yes" isn\'t a list.'),
+        ("grants: [{name: W, role: DeveloperWrite, on: group}]",
+         "3: grants[0].role: \"DeveloperWrite\" can't be offered on group: DeveloperManage or DeveloperRead can"),
+        ("grants: [{name: W, role: ResourceOwner, on: topic}]", "3: grants[0].role: \"ResourceOwner\" can't be"),
+        ("grants: [{name: W, role: DeveloperWrite, on: topics}]", '3: grants[0].on: "topics" isn\'t a valid value'),
+        ("grants: [{name: W, role: DeveloperWrite}]", "3: grants[0]: `on` is missing. What the role is granted on"),
+        ("grants: [{name: W, role: FlinkDeveloper, on: environment, prefix: true}]",
+         "3: grants[0].prefix: has no effect on environment, which takes no name: leave it out"),
+        ("grants: [{name: W, role: DeveloperRead, on: topic}, {name: W, role: DeveloperRead, on: group}]",
+         '3: grants[1].name: "W" is in line 3 already: rename one'),
+        ("grants: [{name: W, role: DeveloperRead, on: topic, prefx: yes}]",
+         "3: grants[0].prefx: there's no such key in grants[0]: did you mean"),
         ("review: weekly", '3: review: "weekly" isn\'t a mapping of keys to values. The regular review of old keys'),
         ("roles: {new_accounts: []}", "3: roles.new_accounts: this is empty. A list of roles that can create new"),
         ("roles: {new_accounts: AccountAdmin}", '3: roles.new_accounts: "AccountAdmin" isn\'t a list'),

@@ -50,6 +50,9 @@ def test_the_examples_of_the_page_follow_the_schema(number: int) -> None:
         "review: {every: 1d, older_than: 30d, channel: C1}",
         "review: off",
         "review: 'off'",
+        "grants: off",
+        "grants: 'No'",
+        "grants: [{name: a, role: DeveloperRead, on: group, prefix: true}]",
         "roles: {new_accounts: [AccountAdmin]}",
     ],
 )

@@ -43,6 +43,8 @@ class Explanation:
     roles: tuple[Looked, ...]
     approvers: tuple[Approver, ...]
     """Everybody with authority, those first who can use it; nobody where no approval would help."""
+    offers: tuple[str, ...] = ()
+    """The access that can be requested with it, by its names in the policy."""
 
     @property
     def target(self) -> Target:
@@ -123,7 +125,14 @@ class Explainer:
             self.policy.table.name,
             tuple(Looked(each, via.get(each.binding, "")) for each in weigh_all(held_roles, target)),
             tuple(approvers),
+            self._offers(ask),
         )
+
+    def _offers(self, ask: Ask) -> tuple[str, ...]:
+        """The names of the access that can be requested with a new key: none for one of a person's own account."""
+        if ask.operation is not Operation.CREATE or isinstance(ask.owner, MyAccount):
+            return ()
+        return tuple(each.name for each in self.policy.offers if each.kind is ask.resource.kind)
 
     async def held_roles(self, someone: Someone) -> tuple[HeldRoles, Mapping[Binding, str]]:
         """What someone holds, and whom the policy names where it gives a role."""
