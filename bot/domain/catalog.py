@@ -83,6 +83,8 @@ class Catalog:
     """What the environments hold, by kind; of Flink, the regions with a compute pool."""
     regions: tuple[Region, ...] = ()
     """All that Confluent offers."""
+    unread: frozenset[Kind] = field(default=frozenset(), compare=False)
+    """The kinds of which this reading missed a list, so that a resource of theirs may be missing."""
 
     def clusters(self) -> Iterator[Placed]:
         """All resources that have ids of their own: regions have not."""

@@ -173,6 +173,11 @@ Placed: TypeAlias = Cluster | KsqlCluster | FlinkRegion
 Resource: TypeAlias = Placed | OrganizationScope
 
 
+def has_place(resource: Resource) -> bool:
+    """Whether it is known where a resource is: in which environment, or that it is the whole organization's."""
+    return isinstance(resource, OrganizationScope) or bool(resource.environment)
+
+
 def unnamed(kind: Kind, id_: str, environment: str, environment_name: str) -> Resource:
     """Make a resource of which the ids alone are known: its own stands for its name."""
     match kind.row.shape:

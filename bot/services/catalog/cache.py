@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from bot.domain.authority import Target
 from bot.domain.catalog import Catalog, Environment, by_name
 from bot.domain.errors import CloudRefused, Unavailable
-from bot.domain.keys import Placed
+from bot.domain.keys import ApiKey, Placed, has_place
 from bot.domain.kinds import PLACED, Kind
 from bot.services.catalog.index import NOTHING, CatalogIndex
 from bot.services.ports.cloud import Cloud
@@ -29,6 +30,8 @@ known, and is read first the next time."""
 AT_ONCE = 5
 """Lists that are read at the same time; Confluent limits how much one account asks for."""
 T = TypeVar("T")
+Known = TypeVar("Known")
+_UNPLACED = "Confluent Cloud didn't tell Latchkey which environment this key belongs to."
 log = logging.getLogger("latchkey.catalog")
 
 
@@ -69,6 +72,21 @@ class CatalogCache:
         named = (*catalog.environments, *catalog.clusters(), *catalog.service_accounts)
         return {each.id: each.name for each in named}
 
+    async def find(self, key: ApiKey) -> Target | None:
+        """Whose key it is and what it opens, by a catalog that was read again where it doesn't know the place.
+
+        Raises `Unavailable` where a list is missing that may name the place: the policy may have a rule for its
+        environment, which nobody can apply without knowing that.
+        """
+        index = await self.index()
+        if _lacks_place(index.target(key)) and self.is_stale():
+            await self.refresh()
+            index = await self.index()
+        target = index.target(key)
+        if _lacks_place(target) and key.kind in index.unread:
+            raise Unavailable(_UNPLACED)
+        return target
+
     def is_stale(self) -> bool:
         """Whether the catalog that this process last saw should be read again."""
         if self._memo is None:
@@ -93,10 +111,11 @@ class CatalogCache:
         former = known or NOTHING
         organization, environments = await asyncio.gather(self.cloud.organization(), self.cloud.environments())
         ends = asyncio.get_running_loop().time() + READ_FOR
+        unread = set[Kind]()
         accounts, regions, found = await asyncio.gather(
             _told(self.cloud.service_accounts, "service accounts", former.service_accounts, ends),
             _told(self.cloud.regions, "regions", former.regions, ends),
-            self._lists(environments, former, ends),
+            self._lists(environments, former, ends, unread),
         )
         return Catalog(
             organization,
@@ -104,9 +123,12 @@ class CatalogCache:
             by_name(accounts),
             {kind: by_name([each for each in found if each.kind is kind]) for kind in PLACED},
             tuple(sorted(regions, key=lambda each: each.id)),
+            frozenset(unread),
         )
 
-    async def _lists(self, environments: Sequence[Environment], known: Catalog, ends: float) -> list[Placed]:
+    async def _lists(
+        self, environments: Sequence[Environment], known: Catalog, ends: float, unread: set[Kind]
+    ) -> list[Placed]:
         """Each list of each environment, a few at a time: those first that the last reading did not come to."""
         former = _by_place(known)
         jobs = [(kind, environment) for kind in PLACED for environment in environments]
@@ -119,9 +141,13 @@ class CatalogCache:
             async with room:
                 if clock() >= ends:
                     late += 1
+                    unread.add(kind)
                     return kept
                 what = f"{kind} in {environment.id}"
-                return await _told(lambda: self.cloud.resources(kind, environment), what, kept, ends)
+                told = await _told(lambda: self.cloud.resources(kind, environment), what, None, ends)
+            if told is None:
+                unread.add(kind)
+            return kept if told is None else told
 
         found = await asyncio.gather(*(read(*job) for job in (*jobs[begin:], *jobs[:begin])))
         self._begin = begin + len(jobs) - late
@@ -132,7 +158,11 @@ class CatalogCache:
         return [each for items in found for each in items]
 
 
-async def _told(ask: Callable[[], Awaitable[Sequence[T]]], what: str, known: Sequence[T], ends: float) -> Sequence[T]:
+def _lacks_place(target: Target | None) -> bool:
+    return target is not None and not has_place(target.resource)
+
+
+async def _told(ask: Callable[[], Awaitable[Sequence[T]]], what: str, known: Known, ends: float) -> Sequence[T] | Known:
     """What Confluent says, or what was known where it refuses, fails, or takes too long."""
     try:
         async with asyncio.timeout_at(ends):

@@ -47,6 +47,8 @@ class CatalogIndex:
     resources: Mapping[tuple[Kind, str], Resource]
     environments: Mapping[str, str]
     """What environments are called."""
+    unread: frozenset[Kind] = frozenset()
+    """See `Catalog.unread`."""
 
     @classmethod
     def of(cls, catalog: Catalog) -> "CatalogIndex":
@@ -55,6 +57,7 @@ class CatalogIndex:
             {each.id: each for each in catalog.service_accounts},
             {(each.kind, each.id): each for each in catalog.clusters()},
             {each.id: each.name for each in catalog.environments},
+            catalog.unread,
         )
 
     def target(self, key: ApiKey) -> Target | None:

@@ -13,17 +13,7 @@ from typing import TypeAlias
 from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.errors import CloudRefused, Undeliverable
-from bot.domain.keys import (
-    ApiKey,
-    KeyId,
-    Operation,
-    OrganizationScope,
-    Person,
-    Principal,
-    RequestId,
-    SlackUserId,
-    TeamId,
-)
+from bot.domain.keys import ApiKey, KeyId, Operation, Person, Principal, RequestId, SlackUserId, TeamId, has_place
 from bot.domain.leaks.report import Leak, LeakAudience, LeakNotice
 from bot.domain.requests import Done, Living, Request, Withdrawn
 from bot.services.agenda import Item, ItemKind, must_hold
@@ -88,7 +78,7 @@ class LeakNotices:
         await self._tell(notice, target)
         if is_gone:
             return None
-        again = self.transitions.clock() + (LOOK_AGAIN if _is_placed(target) else LOOK_SOON)
+        again = self.transitions.clock() + (LOOK_AGAIN if has_place(target.resource) else LOOK_SOON)
         if again >= leak.until:
             log.warning("a key that was reported as leaked still exists", extra={"key": leak.key.id})
             return None
@@ -106,6 +96,8 @@ class LeakNotices:
         is_gone = await present(key, target, self.cloud) is None
         rule = policy.rule(Operation.DELETE, target)
         if rule is None or rule.leaked != "delete" or rule.forbid or await self.directory.is_own(target.owner):
+            return is_gone
+        if not has_place(target.resource):  # a rule for its environment may say something else
             return is_gone
         name, maker = f"leak-deletion:{key.id}", await self.maker(key)
         found, request = await self.cache.get(name, str), maker.ask.id if maker else None
@@ -129,7 +121,7 @@ class LeakNotices:
     async def _target(self, key: ApiKey) -> Target | None:
         """Whose key it is and what it opens, by a catalog that was read again where it doesn't know the place."""
         target = (await self.catalog.index()).target(key)
-        if target is None or _is_placed(target) or not self.catalog.is_stale():
+        if target is None or has_place(target.resource) or not self.catalog.is_stale():
             return target
         await self.catalog.refresh()
         return (await self.catalog.index()).target(key)
@@ -142,7 +134,7 @@ class LeakNotices:
         name = f"leak-readers:{notice.leak.key.id}"
         known = await self.cache.get(name, _Readers)
         readers = known[0] if known else tuple({to: why async for to, why in self._people(notice, target)}.items())
-        if not known and _is_placed(target):
+        if not known and has_place(target.resource):
             await self._keep(name, readers, _Readers, notice.leak)
         for to, audience in readers:
             if to != rule.channel:
@@ -190,10 +182,6 @@ _NOWHERE = CardAt("", "")
 """Where a message is that Slack never takes."""
 _NOBODY = Person(SlackUserId(""), TeamId(""), "", "", Principal(""))
 """Whom a search for people who manage a key is to leave out."""
-
-
-def _is_placed(target: Target) -> bool:
-    return isinstance(target.resource, OrganizationScope) or bool(target.resource.environment)
 
 
 def _deleted(request: Request) -> KeyId | None:

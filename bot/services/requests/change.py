@@ -11,7 +11,7 @@ from typing import TypeAlias
 from bot.domain.authority import HeldRoles, Target
 from bot.domain.deadlines import earliest, in_force, is_shorter, lifetime
 from bot.domain.errors import Refused, plain
-from bot.domain.keys import ApiKey, KeyId, Marker, Operation, OrganizationScope, RequestId
+from bot.domain.keys import ApiKey, KeyId, Marker, Operation, RequestId
 from bot.domain.requests import MOST_OVERLAP, Approved, Ask, Terms
 from bot.services.browse.key import KeyViews, present
 from bot.services.catalog.cache import CatalogCache
@@ -105,11 +105,7 @@ class KeyRequests:
     async def _held_roles(self, key: KeyId, click: Click) -> HeldRoles:
         """Who clicked, with the roles of this very moment; and the catalog as it has to be to know where a key is."""
         held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
-        resource = (await self.key_views.key_view(key, held_roles)).resource
-        is_unplaced = not isinstance(resource, OrganizationScope) and not resource.environment
-        if is_unplaced and self.catalog.is_stale():
-            # The policy may have a rule for its environment, which nobody can apply without knowing that.
-            await self.catalog.refresh()
+        await self.catalog.find((await self.key_views.key_view(key, held_roles)).key)
         return held_roles
 
     async def _ask(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.catalog import Catalog
@@ -347,6 +347,7 @@ def test_what_is_to_be_changed_is_on_disk_before_it_is(which: int) -> None:
 
 @pytest.mark.search
 @given(FAULTS, st.integers(0, 2))
+@example({17: Fault.ERROR_BEFORE, 35: Fault.ERROR_BEFORE}, 0)
 @settings(max_examples=60)
 def test_at_rest_a_change_is_done_and_told_or_not_done_and_told(faults: Faults, which: int) -> None:
     asyncio.run(played(faults, which))
@@ -396,6 +397,29 @@ async def test_a_key_of_a_cluster_that_the_catalog_does_not_know_yet_is_looked_u
         await world.click(Delete(KEY, "CONFIRM", "It is no longer used"))
         await world.work_now()
 
+        assert world.cloud.live() == [KEY]
+        assert "Not here." in world.slack.said[-1][1]
+
+
+async def test_a_key_waits_until_its_environment_is_known_rather_than_slip_past_the_rule_for_it() -> None:
+    async with a_world() as world:
+        await a_key(world)
+        process = world.start()
+        catalog = await process.worker.catalog.refresh()
+        await world.store.cache.put("catalog", replace(catalog, resources={}), Catalog, now=world.clock(), keep=DAY)
+        forbidden = Rule("no deletions", Match(environments=frozenset({"env-dev001"})), "C01", forbid="Not here.")
+        world.policy = replace(world.policy, rules=(forbidden, *world.policy.rules))
+        world.cloud.bindings[DANA.principal] = [build.a_binding(DANA, "OrganizationAdmin", build.crn())]
+        world.clock.advance(HOUR)
+        so_far = world.plan.calls.count("cloud.resources")
+        world.plan.faults = {("cloud.resources", so_far + nth): Fault.ERROR_BEFORE for nth in range(200)}
+
+        await world.click(Delete(KEY, "CONFIRM", "It is no longer used"))
+        await world.work_now()
+
+        assert world.cloud.live() == [KEY]
+        world.plan.faults = {}
+        await world.settle(timedelta(minutes=20))
         assert world.cloud.live() == [KEY]
         assert "Not here." in world.slack.said[-1][1]
 

@@ -307,6 +307,18 @@ async def test_it_deletes_no_key_of_latchkeys_own_account_and_none_that_a_rule_p
         assert world.cloud.live() == [KEY]
 
 
+async def test_it_deletes_no_key_while_its_environment_is_unknown_for_that_may_have_a_rule_of_its_own() -> None:
+    async with a_world(Plan({("cloud.resources", number): Fault.ERROR_BEFORE for number in range(200)})) as world:
+        deletes_at_once(world)
+        await reported(world, a_leak())
+        await world.settle(HOUR / 12)
+        assert world.cloud.live() == [KEY]
+
+        world.plan.faults = {}
+        await world.settle(3 * HOUR)
+        assert world.cloud.live() == []
+
+
 class Refusing(FakeCloud):
     """A Confluent that lets Latchkey delete nothing."""
 
