@@ -123,7 +123,7 @@ def _confirmations(app: AsyncApp, context: ListenerContext) -> None:
         name = kept.get("name", "")
         if not is_same_text(word, name):
             problem = f"This isn't the name. Type {name}, or close this page. Nothing was approved."
-            await ack(response_action="errors", errors=read.under(body, {ids.WORD_BLOCK: problem}))
+            await ack(response_action="errors", errors={ids.WORD_BLOCK: problem})
             return
         deed = Approve(*read.numbered(kept.get("request", "")), word=word)
         await context.submit(ack, body, deed, pages.working(pages.APPROVING))

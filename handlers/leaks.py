@@ -31,7 +31,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
         keys = read_keys.key_ids(typed)
         problem = leaks.SECRET if has_secret(typed) else "" if keys else leaks.NO_ID
         if problem:
-            await ack(response_action="errors", errors=read.under(body, {ids.LEAK_BLOCK: problem}))
+            await ack(response_action="errors", errors={ids.LEAK_BLOCK: problem})
             return
         await context.submit(ack, body, ReportLeak(keys), pages.working(leaks.TITLE))
 

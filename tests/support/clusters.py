@@ -133,7 +133,10 @@ async def cluster(
                 more += " --tls-cluster yes"
             server = OwnRedis(place, port, more, PASSWORD, program, tls)
             stack.push_async_callback(server.kill)
-            await server.start()
+            try:
+                await server.start()
+            except ChildProcessError:  # someone else took a port that was free a moment ago
+                return await node()
             return server
 
         for start, end in pairwise(THIRDS):

@@ -232,7 +232,7 @@ class OwnRedis:
         return f"redis://{secret}127.0.0.1:{self.port}/0"
 
     async def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it, and wait until it answers. Raises `ChildProcessError` if it ends, as on a port that is taken."""
         port = f"--port 0 --tls-port {self.port}" if self.tls else f"--port {self.port}"
         for name, value in (self.tls.options if self.tls else {}).items():
             port += f" --{name} {value}"
@@ -249,7 +249,9 @@ class OwnRedis:
             stdout=asyncio.subprocess.DEVNULL,
         )
         async with asyncio.timeout(SECONDS):
-            while not await self._answers():  # noqa: ASYNC110 - a starting server tells nobody
+            while not await self._answers():
+                if self.process.returncode is not None:
+                    raise ChildProcessError(f"{self.program.name} on port {self.port} ended")
                 await asyncio.sleep(0.01)
 
     def signal(self, number: int) -> None:

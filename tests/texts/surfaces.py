@@ -185,7 +185,7 @@ def views() -> Iterator[tuple[str, Any]]:
     chosen = replace(draft, owner="new", access=(Wish(offers[0].id), Wish(offers[1].id, "orders-é")))
     wrong = wanted(chosen, OFFERS, CLUSTER, is_own=False)[1]
     yield "form, access", page(replace(filled, draft=chosen, offers=offers, problems=wrong))
-    gone = replace(chosen, access=(Wish("gone"), Wish(offers[0].id, " ".join(f"orders{n}-" for n in range(11)))))
+    gone = replace(chosen, access=(Wish("gone"), Wish(offers[0].id, " ".join(f"o{n}" for n in range(11)))))
     for each in (gone, replace(gone, access=gone.access[1:])):
         wrong = wanted(each, OFFERS, CLUSTER, is_own=False)[1]
         yield "form, other access", page(replace(filled, draft=each, offers=offers, problems=wrong))
