@@ -280,7 +280,7 @@ def _merged(
 
 def _boxes(cells: Iterable[Cell], names: Sequence[Whole]) -> tuple[Box, ...]:
     """The same requests, told in fewer words."""
-    boxes: list[Box] = [tuple(frozenset({word}) for word in cell) for cell in cells]  # type: ignore[misc]
+    boxes: list[Box] = [tuple(frozenset({word}) for word in cell) for cell in cells]  # type: ignore[misc]  # a cell has four words
     for axis in (2, 3, 1, 0):
         joined = defaultdict[object, list[Box]](list)
         for box in boxes:
@@ -290,5 +290,5 @@ def _boxes(cells: Iterable[Cell], names: Sequence[Whole]) -> tuple[Box, ...]:
             words = frozenset[str]().union(*(box[axis] for box in alike))
             for all_of_them, name in names:
                 words = (words - all_of_them) | {name} if all_of_them <= words else words
-            boxes.append((*alike[0][:axis], words, *alike[0][axis + 1 :]))  # type: ignore[arg-type]
+            boxes.append((*alike[0][:axis], words, *alike[0][axis + 1 :]))  # type: ignore[arg-type]  # four again
     return tuple(boxes)

@@ -73,19 +73,20 @@ class CatalogCache:
         return {each.id: each.name for each in named}
 
     async def find(self, key: ApiKey) -> Target | None:
-        """Whose key it is and what it opens, by a catalog that was read again where it doesn't know the place.
+        """Whose key it is and what it opens, by a catalog that was read again where it doesn't know the place."""
+        target = (await self.index()).target(key)
+        if not _lacks_place(target) or not self.is_stale():
+            return target
+        await self.refresh()
+        return (await self.index()).target(key)
 
-        Raises `Unavailable` where a list is missing that may name the place: the policy may have a rule for its
-        environment, which nobody can apply without knowing that.
+    async def must_place(self, key: ApiKey) -> None:
+        """Raises `Unavailable` where a list is missing that may name the place of what a key opens.
+
+        The policy may have a rule for its environment, which nobody can apply without knowing that.
         """
-        index = await self.index()
-        if _lacks_place(index.target(key)) and self.is_stale():
-            await self.refresh()
-            index = await self.index()
-        target = index.target(key)
-        if _lacks_place(target) and key.kind in index.unread:
+        if _lacks_place(await self.find(key)) and key.kind in (await self.index()).unread:
             raise Unavailable(_UNPLACED)
-        return target
 
     def is_stale(self) -> bool:
         """Whether the catalog that this process last saw should be read again."""

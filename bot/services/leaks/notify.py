@@ -61,7 +61,7 @@ class LeakNotices:
     async def step(self, item: Item) -> datetime | None:
         """Carry out an item `LEAK`; returns when to look again."""
         leak = await self.leaks.of(KeyId(item.id))
-        target = await self._target(leak.key) if leak else None
+        target = await self.catalog.find(leak.key) if leak else None
         if leak is None or target is None:
             return None
         is_gone = await self._is_gone(leak, target)
@@ -117,14 +117,6 @@ class LeakNotices:
         await self.origin.ended(key, _LEAKED)
         await self._keep(name, _DONE, str, leak)
         return True
-
-    async def _target(self, key: ApiKey) -> Target | None:
-        """Whose key it is and what it opens, by a catalog that was read again where it doesn't know the place."""
-        target = (await self.catalog.index()).target(key)
-        if target is None or has_place(target.resource) or not self.catalog.is_stale():
-            return target
-        await self.catalog.refresh()
-        return (await self.catalog.index()).target(key)
 
     async def _tell(self, notice: LeakNotice, target: Target) -> None:
         """Bring every message up to date, first that in the channel: the search for people may fail."""

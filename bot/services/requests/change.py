@@ -105,7 +105,7 @@ class KeyRequests:
     async def _held_roles(self, key: KeyId, click: Click) -> HeldRoles:
         """Who clicked, with the roles of this very moment; and the catalog as it has to be to know where a key is."""
         held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
-        await self.catalog.find((await self.key_views.key_view(key, held_roles)).key)
+        await self.catalog.must_place((await self.key_views.key_view(key, held_roles)).key)
         return held_roles
 
     async def _ask(
