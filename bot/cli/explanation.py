@@ -7,11 +7,12 @@ from html import unescape
 from typing import TypeAlias
 
 from bot.domain.access import is_high_risk
+from bot.domain.approvals import NOBODY
 from bot.domain.authority import describe
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
 from bot.domain.policy import CHANGES, Rule
-from bot.domain.requests import NOBODY, Ask
+from bot.domain.requests import Ask
 from bot.domain.roles import Binding
 from bot.services.people.approvers import Approver, Someone, right
 from bot.services.people.explain import Explanation, Looked

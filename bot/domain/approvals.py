@@ -1,12 +1,15 @@
-"""What people approved: on which terms, each approval, and what enough of them gave."""
+"""What the policy's rule says about a request, each approval on these terms, and what enough of them gave."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import quote
 
 from bot.domain.access import GivenBinding
 from bot.domain.keys import Person, SlackUserId
+
+NOBODY = ("none",)
+"""`Terms.notify` of a rule that has no one told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,47 @@ class Ticket:
     def link(self, name: str) -> str:
         """The address of the ticket of this name, which is quoted; "" where it has none."""
         return self.url.replace("{ticket}", quote(name, safe=""))
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the policy's rule says about this request."""
+
+    rule: str
+    approvals: int
+    """How many distinct people must approve."""
+    channel: str
+    """Id of the Slack channel where the card goes."""
+    pending: timedelta
+    """How long people have to decide."""
+    claim: timedelta
+    """How long the requester has to take the secret, and the approval stays fresh, both from when they began."""
+    remind: tuple[timedelta, ...] = ()
+    notify: tuple[str, ...] = ()
+    """Slack ids of user groups and people to be told; () is the people closest to the resource, `NOBODY` is no one."""
+    lifetime: timedelta | None = None
+    mint: Literal["on_approval", "on_claim"] = "on_approval"
+    table: str = "documented"
+    """The version of the role table, by its name in `roles.TABLES`."""
+    overlap: timedelta = timedelta(days=7)
+    """The longest that a rotated key may live on once the secret of the new one was shown; 0 is not at all."""
+    risk: Literal["", "high", "normal"] = ""
+    """What the rule says of the risk: see `is_high_risk`."""
+    ticket: Ticket | None = None
+    confirm: Literal["", "resource"] = ""
+    """What approvers type before they approve: the name of the resource, or nothing."""
+
+    def within(self, limits: "Terms") -> "Terms":
+        """These terms, each as strict as `limits` where those are stricter."""
+        lifetimes = [each for each in (self.lifetime, limits.lifetime) if each is not None]
+        return replace(
+            self,
+            approvals=max(self.approvals, limits.approvals),
+            lifetime=min(lifetimes, default=None),
+            overlap=min(self.overlap, limits.overlap),
+            risk="high" if "high" in {self.risk, limits.risk} else self.risk,
+            confirm=self.confirm or limits.confirm,
+        )
 
 
 @dataclass(frozen=True, slots=True)

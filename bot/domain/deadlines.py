@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 
 from bot.domain import requests as states
+from bot.domain.approvals import Terms
 from bot.domain.keys import ApiKey
-from bot.domain.requests import LEADS, LOOK_EVERY, MOST_OVERLAP, Ask, Terms
+from bot.domain.requests import LEADS, LOOK_EVERY, MOST_OVERLAP, Ask
 
 LEAST_LEFT = timedelta(minutes=30)
 """A reminder leaves the requester at least so long to view the secret."""

@@ -10,11 +10,11 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from bot.domain.access import WantedBinding
-from bot.domain.approvals import Approval
+from bot.domain.approvals import Approval, Terms
 from bot.domain.authority import HeldRoles, Target, authority, beyond, describe, lacks_only_the_account
 from bot.domain.keys import MyAccount, Operation, Principal
 from bot.domain.policy import CHANGES, Policy, Rule
-from bot.domain.requests import Ask, Terms
+from bot.domain.requests import Ask
 
 NO_LINE = "Only people listed under `people:` in the policy can approve, and you aren't listed."
 NAMED = 5

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Literal, TypeAlias
 
 from bot.domain.access import OFFERS, Offer
-from bot.domain.approvals import Ticket
+from bot.domain.approvals import Terms, Ticket
 from bot.domain.authority import Target
 from bot.domain.keys import Operation, Owner, Principal, SlackUserId
 from bot.domain.kinds import Kind
-from bot.domain.requests import MOST_OVERLAP, Terms
+from bot.domain.requests import MOST_OVERLAP
 from bot.domain.roles import TABLES, Binding, Table
 
 Mint: TypeAlias = Literal["on_approval", "on_claim"]

@@ -19,12 +19,12 @@ checkers see the rest. A state's own fields take keywords only.
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 from bot.domain.access import Access, GivenBinding, WantedBinding
-from bot.domain.approvals import Approval, Grant, Ticket
+from bot.domain.approvals import Approval, Grant, Terms
 from bot.domain.catalog import Endpoints
 from bot.domain.conversation import Remark
 from bot.domain.keys import (
@@ -51,8 +51,6 @@ LOOK_EVERY = timedelta(days=30)
 lives as long as the key does, sealed with the master key of the day."""
 A_DAY_LONGER = timedelta(days=1)
 """What one press of `Keep a day longer` adds."""
-NOBODY = ("none",)
-"""`Terms.notify` of a rule that has no one told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,47 +103,6 @@ class Ask:
 
 _LATER = {"key", "lifetime", "overlap", "bindings", "leaked", "ticket"}
 _LATER_FIELDS = tuple(each for each in fields(Ask) if each.name in _LATER)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the policy's rule says about this request."""
-
-    rule: str
-    approvals: int
-    """How many distinct people must approve."""
-    channel: str
-    """Id of the Slack channel where the card goes."""
-    pending: timedelta
-    """How long people have to decide."""
-    claim: timedelta
-    """How long the requester has to take the secret, and the approval stays fresh, both from when they began."""
-    remind: tuple[timedelta, ...] = ()
-    notify: tuple[str, ...] = ()
-    """Slack ids of user groups and people to be told; () is the people closest to the resource, `NOBODY` is no one."""
-    lifetime: timedelta | None = None
-    mint: Literal["on_approval", "on_claim"] = "on_approval"
-    table: str = "documented"
-    """The version of the role table, by its name in `roles.TABLES`."""
-    overlap: timedelta = timedelta(days=7)
-    """The longest that a rotated key may live on once the secret of the new one was shown; 0 is not at all."""
-    risk: Literal["", "high", "normal"] = ""
-    """What the rule says of the risk: see `is_high_risk`."""
-    ticket: Ticket | None = None
-    confirm: Literal["", "resource"] = ""
-    """What approvers type before they approve: the name of the resource, or nothing."""
-
-    def within(self, limits: "Terms") -> "Terms":
-        """These terms, each as strict as `limits` where those are stricter."""
-        lifetimes = [each for each in (self.lifetime, limits.lifetime) if each is not None]
-        return replace(
-            self,
-            approvals=max(self.approvals, limits.approvals),
-            lifetime=min(lifetimes, default=None),
-            overlap=min(self.overlap, limits.overlap),
-            risk="high" if "high" in {self.risk, limits.risk} else self.risk,
-            confirm=self.confirm or limits.confirm,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.access import OFFERS, ROLES_ON, Offer
-from bot.domain.approvals import Ticket
+from bot.domain.approvals import NOBODY, Ticket
 from bot.domain.keys import Operation, Principal, SlackUserId
 from bot.domain.policy import REMIND, Match, Policy, Review, RoleMapping, Rule, built_in
-from bot.domain.requests import NOBODY
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
 from bot.policyfile.complaints import POLICY
 from bot.policyfile.document import PolicyError, draft, raise_for

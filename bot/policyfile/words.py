@@ -16,8 +16,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, SchemaError, SchemaValidator, core_schema
 
+from bot.domain.approvals import NOBODY
 from bot.domain.kinds import CLOUDS, Kind, KindRow, Shape
-from bot.domain.requests import MOST_OVERLAP, NOBODY
+from bot.domain.requests import MOST_OVERLAP
 
 T = TypeVar("T")
 

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from bot.domain.access import GivenBinding, Offer, WantedBinding
-from bot.domain.approvals import Ticket
+from bot.domain.approvals import Terms, Ticket
 from bot.domain.catalog import Endpoints, Environment, Region
 from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
 from bot.domain.leaks.report import Leak
 from bot.domain.readiness import Probe
-from bot.domain.requests import Keyed, Living, Request, Terms, Withdrawn
+from bot.domain.requests import Keyed, Living, Request, Withdrawn
 from bot.services.commands import Draft
 
 

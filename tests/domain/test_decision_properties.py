@@ -8,7 +8,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from bot.domain.approvals import Approval
+from bot.domain.approvals import Approval, Terms
 from bot.domain.authority import HeldRoles, Target, authority, bases, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
 from bot.domain.keys import (
@@ -25,7 +25,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule
-from bot.domain.requests import Ask, Pending, Terms
+from bot.domain.requests import Ask, Pending
 from bot.domain.roles import TABLES, Binding, Scope, Table
 from bot.store.codec import REQUEST_JSON
 from tests.support.build import (

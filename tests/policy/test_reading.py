@@ -8,10 +8,10 @@ import pytest
 from inline_snapshot import snapshot
 
 from bot.domain.access import OFFERS, Offer
+from bot.domain.approvals import NOBODY
 from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
 from bot.domain.policy import REMIND, Match, Review, RoleMapping, built_in, without_a_file
-from bot.domain.requests import NOBODY
 from bot.domain.roles import TABLES
 from bot.policyfile import PolicyError, read
 from bot.policyfile.tree import MOST_BYTES

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.approvals import NOBODY
 from bot.domain.deadlines import due, last_due, remind_at
 from bot.domain.errors import Unavailable
 from bot.domain.keys import MyAccount, Operation, Person, RequestId, SlackUserId
-from bot.domain.requests import NOBODY, Done, Failed, Offered, Ready, Request, Shown, Unclaimed, Undelivered
+from bot.domain.requests import Done, Failed, Offered, Ready, Request, Shown, Unclaimed, Undelivered
 from bot.services.commands import Delete, Replace, Rotate, Show
 from bot.services.messages import surfaces
 from bot.services.ports.store import Change

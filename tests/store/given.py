@@ -7,7 +7,7 @@ needs is built by `tests/support/build.py`.
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from bot.domain.approvals import Approval, Grant
+from bot.domain.approvals import Approval, Grant, Terms
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
@@ -42,7 +42,6 @@ from bot.domain.requests import (
     Retired,
     Revealing,
     Shown,
-    Terms,
     Unclaimed,
     Undelivered,
     Working,

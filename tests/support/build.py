@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.approvals import Approval, Grant
+from bot.domain.approvals import Approval, Grant, Terms
 from bot.domain.audit import Action, Event
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Endpoints
@@ -50,7 +50,6 @@ from bot.domain.requests import (
     Retired,
     Revealing,
     Shown,
-    Terms,
     Unclaimed,
     Undelivered,
     Working,

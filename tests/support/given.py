@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from bot.domain.approvals import Approval, Grant
+from bot.domain.approvals import Approval, Grant, Terms
 from bot.domain.catalog import Catalog, Endpoints, Environment
 from bot.domain.conversation import Remark
 from bot.domain.keys import (
@@ -23,7 +23,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind, Shape
 from bot.domain.readiness import Probe
-from bot.domain.requests import Ask, Life, ReplacedKey, Request, Terms
+from bot.domain.requests import Ask, Life, ReplacedKey, Request
 from bot.domain.roles import DOCUMENTED, TABLES
 from bot.services.commands import Draft
 

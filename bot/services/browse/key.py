@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from bot.domain.approvals import Terms
 from bot.domain.authority import HeldRoles, Target, may_see
 from bot.domain.catalog import Endpoints
 from bot.domain.deadlines import end_of_life, has_expired
@@ -30,7 +31,7 @@ from bot.domain.keys import (
     TeamId,
 )
 from bot.domain.policy import Policy
-from bot.domain.requests import MOST_OVERLAP, Ask, Keyed, Living, Ready, Request, Revealing, Terms, Withdrawn
+from bot.domain.requests import MOST_OVERLAP, Ask, Keyed, Living, Ready, Request, Revealing, Withdrawn
 from bot.services.browse.leaks import Leaks
 from bot.services.browse.rights import rights
 from bot.services.catalog.cache import CatalogCache

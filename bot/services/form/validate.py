@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bot.domain.access import WantedBinding
+from bot.domain.approvals import Terms
 from bot.domain.authority import HeldRoles, Target, bases, reaches
 from bot.domain.decision import Allowed, Verdict
 from bot.domain.errors import plain
@@ -25,7 +26,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.domain.policy import Policy, Rule
-from bot.domain.requests import Ask, Terms
+from bot.domain.requests import Ask
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Draft
 from bot.services.form.access import wanted

@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from bot.domain.approvals import NOBODY, Terms
 from bot.domain.authority import Target
 from bot.domain.errors import CloudRefused, Unavailable
 from bot.domain.keys import Operation, ServiceAccount, SlackUserId
-from bot.domain.requests import NOBODY, Ask, Terms
+from bot.domain.requests import Ask
 from bot.services.people.candidates import Candidate, Candidates, closest
 from bot.services.ports.slack import Channels
 

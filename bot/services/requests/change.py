@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
 
+from bot.domain.approvals import Terms
 from bot.domain.authority import HeldRoles, Target
 from bot.domain.deadlines import earliest, in_force, is_shorter, lifetime
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import ApiKey, KeyId, Marker, Operation, RequestId
-from bot.domain.requests import MOST_OVERLAP, Approved, Ask, Terms
+from bot.domain.requests import MOST_OVERLAP, Approved, Ask
 from bot.services.browse.key import KeyViews, present
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.quota import must_have_room

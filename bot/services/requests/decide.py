@@ -6,13 +6,13 @@ Every method acts for one person, proves who that is, and returns or raises a se
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bot.domain.approvals import Approval
+from bot.domain.approvals import Approval, Terms
 from bot.domain.audit import Action
 from bot.domain.authority import HeldRoles, Target, bases
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide, missing
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Person, Resource
-from bot.domain.requests import Approved, Cancelled, Denied, Pending, Request, Terms
+from bot.domain.requests import Approved, Cancelled, Denied, Pending, Request
 from bot.services.commands import Approve, Cancel, Click, Deny
 from bot.services.people.approvers import names_of, right
 from bot.services.people.directory import Directory

@@ -8,14 +8,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bot.domain.approvals import Approval
+from bot.domain.approvals import Approval, Terms
 from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.deadlines import lifetime
 from bot.domain.decision import Forbidden, NeedsApproval, decide, is_comparable
 from bot.domain.errors import LatchkeyError, Refused, plain
 from bot.domain.keys import Operation, RequestId
-from bot.domain.requests import Ask, Failed, Pending, Terms
+from bot.domain.requests import Ask, Failed, Pending
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud

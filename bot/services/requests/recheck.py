@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.approvals import Approval
+from bot.domain.approvals import Approval, Terms
 from bot.domain.authority import Target
 from bot.domain.deadlines import has_expired
 from bot.domain.decision import Allowed, Forbidden, counting, decide
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Operation
-from bot.domain.requests import Approved, Terms, Working
+from bot.domain.requests import Approved, Working
 from bot.services.browse.key import present
 from bot.services.people.directory import Directory
 from bot.services.people.explain import OWN_ACCOUNT

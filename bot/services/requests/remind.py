@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.domain.approvals import NOBODY, Terms
 from bot.domain.authority import Target
 from bot.domain.decision import refusal
 from bot.domain.errors import Refused
 from bot.domain.keys import SlackUserId
-from bot.domain.requests import NOBODY, Pending, Request, Terms
+from bot.domain.requests import Pending, Request
 from bot.services.people.candidates import MOST_TOLD, Candidates, closest
 from bot.services.people.directory import Directory
 from bot.services.ports.store import Stored

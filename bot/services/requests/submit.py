@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.access import Offer
+from bot.domain.approvals import Terms
 from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.deadlines import lifetime
@@ -12,7 +13,7 @@ from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, deci
 from bot.domain.errors import Conflict, NotFound, Occupied, Refused, plain
 from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Person, RequestId
 from bot.domain.policy import Policy
-from bot.domain.requests import Approved, Ask, Open, Pending, Request, Terms
+from bot.domain.requests import Approved, Ask, Open, Pending, Request
 from bot.services.browse.rights import rights
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Back, Check, Click, Draft, Send

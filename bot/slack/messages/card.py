@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TypeAlias, assert_never
 
 from bot.domain.access import Access, WantedBinding, is_high_risk
+from bot.domain.approvals import Terms
 from bot.domain.deadlines import lifetime
 from bot.domain.errors import plain
 from bot.domain.keys import (
@@ -20,7 +21,7 @@ from bot.domain.keys import (
     ServiceAccount,
     SlackUserId,
 )
-from bot.domain.requests import Ask, Denied, Offered, Pending, Ready, Request, Terms
+from bot.domain.requests import Ask, Denied, Offered, Pending, Ready, Request
 from bot.domain.roles import GRANTERS, TABLES, Table
 from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, asking, button, divider, fields, header

@@ -2,8 +2,9 @@
 
 from typing import assert_never
 
+from bot.domain.approvals import Terms
 from bot.domain.keys import NewServiceAccount, Operation, RequestId
-from bot.domain.requests import Pending, Terms
+from bot.domain.requests import Pending
 from bot.services.form.validate import LIMITS
 from bot.services.pages import (
     DeletePage,

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.domain.approvals import NOBODY
 from bot.domain.authority import Target
 from bot.domain.errors import Unavailable
 from bot.domain.keys import Person, Principal, RequestId, SlackUserId
 from bot.domain.policy import Policy, RoleMapping
-from bot.domain.requests import NOBODY, Pending
+from bot.domain.requests import Pending
 from bot.services.commands import Draft, Send
 from bot.services.people.candidates import MOST_TOLD, Candidate, closest
 from bot.services.people.remembered import KEPT

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from bot.domain.approvals import Terms
 from bot.domain.keys import Operation, RequestId
 from bot.domain.policy import Policy, Rule
-from bot.domain.requests import Failed, Offered, Pending, Ready, Terms
+from bot.domain.requests import Failed, Offered, Pending, Ready
 from bot.services.commands import Approve, Show
 from bot.services.requests.policy_changes import difference, under
 from tests.services.world import World, a_world

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.approvals import NOBODY
 from bot.domain.errors import Conflict, Unavailable
 from bot.domain.keys import Person, RequestId, SlackUserId
-from bot.domain.requests import NOBODY, Pending
+from bot.domain.requests import Pending
 from bot.services.people.candidates import MOST_TOLD
 from bot.services.requests.remind import MOST_NAMED, Reminders, first_round, next_round
 from tests.services.world import World, a_world
