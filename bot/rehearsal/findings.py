@@ -67,6 +67,7 @@ LINES: Final = (
     Line("confluent.cloud-key-without-resource", "confluent.key-for-user", "A Cloud key may name no resource."),
     Line("confluent.zero-expiry", "confluent.expires-at", "A key that doesn't expire may carry a zero value."),
     Line("confluent.ip-filter", "confluent.probe", "An IP filter can reject a good key."),
+    Line("confluent.cluster-listed-when", "confluent.probe", "A new cluster is listed as soon as it can have a key."),
 )
 NOT_SETTLED: Final[Mapping[str, str]] = {
     "slack.newer-blocks": "not settled by rehearse: it doesn't draw any; the log says where Slack doesn't accept them",
@@ -79,6 +80,7 @@ NOT_SETTLED: Final[Mapping[str, str]] = {
     "slack.ends-after-hello": "not settled by rehearse: the app would need ten other connections",
     "confluent.marked-keys-have-owners": "not settled by rehearse: it sees one key, and the claim is about all keys",
     "confluent.cloud-key-without-resource": "not settled by rehearse: it creates no Cloud key",
+    "confluent.cluster-listed-when": "not settled by rehearse: it creates no cluster",
     "confluent.ip-filter": "not settled by rehearse: it needs an IP filter",
 }
 """Lines of the evidence that a rehearsal can't settle, and why."""

@@ -81,6 +81,8 @@ class FakeCloud:
     account_history: list[tuple[str, Account]] = field(default_factory=list[tuple[str, Account]])
     unshown: set[KeyId] = field(default_factory=set[KeyId])
     """Keys that are refused by their id, as those that are gone are, and listed all the same."""
+    unlisted: set[str] = field(default_factory=set[str])
+    """Ids of clusters that no list names: not yet, or no longer."""
     is_partial: bool = False
     """Whether Confluent shows no key, account, user or role anymore, as to who has lost all rights."""
     landing: list[timedelta] = field(default_factory=list[timedelta])
@@ -111,7 +113,7 @@ class FakeCloud:
         return [Environment("env-dev001", "dev")]
 
     async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
-        return [build.CLUSTER] if kind is build.CLUSTER.kind else []
+        return [build.CLUSTER] if kind is build.CLUSTER.kind and build.CLUSTER.id not in self.unlisted else []
 
     async def resource(self, kind: Kind, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
         return (build.CLUSTER, build.ENDPOINTS) if id_ == build.CLUSTER.id else None

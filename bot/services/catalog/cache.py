@@ -22,6 +22,9 @@ STALE = timedelta(minutes=1)
 """Older than this, opening the form starts a refresh; what is there is offered meanwhile."""
 A_LIST_EACH = timedelta(seconds=1)
 """By how much each environment puts that off: a reading asks Confluent for several lists of every one."""
+NEW = timedelta(minutes=5)
+"""For how long after a key was created the lists at Confluent may lack what it opens: how soon they name a new cluster
+is documented nowhere. Clocks that differ are in it."""
 MEMO = timedelta(seconds=15)
 """How long a process uses its own decoded catalog before it looks into the store again."""
 READ_FOR = 35.0
@@ -45,7 +48,7 @@ class CatalogCache:
     _begin: int = field(default=0, init=False)
     """The list that the next reading begins with."""
     _memo: tuple[Catalog, datetime, datetime] | None = field(default=None, init=False)
-    """The decoded catalog, when it was read at Confluent, and when this process fetched it."""
+    """The decoded catalog, when its reading at Confluent began, and when this process fetched it."""
     _index: tuple[Catalog, CatalogIndex] | None = field(default=None, init=False)
 
     async def current(self) -> Catalog | None:
@@ -73,19 +76,26 @@ class CatalogCache:
         return {each.id: each.name for each in named}
 
     async def find(self, key: ApiKey) -> Target | None:
-        """Whose key it is and what it opens, by a catalog that was read again where it doesn't know the place."""
+        """Whose key it is and what it opens, by a catalog that was read again where it doesn't know the place.
+
+        Not where it was read long after the key was created: then the place is gone, and clicks on such keys would have
+        everything read again and again. Raises `Unavailable`, `CloudRefused`.
+        """
         target = (await self.index()).target(key)
-        if not _lacks_place(target) or not self.is_stale():
+        if not _lacks_place(target) or not (self.is_stale() or self._may_precede(key)):
             return target
         await self.refresh()
         return (await self.index()).target(key)
 
     async def must_place(self, key: ApiKey) -> None:
-        """Raises `Unavailable` where a list is missing that may name the place of what a key opens.
+        """Raises `Unavailable` where the place of what a key opens may be known later: a list is missing, or it is new.
 
         The policy may have a rule for its environment, which nobody can apply without knowing that.
         """
-        if _lacks_place(await self.find(key)) and key.kind in (await self.index()).unread:
+        if not _lacks_place(await self.find(key)):
+            return
+        is_new = key.created_at is not None and self.clock() - key.created_at < NEW
+        if is_new or key.kind in (await self.index()).unread:
             raise Unavailable(_UNPLACED)
 
     def is_stale(self) -> bool:
@@ -95,12 +105,16 @@ class CatalogCache:
         catalog, read_at, _ = self._memo
         return self.clock() - read_at > max(STALE, len(catalog.environments) * A_LIST_EACH)
 
+    def _may_precede(self, key: ApiKey) -> bool:
+        """Whether the catalog that this process last saw may have been read before what this key opens was there."""
+        return self._memo is None or key.created_at is None or self._memo[1] < key.created_at + NEW
+
     async def refresh(self) -> Catalog:
         """Read everything that the form offers from Confluent and keep it; what fails stays as it was known."""
+        began = self.clock()  # what came into being meanwhile may be missing
         catalog = await self.read(await self.current())
-        now = self.clock()
-        await self.cache.put("catalog", catalog, Catalog, now=now, keep=KEPT)
-        self._memo = (catalog, now, now)
+        await self.cache.put("catalog", catalog, Catalog, now=began, keep=KEPT)
+        self._memo = (catalog, began, self.clock())
         log.info("catalog loaded", extra={"environments": len(catalog.environments)})
         return catalog
 

@@ -424,6 +424,45 @@ async def test_a_key_waits_until_its_environment_is_known_rather_than_slip_past_
         assert "Not here." in world.slack.said[-1][1]
 
 
+@pytest.mark.parametrize("is_listed", [True, False], ids=["listed at once", "listed later"])
+async def test_a_key_of_a_cluster_made_since_the_catalog_was_read_follows_the_rule_for_its_environment(
+    *, is_listed: bool
+) -> None:
+    async with a_world() as world:
+        world.clock.advance(HOUR)
+        key = await a_key(world, created_at=world.clock())
+        world.cloud.unlisted = {build.CLUSTER.id}
+        await world.start().worker.catalog.refresh()
+        world.clock.advance(timedelta(seconds=5))
+        if is_listed:
+            world.cloud.unlisted.clear()
+        forbidden = Rule("no deletions", Match(environments=frozenset({"env-dev001"})), "C01", forbid="Not here.")
+        world.policy = replace(world.policy, rules=(forbidden, *world.policy.rules))
+        world.cloud.bindings[DANA.principal] = [build.a_binding(DANA, "OrganizationAdmin", build.crn())]
+
+        await world.click(Delete(key.id, "CONFIRM", "It is no longer used"))
+        await world.work_now()
+        assert world.cloud.live() == [KEY]
+        world.cloud.unlisted.clear()
+        await world.settle(timedelta(minutes=20))
+
+        assert world.cloud.live() == [KEY]
+        assert "Not here." in world.slack.said[-1][1]
+
+
+async def test_a_key_whose_cluster_is_gone_follows_the_rules_without_an_environment() -> None:
+    async with a_world() as world:
+        key = await a_key(world)
+        world.cloud.unlisted = {build.CLUSTER.id}
+        world.cloud.bindings[DANA.principal] = [build.a_binding(DANA, "OrganizationAdmin", build.crn())]
+        world.clock.advance(HOUR)
+
+        await world.click(Delete(key.id, "CONFIRM", "It is no longer used"))
+        await world.work_now()
+
+        assert not world.cloud.live()
+
+
 async def test_who_deletes_a_key_of_another_persons_account_is_seen_in_the_channel() -> None:
     async with a_world() as world:
         await a_key(world)

@@ -12,6 +12,7 @@ from bot.domain.errors import NotFound, Refused
 from bot.domain.keys import ApiKey, KeyId, Operation, RequestId
 from bot.domain.kinds import Kind
 from bot.domain.requests import MOST_OVERLAP, Ask, Shown
+from bot.services.catalog.cache import NEW
 from bot.services.commands import Delete, Edit, Extend, Rotate, fingerprint
 from bot.services.form.validate import LIMITS
 from bot.services.pages import EditPage, Page, TextPage
@@ -214,6 +215,7 @@ async def test_whenever_somebody_else_changes_the_key_no_request_speaks_of_what_
 async def test_confluent_is_asked_where_a_cluster_is_only_if_an_old_catalog_does_not_tell(
     world: World, kind: Kind, *, is_known: bool, is_stale: bool
 ) -> None:
+    world.clock.advance(NEW)  # since the key was created
     clusters = build.by_kind(CLUSTER) if is_known else {}
     catalog = Catalog(build.ORGANIZATION, (), (), clusters)
     await world.store.cache.put("catalog", catalog, Catalog, now=world.clock(), keep=DAY)
