@@ -220,7 +220,7 @@ class Reviewed:
 class ReviewPass:
     """One pass of the review: whose keys it met, and what the channel is told at its end.
 
-    Only the item that reads keys writes `owners` and `is_read`, and only once `is_read` does another one choose.
+    Only the item that reads keys writes `owners`, `is_read` and `token`; another one chooses, once `is_read`.
     """
 
     at: datetime
@@ -232,6 +232,8 @@ class ReviewPass:
     """How many others wait for a later pass."""
     is_told: bool = False
     """Whether the channel knows how many those are."""
+    token: str = ""
+    """Where reading goes on, until `is_read`; "" is at the first key."""
 
 
 class Keeps(Protocol):

@@ -46,6 +46,9 @@ SETTLES = timedelta(seconds=10)
 """At least so much is between two looks whether everybody whom a pass met was asked, so that the channel can be."""
 LATE = timedelta(hours=1)
 """How long the channel waits for the last of them, besides the time between two owners."""
+LOST = timedelta(minutes=20)
+"""When an item of the pass that a failover may have lost is carried out, if it isn't before: later than any that waits
+for Confluent, and long before the channel is asked."""
 REREAD = timedelta(seconds=5)
 RESTART = timedelta(minutes=10)
 """When to begin again after Confluent has forgotten how far we were."""
@@ -78,13 +81,24 @@ class Reviews:
     some: Some
 
     async def begin(self) -> None:
-        """Put the first pass on the agenda, unless one is there that is due earlier; remember the first start."""
-        review = self.directory.policy().review
-        wait = review.every if review else LOOK_AGAIN
-        now = self.transitions.clock()
-        if await self.keeps.reviewed(ORGANIZATION) is None:
-            await self.keeps.remember(ORGANIZATION, Reviewed(now, beginning=now))
-        await self.agenda.put(Item(ItemKind.REVIEW), now + wait)
+        """Have the next pass on the agenda, and what a pass has still to do; remember the first start.
+
+        What is there that is due earlier stays as it is. This is done at each start and each hour, so that a failover
+        which loses an item delays a pass by no more.
+        """
+        review, now = self.directory.policy().review, self.transitions.clock()
+        organization = await self.keeps.reviewed(ORGANIZATION)
+        if organization is None:
+            organization = Reviewed(now, beginning=now)
+            await self.keeps.remember(ORGANIZATION, organization)
+        if review is None:
+            await self.agenda.put(Item(ItemKind.REVIEW), now + LOOK_AGAIN)
+            return
+        passed = await self.keeps.review_pass()
+        last = max(passed.at, organization.at) if passed else organization.at
+        await self.agenda.put(Item(ItemKind.REVIEW), max(now, last + review.every))
+        if passed and _is_one_pass(passed.at, now, review) and not passed.is_told:
+            await self.agenda.put(Item(ItemKind.REVIEW_CHANNEL), now + SETTLES)
 
     async def step(self, item: Item) -> datetime | None:
         """Carry out one item of the review; returns when it is due again."""
@@ -94,7 +108,7 @@ class Reviews:
             return now + LOOK_AGAIN if begins else None
         if begins:
             await self.agenda.put(Item(ItemKind.REVIEW, ORGANIZATION), now)
-            await self._met((), review, is_read=False)
+            await self._met((), "", review)
             await self.agenda.put(Item(ItemKind.REVIEW_PAGE), now)
             return now + review.every
         try:
@@ -200,7 +214,7 @@ class Reviews:
         now = self.transitions.clock()
         for place, owner in enumerate(sorted(owners)):
             await self.agenda.put(Item(ItemKind.REVIEW, owner), now + place * APART)
-        await self._met(owners, review, is_read=after is None)
+        await self._met(owners, after, review)
         if after is None:
             return None
         if after == token:
@@ -208,15 +222,18 @@ class Reviews:
         await self.agenda.put(Item(ItemKind.REVIEW_PAGE, after), now + wait)
         return None
 
-    async def _met(self, owners: Collection[Principal], review: Review, *, is_read: bool) -> None:
-        """Put on record whose keys this pass has met, and have the channel asked once all of these were."""
+    async def _met(self, owners: Collection[Principal], after: str | None, review: Review) -> None:
+        """Put on record whose keys this pass has met and where it reads on, None at the end.
+
+        The channel is asked once all of these owners were.
+        """
         now = self.transitions.clock()
         passed = await self._this_pass(review) or ReviewPass(now)
         known = tuple(dict.fromkeys((*passed.owners, *sorted(owners))))
-        after = replace(passed, owners=known, is_read=is_read or passed.is_read)
+        grown = replace(passed, owners=known, is_read=after is None or passed.is_read, token=after or "")
         await self.agenda.put(Item(ItemKind.REVIEW_CHANNEL), now + SETTLES)
-        if after != passed or not known:
-            await self.keeps.remember_pass(after)
+        if grown != passed or not known:
+            await self.keeps.remember_pass(grown)
 
     async def _this_pass(self, review: Review) -> ReviewPass | None:
         passed = await self.keeps.review_pass()
@@ -295,12 +312,13 @@ class Reviews:
         if passed is None or passed.is_told:
             return None
         if passed.chosen is None:
-            found = await self.keeps.all_reviewed(passed.owners)
+            found = await self.keeps.all_reviewed((*passed.owners, ORGANIZATION))
             met = {owner: each for owner, each in found.items() if _is_one_pass(each.at, passed.at, review)}
-            left = len(passed.owners) - sum(each.complete for each in met.values())
+            left = [owner for owner in (*passed.owners, ORGANIZATION) if owner not in met or not met[owner].complete]
             if not passed.is_read or (left and now <= passed.at + LATE + len(passed.owners) * APART):
-                return now + max(SETTLES, left * APART)
-            queue = in_turn(met)
+                await self._put_back(passed, left)
+                return now + max(SETTLES, len(left) * APART)
+            queue = in_turn({owner: each for owner, each in met.items() if owner != ORGANIZATION})
             passed = replace(passed, chosen=queue[:IN_CHANNEL], left=len(queue[IN_CHANNEL:]))
             await self.keeps.remember_pass(passed)
         for owner in passed.chosen or ():
@@ -309,6 +327,14 @@ class Reviews:
             await self._say_how_many(Backlog(passed.left, passed.at + review.every), review.channel)
         await self.keeps.remember_pass(replace(passed, is_told=True))
         return None
+
+    async def _put_back(self, passed: ReviewPass, left: Collection[Principal]) -> None:
+        """Have what a pass still has to do on the agenda. Where it is there, it stays as it is."""
+        due = self.transitions.clock() + LOST
+        if not passed.is_read:
+            await self.agenda.put(Item(ItemKind.REVIEW_PAGE, passed.token), due)
+        for owner in left:
+            await self.agenda.put(Item(ItemKind.REVIEW, owner), due)
 
     async def _show_in_channel(self, owner: Principal, review: Review, since: datetime) -> None:
         """Ask the channel about an owner's keys, in place of everybody who was not reached."""

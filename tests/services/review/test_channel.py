@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -317,3 +318,41 @@ async def test_clocks_that_differ_by_seconds_make_no_other_pass() -> None:
             office.clock.advance(HOUR)
 
         assert len(shown(office)) == 1
+
+
+async def test_whichever_item_of_a_pass_a_failover_loses_the_pass_comes_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "PAGES", 1)
+    usual = await a_pass_without(None)
+    for step in count():
+        lost: list[Item] = []
+        assert await a_pass_without(step, lost) == usual, lost
+        if not lost:
+            assert step > 8
+            return
+
+
+async def a_pass_without(step: int | None, lost: list[Item] | None = None) -> object:
+    """What a pass says to whom where this step's item is lost before it is carried out, as with a failover."""
+    async with an_office() as office:
+        office.cloud.page_length = 2
+        office.add("ERINS", Principal("sa-111111"))
+        for number in range(5):
+            office.account(number)
+        office.cloud.limits = [Quota("iam.max_cloud_api_keys.per_org", "Cloud API keys", 1000, 995)]
+        await office.review.begin()
+        office.clock.advance(WEEK)
+        steps = count()
+        for _ in range(12):
+            while leases := await office.store.agenda.take(office.clock(), timedelta(minutes=1), 500):
+                for lease in leases:
+                    is_lost = next(steps) == step
+                    if is_lost and lost is not None:
+                        lost.append(lease.item)
+                    due = None if is_lost else await office.review.step(lease.item)
+                    await office.store.agenda.settle(lease, due)
+            office.clock.advance(timedelta(minutes=10))
+            await office.review.begin()  # which happens each hour
+        said = sorted((place.channel, sorted(listed(each[0]))) for place, each in office.slack.digests.items())
+        return said, [backlog.accounts for _, backlog in office.slack.backlogs]
