@@ -5,11 +5,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 from starlette.routing import BaseRoute
@@ -127,19 +128,54 @@ async def stage(
         yield here
 
 
+class Running(Protocol):
+    """A process: what is used of asyncio's."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code once it has ended: minus the number of the signal that ended it."""
+        ...
+
+    def send_signal(self, signal: int, /) -> None:
+        """Send it a signal."""
+        ...
+
+    async def wait(self) -> int:
+        """Until it has ended; returns its exit code."""
+        ...
+
+
+Launch = Callable[[Sequence[str], Mapping[str, str], Path, Path], Awaitable[Running]]
+
+
+async def fresh(program: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> Running:
+    """Start Python with this program in this environment alone; its outputs are added to these files."""
+    with out.open("ab") as stdout, err.open("ab") as stderr:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, *program, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=stdout, stderr=stderr
+        )
+
+
 @dataclass(slots=True)
 class BotProcess:
     """A bot in a process of its own, which can be killed. Its log is `log`.
 
     `program` is what Python runs; `python -m bot run` is the product itself, which knows no clock but the real one.
+    `launch` starts it, like `fresh`.
     """
 
     settings: Mapping[str, str]
     clock_file: Path
     log: Path
     program: Sequence[str] = ("-m", "sandbox.bot")
+    launch: Launch = fresh
     starts: int = field(default=0, init=False)
-    _process: asyncio.subprocess.Process | None = field(default=None, init=False)
+    _process: Running | None = field(default=None, init=False)
 
     @property
     def is_alive(self) -> bool:
@@ -154,15 +190,8 @@ class BotProcess:
     async def start(self) -> None:
         """Start it; returns at once."""
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}}
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *self.program,
-                env=kept | dict(self.settings) | {"SANDBOX_CLOCK": str(self.clock_file)},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        environment = kept | dict(self.settings) | {"SANDBOX_CLOCK": str(self.clock_file)}
+        self._process = await self.launch(self.program, environment, self.log, self.log)
         self.starts += 1
 
     async def kill(self) -> None:
@@ -176,7 +205,7 @@ class BotProcess:
         if self._process is None:
             return 0
         if self.is_alive:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(STOPPED_WITHIN):
                 return await self._process.wait()

@@ -117,9 +117,9 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path, mode: str) -> Non
         await it.approve()
         await reached(gate)
         assert bot._process is not None
-        bot._process.terminate()
+        bot._process.send_signal(signal.SIGTERM)
         await until(lambda: '"event": "stopping"' in bot.log.read_text(), "the first signal's effect")
-        bot._process.terminate()
+        bot._process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(SECONDS):
             code = await bot.wait()
         gate.opened.set()

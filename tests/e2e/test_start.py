@@ -24,7 +24,8 @@ from bot.store.seals import RedisSeals, Seals
 from sandbox.cast import BOT_PRINCIPAL
 from sandbox.gate import Gate
 from sandbox.serving import serve
-from sandbox.stage import stage
+from sandbox.stage import fresh, stage
+from tests.support.forked import forked
 from tests.support.listening import app_of
 from tests.support.play import settings_from
 from tests.support.processes import PRODUCT, Ended, creates, crew, has_read, latchkey, own_redis, reached, take_secret
@@ -364,3 +365,16 @@ async def test_t7_a_master_key_is_replaced_beside_a_running_bot_and_not_dropped_
         re.MULTILINE,
     ), well.out
     assert old not in ill.out + ill.err + done.out + done.err + early.err
+
+
+@pytest.mark.parametrize("words", [("--help",), ("run",), ("doctor", "--no-such-option")], ids=" ".join)
+async def test_what_tests_fork_is_as_what_people_start(tmp_path: Path, words: tuple[str, ...]) -> None:
+    program, environment = ("-m", "bot", *words), {"LATCHKEY_CHANNEL": "C0APPROVE", "SLACK_BOT_TOKEN": "made up"}
+    said = []
+    for name, launch in (("new", fresh), ("forked", forked)):
+        out, err = tmp_path / f"{name}.out", tmp_path / f"{name}.err"
+        process = await launch(program, environment, out, err)
+        said.append((await process.wait(), out.read_text(), err.read_text()))
+
+    assert said[0] == said[1]
+    assert said[0][1] or said[0][2]

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, async_p
 
 from sandbox.control import Control
 from sandbox.stage import BotProcess, Stage, stage
+from tests.support.forked import forked
 
 FLAGS = (
     "--no-sandbox",
@@ -122,7 +123,7 @@ async def a_sandbox(folder: Path) -> AsyncGenerator[Stage]:
     """A sandbox as `make sandbox` starts it, with a bot in a process of its own."""
     control = Control()
     async with stage(folder, extra=control.routes()) as here:
-        bot = BotProcess(here.environment(), folder / "clock", folder / "bot.log")
+        bot = BotProcess(here.environment(), folder / "clock", folder / "bot.log", launch=forked)
         control.attach(here, bot)
         await bot.start()
         try:

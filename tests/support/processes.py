@@ -3,11 +3,12 @@
 import asyncio
 import json
 import os
-import sys
+import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -22,7 +23,8 @@ from bot.store.sealing import Sealer, parse_master_keys
 from sandbox.cast import TEAM
 from sandbox.gate import Gate
 from sandbox.slack.person import PersonAtClient
-from sandbox.stage import MASTER_KEY, BotProcess, Stage, stage
+from sandbox.stage import MASTER_KEY, BotProcess, Stage, fresh, stage
+from tests.support.forked import forked
 from tests.support.forward_proxy import pump
 from tests.support.play import Play, settings_from
 from tests.support.tls import authority
@@ -60,7 +62,8 @@ class Bots:
         """Start one more and wait until Slack reaches it, in the mode that its settings name."""
         folder, sockets = self.stage.folder, self.stage.slack.sockets
         settings = self.stage.environment() | changes
-        bot = BotProcess(settings, folder / "clock", folder / f"bot-{len(self.running)}.log", program)
+        launch = fresh if program == PRODUCT else forked
+        bot = BotProcess(settings, folder / "clock", folder / f"bot-{len(self.running)}.log", program, launch)
         self.running.append(bot)
         await bot.start()
         try:
@@ -177,18 +180,17 @@ class Ended:
 async def latchkey(*words: str, **environment: str) -> Ended:
     """Run `latchkey` in this environment alone, to its end."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", *words, env=kept | environment, stdout=pipe, stderr=pipe
-    )
-    try:
-        async with asyncio.timeout(SECONDS * 2):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return Ended(process.returncode or 0, out.decode(), err.decode())
+    with TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        process = await forked(("-m", "bot", *words), kept | environment, out, err)
+        try:
+            async with asyncio.timeout(SECONDS * 2):
+                code = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGKILL)
+                await process.wait()
+        return Ended(code, *(file.read_text("utf-8") for file in (out, err)))
 
 
 @dataclass(frozen=True, slots=True)
