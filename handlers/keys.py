@@ -94,7 +94,7 @@ def _listen_to_list(app: AsyncApp, context: ListenerContext) -> None:
         opening, filters, cursor = payloads.opening(body), read_keys.filters(body), read_keys.turn(body)
         context.claim(opening)
         job = context.redraw(opening, lambda: _list(context, opening, filters, cursor))
-        await context.begin(ack, opening, "turn the list", job)
+        await context.begin(ack, opening, "page through the list", job)
 
     @app.view(ids.LIST)
     async def search(ack: AsyncAck, body: Body) -> None:

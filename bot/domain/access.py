@@ -143,7 +143,7 @@ class Offer:
             return ()
         name = typed.removesuffix("*")
         if (name or not self.prefix or not typed) and not _NAME.fullmatch(name):
-            raise ValueError(f"Use at most {LONGEST_NAME} letters, digits, dots, underscores and dashes for a name.")
+            raise ValueError(f"A name is up to {LONGEST_NAME} letters, digits, dots, underscores and dashes.")
         if typed.endswith("*") and not self.prefix:
             raise ValueError(f"“{self.name}” takes whole names, without a * at the end.")
         if name in {".", ".."} and not self.prefix:

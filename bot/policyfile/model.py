@@ -159,7 +159,7 @@ class RulePart(Conditions):
         }
     )
 
-    name: Name = Field(description="A unique name, up to 80 characters, which every decision quotes.")
+    name: Name = Field(description="A unique name, up to 80 characters, shown with each decision.")
     match: MatchPart = Field(
         default_factory=lambda: MatchPart.model_validate({}),
         description="What the rule applies to: operation, kind, environment, cluster and owner.",
@@ -208,7 +208,7 @@ class RolesPart(Part):
         }
     )
 
-    table: TableName = Field("documented", description='Which version of the role table holds: documented or "2026".')
+    table: TableName = Field("documented", description='Which version of the role table applies: documented or "2026".')
     mappings: tuple[MappingPart, ...] = Field((), description="Roles that this file gives.")
     new_accounts: Annotated[tuple[Role, ...], Field(min_length=1, max_length=20)] | None = Field(
         None,

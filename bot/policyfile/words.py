@@ -103,7 +103,7 @@ def ticket_pattern(pattern: str) -> SchemaValidator:
             "aren't supported"
         ) from None
     if found.isinstance_python(""):
-        raise ValueError(f"{shown(pattern)} matches an empty ticket: write what a ticket has to have")
+        raise ValueError(f"{shown(pattern)} matches an empty ticket: require at least one character")
     return found
 
 

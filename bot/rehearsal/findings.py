@@ -52,14 +52,16 @@ LINES: Final = (
     Line("slack.newer-blocks", "slack.newer-blocks", "Every workspace accepts alert and table blocks."),
     Line("slack.org-wide", "slack.auth-test", "auth.test tells whether an installation is org-wide."),
     Line("confluent.own-account", "confluent.own-key", "Latchkey's own key can be read by its id, or in the list."),
-    Line("confluent.bindings-below", "confluent.bindings", "A pattern ending in /* also lists bindings at the place."),
+    Line("confluent.bindings-below", "confluent.bindings", "A pattern ending in /* lists the place's own bindings."),
     Line("confluent.keys-for-users", "confluent.key-for-user", "Latchkey's key can create keys for other users."),
     Line("confluent.key-reads-back", "confluent.key-for-user", "A new key can be read by id and is in the list."),
     Line("confluent.expires-at", "confluent.expires-at", "Confluent accepts expires_at when a key is created."),
     Line("confluent.expiry-rounded", "confluent.expires-at", "expires_at comes back rounded."),
     Line("confluent.expired-key-is-gone", "confluent.expires-at", "An expired key is not shown, or can be deleted."),
     Line("confluent.gone-is-403", "confluent.key-absent", "Reading a deleted key answers 403."),
-    Line("confluent.forbidden-is-not-pending", "confluent.probe", "A lasting 403 means that the owner has no right."),
+    Line(
+        "confluent.forbidden-is-not-pending", "confluent.probe", "A lasting 403 means that the owner has no role yet."
+    ),
     Line("slack.ends-after-hello", "slack.socket-goodbye", "Slack may end a connection soon after hello."),
     Line(
         "confluent.marked-keys-have-owners", "confluent.key-for-user", "A key with Latchkey's marker names its owner."

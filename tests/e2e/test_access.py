@@ -88,7 +88,7 @@ async def test_access_that_is_not_valid_keeps_the_form_and_says_what_is_wrong(tm
     async with play(tmp_path) as it:
         await fill_in(it.dana, Wish(NEW, access=(("Write topics", "orders/é"), ("Read topics", "orders-"))))
         (problem,) = (await it.dana.submit()).values()
-        assert problem == "Use at most 249 letters, digits, dots, underscores and dashes for a name."
+        assert problem == "A name is up to 249 letters, digits, dots, underscores and dashes."
 
         await it.dana.fill({"Write topics: name prefix": "clicks-"})
         assert await it.dana.submit() == {}
@@ -213,7 +213,7 @@ async def test_names_that_would_leave_the_cluster_of_the_key_are_refused(tmp_pat
         for each in escapes:
             await it.dana.fill({"Write topics: name prefix": each})
             (problem,) = (await it.dana.submit()).values()
-            assert problem.startswith("Use at most 249 letters")
+            assert problem.startswith("A name is up to 249 letters")
 
 
 async def test_access_that_was_put_into_the_forms_private_metadata_is_seen_by_everyone_or_refused(

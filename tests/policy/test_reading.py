@@ -576,7 +576,7 @@ def test_a_file_of_the_largest_size_and_a_byte_order_mark_is_read(tmp_path: Path
         ("{pattern: '(?=a)a'}", "look-around and backreferences aren't supported"),
         (r"{pattern: '(a)\1'}", "look-around and backreferences aren't supported"),
         ("{pattern: 'a{1000}{1000}{1000}'}", "isn't a regular expression that Latchkey can use"),
-        ("{pattern: '[0-9]*'}", '"[0-9]*" matches an empty ticket: write what a ticket has to have'),
+        ("{pattern: '[0-9]*'}", '"[0-9]*" matches an empty ticket: require at least one character'),
         (
             "{pattern: 'a', url: 'https://example.com/'}",
             "doesn't look right. The address of a ticket, such as https://",

@@ -114,7 +114,7 @@ def _unknown(keys: Sequence[KeyId]) -> str:
 
 def _too_many(keys: Sequence[KeyId]) -> str:
     return (
-        f"You reported {MOST_REPORTS} keys within {duration(COUNTS_FOR)}, which is the most for one person. "
+        f"You've reported {MOST_REPORTS} keys within {duration(COUNTS_FOR)}, the most for one person. "
         f"{_named(keys)} {'was' if len(keys) == 1 else 'were'} not reported. Tell the owner or your Latchkey "
         "administrator directly."
     )

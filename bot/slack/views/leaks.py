@@ -14,10 +14,10 @@ TYPED = 300
 """Characters of the field."""
 SECRET = "That looks like a secret. Don't share it further. Enter the key ID, which is next to it."  # noqa: S105 - a sentence
 NO_ID = "Enter a key ID: letters and digits like ABCD1234EFGH5678."
-_HINT = "Never the secret. Several IDs are fine, with spaces between them."
+_HINT = "Never enter the secret. Separate several IDs with spaces."
 _THEN = (
-    "Latchkey tells the key's owner, the people who manage it, and the approvals channel, with your name. "
-    "They can rotate or delete it."
+    "Latchkey tells the key's owner, the people who manage it, and the approvals channel. "
+    "They see your name, and can rotate or delete the key."
 )
 
 

@@ -31,8 +31,8 @@ from bot.slack.views.approvers import who
 from bot.slack.views.form import form
 
 _NO_ACCESS = (
-    "The new service account has no access. Choose it with “Edit request”, or have someone grant it afterward, "
-    "for example with:"
+    "The new service account has no access. To request some with the key, select “Edit request”. "
+    "Or have someone grant it afterward, for example with:"
 )
 APPROVING = "Approve this request"
 DENYING = "Deny this request"
