@@ -186,7 +186,7 @@ def _rule(explanation: Explanation) -> Iterator[str]:
     if rule is None:
         yield "Rule:     none matches, so it's forbidden"
         return
-    yield f'Rule:     "{rule.name}"'
+    yield f'Rule:     "{rule.name}"{f", for requests by {rule.match.by.in_words}" if rule.match.by else ""}'
     if isinstance(explanation.verdict, Forbidden):
         return
     if explanation.approvals:

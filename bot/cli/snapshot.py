@@ -245,8 +245,12 @@ class AskedOnce:
 async def _workspace(people: People, policy: Policy, tenant: Tenant, addresses: Collection[str]) -> Workspace:
     """Those with these addresses, and those whom the policy names, directly or in a group."""
     named = {mapping.subject for mapping in policy.mappings if not mapping.is_group}
+    wanted = {mapping.subject for mapping in policy.mappings if mapping.is_group}
+    for selector in policy.selectors:
+        named |= selector.users
+        wanted |= selector.groups
     groups: dict[str, tuple[SlackUserId, ...]] = {}
-    for group in sorted({mapping.subject for mapping in policy.mappings if mapping.is_group}):
+    for group in sorted(wanted):
         groups[group] = tuple(await _patiently(people.members, group))
     ids = {*map(SlackUserId, named), *policy.people, *(user for members in groups.values() for user in members)}
     found = [await _patiently(people.by_email, email) for email in sorted(addresses)]

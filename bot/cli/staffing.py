@@ -4,11 +4,12 @@ It reads Confluent Cloud once, and Slack only about people with a role over what
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import product
 
 from bot.cli.snapshot import AskedOnce, Snapshot, SnapshotCloud, observe
-from bot.domain.authority import Target
+from bot.domain.authority import HeldRoles, Target
 from bot.domain.keys import (
     MyAccount,
     NewServiceAccount,
@@ -19,6 +20,7 @@ from bot.domain.keys import (
     Principal,
     Resource,
     SlackUserId,
+    TeamId,
 )
 from bot.domain.kinds import Kind
 from bot.domain.policy import RULED, RoleMapping, Rule
@@ -75,15 +77,32 @@ def _targets(organization: Snapshot, file: PolicyFile, rule: Rule) -> Sequence[T
     owners: list[Owner] = [MyAccount(_NOBODY), NewServiceAccount("", "")]
     named = [each for each in organization.service_accounts if each.id in rule.match.owners]
     owners += named or organization.service_accounts[:1]
-    found = dict[Target, None]()
+    found, requesters = dict[Target, None](), tuple(_requesters(organization, file, rule))
     for resource, owner, operation in product(_resources(organization, rule), owners, RULED):
         target = Target(owner, resource)
-        is_new = isinstance(owner, NewServiceAccount)
-        if (operation is Operation.CREATE or not is_new) and file.policy.rule(operation, target) is rule:
+        if isinstance(owner, NewServiceAccount) and operation is not Operation.CREATE:
+            continue
+        if any(file.policy.rule(operation, target, each) is rule for each in requesters):
             found.setdefault(target)
         if len(found) == MOST_TARGETS:
             break
     return tuple(found)
+
+
+def _requesters(organization: Snapshot, file: PolicyFile, rule: Rule) -> Iterator[HeldRoles]:
+    """Someone of each sort that the rule is about; for a rule about everyone, someone whom no other rule names."""
+    groups = frozenset[str]().union(*(each.groups for each in file.policy.selectors))
+    anyone = Person(SlackUserId(_NOBODY), TeamId(""), "", "", _NOBODY)
+    nobody = HeldRoles(anyone, (), organization.organization, file.policy.table, looked_up=groups)
+    by = rule.match.by
+    if not by:
+        yield nobody
+    for user in sorted(by.users):
+        yield replace(nobody, person=replace(anyone, slack=SlackUserId(user)))
+    for group in sorted(by.groups):
+        yield replace(nobody, groups=frozenset({group}))
+    for role in sorted(by.roles):
+        yield replace(nobody, bindings=(RoleMapping("", role).binding(_NOBODY, organization.organization),))
 
 
 def _resources(organization: Snapshot, rule: Rule) -> Iterator[Resource]:

@@ -95,6 +95,9 @@ def _in_rules(file: PolicyFile) -> Iterator[Named]:
     for place, where in places:
         if place in file.tree.lines:
             yield from (Named(id_, file.tree.lines[place], where) for id_ in _texts(file, place))
+    for index, rule in enumerate(file.policy.rules[: file.rules]):
+        line, by = file.tree.line(("rules", index, "match", "by")), rule.match.by
+        yield from (Named(id_, line, f"rule {shown(rule.name)}") for id_ in sorted(by.users | by.groups))
 
 
 def _texts(file: PolicyFile, place: KeyPath) -> list[str]:

@@ -5,7 +5,7 @@ so that `explain` and a refusal show the same words that decided.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
 from bot.domain.access import WantedBinding
@@ -40,6 +40,14 @@ class HeldRoles:
     bindings: tuple[Binding, ...]
     organization: str
     table: Table = TABLES["documented"]
+    groups: frozenset[str] = frozenset()
+    """The Slack user groups that this person is in, among those that were looked up."""
+    looked_up: frozenset[str] = frozenset()
+
+    def with_group(self, group: str, *, is_member: bool) -> "HeldRoles":
+        """The same, once it is known whether the person is in a user group."""
+        groups = self.groups | {group} if is_member else self.groups
+        return replace(self, groups=groups, looked_up=self.looked_up | {group})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,20 @@ def reaches(held_roles: HeldRoles, target: Target) -> bool:
         for scope in scopes
         for path in target.resource.paths()
         if scope.organization and scope.organization == held_roles.organization
+    )
+
+
+def reaching_roles(held_roles: HeldRoles, target: Target) -> frozenset[str]:
+    """The names of the roles that this person has at the key's resource or account, around it, or inside of it.
+
+    A key of the whole organization is reached by roles bound to all of it: everything is inside of it.
+    """
+    paths = [*target.resource.paths()]
+    if isinstance(target.owner, ServiceAccount):
+        paths.append((("service-account", target.owner.id),))
+    held = [(each.role, scope) for each in held_roles.bindings if (scope := _here(each, held_roles)) is not None]
+    return frozenset(
+        role for role, scope in held for path in paths if scope.covers(path) or (path and scope.meets(path))
     )
 
 

@@ -64,6 +64,8 @@ def decide(
 ) -> Verdict:
     """Decide about `ask`, from what its requester and its approvers hold right now.
 
+    Raises `Unavailable` where it hangs on a user group of the requester that was not read.
+
     `shown` are the terms that people have read: the stricter of them and the policy's holds. Where the two cannot be
     compared (see `is_comparable`), the verdict has the policy's own, but no approvals only where none were shown.
 
@@ -74,7 +76,7 @@ def decide(
     key that was reported as leaked without an approval under every rule that doesn't forbid it.
     """
     target = Target(ask.owner, ask.resource, ask.bindings)
-    rule = policy.rule(ask.operation, target)
+    rule = policy.rule(ask.operation, target, requester)
     if rule is None:
         return Forbidden("no rule matches", "The policy has no rule that allows this.")
     reason = _never(rule, ask, requester) or _not_offered(policy, ask) or (None if is_sketch else _ticket(rule, ask))
@@ -94,7 +96,7 @@ def decide(
 def why_not_alone(policy: Policy, ask: Ask, requester: HeldRoles, verdict: Verdict) -> str | None:
     """Why this requester needs approvals where the rule asks none of people who manage the key; None elsewhere."""
     target = Target(ask.owner, ask.resource)
-    rule = policy.rule(ask.operation, target)
+    rule = policy.rule(ask.operation, target, requester)
     if rule is None or rule.approvals >= 1 or not isinstance(verdict, NeedsApproval):
         return None
     why = "none of your roles covers it"

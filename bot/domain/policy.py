@@ -1,13 +1,14 @@
 """The policy: rules that say who must approve what, and on which terms. Pure values; the first match wins."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, TypeAlias
 
 from bot.domain.access import OFFERS, Offer
 from bot.domain.approvals import Terms, Ticket
-from bot.domain.authority import Target
+from bot.domain.authority import HeldRoles, Target, reaching_roles
+from bot.domain.errors import Unavailable, plain
 from bot.domain.keys import Operation, Owner, Principal, SlackUserId
 from bot.domain.kinds import Kind
 from bot.domain.requests import MOST_OVERLAP
@@ -26,6 +27,58 @@ NEAR_LIMIT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
+class Selector:
+    """People: any one of these is enough. An empty one is false, and picks no one."""
+
+    users: frozenset[str] = frozenset()
+    """Slack ids, U… or W…."""
+    groups: frozenset[str] = frozenset()
+    """Slack user groups, S…."""
+    roles: frozenset[str] = frozenset()
+    """Names of roles, held at what a request is about, around it, or inside of it."""
+
+    @classmethod
+    def of(cls, *words: str) -> "Selector":
+        """The one that these words name: Slack ids of people and of user groups, and roles."""
+        groups = {each for each in words if _is_id(each) and each.startswith("S")}
+        users = {each for each in words if _is_id(each)} - groups
+        return cls(frozenset(users), frozenset(groups), frozenset(words) - groups - users)
+
+    def __bool__(self) -> bool:
+        """Whether it names anyone."""
+        return bool(self.users or self.groups or self.roles)
+
+    @property
+    def in_words(self) -> str:
+        """Everyone it names: "U01, members of S07 or people with EnvironmentAdmin"."""
+        several = [("", self.users), ("members of ", self.groups), ("people with ", self.roles)]
+        return " or ".join(f"{what}{', '.join(sorted(ids))}" for what, ids in several if ids)
+
+    def unread(self, held_roles: HeldRoles, target: Target) -> str | None:
+        """A user group that has to be read to tell whether this person is meant; None when that is known."""
+        if self._is_known_to_pick(held_roles, target):
+            return None
+        return min(self.groups - held_roles.looked_up, default=None)
+
+    def picks(self, held_roles: HeldRoles, target: Target) -> bool:
+        """Whether this person is meant, where `target` is the key in question.
+
+        Raises `Unavailable` where it hangs on a user group that was not read: not knowing is never a no.
+        """
+        if group := self.unread(held_roles, target):
+            raise unknown_group(group)
+        return self._is_known_to_pick(held_roles, target)
+
+    def _is_known_to_pick(self, held_roles: HeldRoles, target: Target) -> bool:
+        is_named = held_roles.person.slack in self.users or not self.groups.isdisjoint(held_roles.groups)
+        return is_named or not self.roles.isdisjoint(reaching_roles(held_roles, target) if self.roles else ())
+
+
+EVERYONE = Selector()
+"""Of a part of the policy that is about no one in particular."""
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """What a rule speaks about. An empty set matches everything."""
 
@@ -36,9 +89,11 @@ class Match:
     """Ids of resources: Kafka clusters, Schema Registries, ksqlDB clusters, Flink regions."""
     owners: frozenset[str] = frozenset()
     """`me`, `service-account`, `new-service-account`, or the id of a service account."""
+    by: Selector = EVERYONE
+    """Whose requests they are."""
 
     def speaks_of(self, operation: Operation, target: Target) -> bool:
-        """Whether all parts fit."""
+        """Whether all parts fit but for who asks."""
         resource = target.resource
         return (
             _fits(self.operations, operation)
@@ -176,13 +231,42 @@ class Policy:
         """Whether any rule lets people have keys of their own account."""
         return any(rule.user_keys and not rule.forbid for rule in self.rules)
 
-    def rule(self, operation: Operation, target: Target) -> Rule | None:
+    @property
+    def selectors(self) -> tuple[Selector, ...]:
+        """Everything that picks people."""
+        return tuple(rule.match.by for rule in self.rules if rule.match.by)
+
+    def rule(self, operation: Operation, target: Target, requester: HeldRoles | None) -> Rule | None:
         """The first rule that speaks of it; None when none does, which means no.
 
-        To extend a key is to be given it once more, so the rule about making it decides that too.
+        To extend a key is to be given it once more, so the rule about making it decides that too. `requester` is who
+        asks; None where nobody does, and then no rule about certain people's requests applies. Raises `Unavailable`
+        where it hangs on a user group that was not read: see `unread`.
         """
+        for rule in self.depending(operation, target):
+            by = rule.match.by
+            if not by or (requester is not None and by.picks(requester, target)):
+                return rule
+        return None
+
+    def unread(self, operation: Operation, target: Target, requester: HeldRoles) -> str | None:
+        """A user group that has to be read to tell which rule decides about this; None when that is known."""
+        for rule in self.depending(operation, target):
+            by = rule.match.by
+            if group := by.unread(requester, target):
+                return group
+            if not by or by.picks(requester, target):
+                return None
+        return None
+
+    def depending(self, operation: Operation, target: Target) -> Iterator[Rule]:
+        """The rules that can decide about this, depending on who asks: the first, and those that follow it."""
         asked = Operation.CREATE if operation is Operation.EXTEND else operation
-        return next((rule for rule in self.rules if rule.match.speaks_of(asked, target)), None)
+        for rule in self.rules:
+            if rule.match.speaks_of(asked, target):
+                yield rule
+                if not rule.match.by:
+                    return
 
 
 MAKES = frozenset({Operation.CREATE, Operation.ROTATE})
@@ -223,3 +307,26 @@ def _names(owner: Owner) -> frozenset[str]:
 
 def _fits(wanted: frozenset[str], found: str) -> bool:
     return not wanted or found in wanted
+
+
+def joined(held_roles: HeldRoles, group: str, members: frozenset[SlackUserId]) -> HeldRoles:
+    """The same person, once the members of a user group are known.
+
+    Raises `Unavailable` for a group without members: Slack shows a group that was disabled or deleted like that.
+    """
+    if not members:
+        raise unknown_group(group)
+    return held_roles.with_group(group, is_member=held_roles.person.slack in members)
+
+
+def unknown_group(group: str) -> Unavailable:
+    """The error for a user group of which Slack does not tell who is in it."""
+    return Unavailable(
+        f"The policy names the user group `{plain(group)}`, and Slack doesn't say who is in it.",
+        changed="Nothing was changed.",
+        advice="Ask your Latchkey administrator to check that group: it may have been disabled, or have no members.",
+    )
+
+
+def _is_id(word: str) -> bool:
+    return word[:1] in {"U", "W", "S"} and word.isupper() and word.isalnum()

@@ -22,7 +22,7 @@ from bot.policyfile.model import (
     TicketPart,
 )
 from bot.policyfile.tree import KeyPath, Problem, Tree, written
-from bot.policyfile.words import shown
+from bot.policyfile.words import KNOWN_ROLES, shown
 
 ANY = -1
 Parts: TypeAlias = Mapping[KeyPath, type[BaseModel]]
@@ -105,6 +105,9 @@ def _instead(place: KeyPath, value: str) -> str:
         return " Wildcards don't work here: list the IDs."
     if key == "environment" and re.fullmatch("[a-z]+[a-z0-9_-]*", value):
         return " If that's the name of an environment, use its ID."
+    if key == "by":
+        near = next(iter(get_close_matches(value, KNOWN_ROLES, n=1)), "")
+        return f" Did you mean {near}?" if near else ""
     if key == "owner":
         near = "me" if value in _MINE else next(iter(get_close_matches(value, _OWNERS, n=1)), "")
         return f" Did you mean {near}?" if near else ""

@@ -8,7 +8,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.domain.keys import Operation
-from bot.domain.policy import CHANGES, MAKES, ME, MOST_APPROVALS, NEW_SERVICE_ACCOUNT, SERVICE_ACCOUNT, Match, Rule
+from bot.domain.policy import (
+    CHANGES,
+    MAKES,
+    ME,
+    MOST_APPROVALS,
+    NEW_SERVICE_ACCOUNT,
+    SERVICE_ACCOUNT,
+    Match,
+    Rule,
+    Selector,
+)
 from bot.policyfile.reach import Example, Reach, TooManySteps
 from bot.policyfile.words import shown
 
@@ -44,10 +54,12 @@ class Loss:
 
     def in_words(self, rules: Sequence[Rule]) -> str:
         """The loss as a complaint about the later rule."""
-        name, who = shown(rules[self.earlier].name), "manages" if self.manages else "doesn't manage"
+        name = shown(rules[self.earlier].name)
+        manages = "manages" if self.manages else "doesn't manage"
+        who = f"{_whom(self.example)} who {manages} it"
         return (
             f"part of what it matches is decided by {name} above it, which is less strict. "
-            f"Example: {_request(self.example)}, by someone who {who} it: "
+            f"Example: {_request(self.example)}, by {who}: "
             f"{name} {_asks(self.decided)}, this rule {_asks(self.wanted)}. "
             f"Move this rule up, or narrow {name}. If that's intended, add a rule for just that part above both"
         )
@@ -90,6 +102,17 @@ def needed(rule: Rule, example: Example, *, manages: bool) -> int:
 def _asks(approvals: int) -> str:
     words = {0: "requires no approval", 1: "requires 1 approval", NEVER: "refuses it"}
     return words.get(approvals, f"requires {approvals} approvals")
+
+
+def _whom(example: Example) -> str:
+    """Who asks, as far as rules tell people apart: "someone in S07 with EnvironmentAdmin"."""
+    by = Selector.of(*sorted(example.by))
+    user, groups, roles = (
+        " ".join(by.users) or "someone",
+        " and ".join(sorted(by.groups)),
+        " and ".join(sorted(by.roles)),
+    )
+    return f"{user}{f' in {groups}' if groups else ''}{f' with {roles}' if roles else ''}"
 
 
 def _request(example: Example) -> str:

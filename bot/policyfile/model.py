@@ -27,6 +27,7 @@ from bot.policyfile.words import (
     Sentence,
     SlackGroup,
     SlackUser,
+    SomeoneWord,
     Switch,
     TableName,
     TicketPattern,
@@ -73,6 +74,11 @@ class MatchPart(Part):
     )
     owner: OneOrMany[OwnerWord] | None = Field(
         None, description="Whose key it is: me, service-account, new-service-account, or IDs sa-…."
+    )
+    by: OneOrMany[SomeoneWord] | None = Field(
+        None,
+        description="Who requests it: Slack people (U…), user groups (S…), and roles such as EnvironmentAdmin that "
+        "the requester has there; one that fits is enough.",
     )
 
 
@@ -162,7 +168,7 @@ class RulePart(Conditions):
     name: Name = Field(description="A unique name, up to 80 characters, shown with each decision.")
     match: MatchPart = Field(
         default_factory=lambda: MatchPart.model_validate({}),
-        description="What the rule applies to: operation, kind, environment, cluster and owner.",
+        description="What the rule applies to: operation, kind, environment, cluster, owner and by.",
     )
     channel: Channel | None = Field(None, description=_CHANNEL)
     ticket: TicketPart | None = Field(

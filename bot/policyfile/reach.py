@@ -3,19 +3,24 @@
 Exact, up to what ids alone cannot tell: that a cluster is in another environment than the one named beside it.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
-from bot.domain.policy import ME, NEW_SERVICE_ACCOUNT, RULED, SERVICE_ACCOUNT, Match, Policy
+from bot.domain.policy import ME, NEW_SERVICE_ACCOUNT, RULED, SERVICE_ACCOUNT, Match, Policy, Selector
 
 Box: TypeAlias = tuple[frozenset[str], ...]
-"""A set of asks: every combination of these operations, kinds, environments, clusters and owners."""
+"""A set of asks: every combination of these operations, kinds, environments, clusters and owners, by these people.
+
+People are all combinations of a Slack id and of being in each user group, or having each role, that a rule names.
+"""
 _ANOTHER = "\0another"
 """Stands for all ids that no rule names."""
 _NONE = frozenset({""})
+_IN, _OUT = frozenset({"in"}), frozenset({"out"})
+"""Whether someone is in a user group, or has a role."""
 _PATIENCE = 50_000
 """Steps for one question. Policies that people write need a few hundred."""
 
@@ -34,6 +39,8 @@ class Example:
     cluster: str
     owner: str
     """`me`, `new-service-account`, or the id of a service account."""
+    by: frozenset[str] = frozenset()
+    """The Slack id, user groups and roles of who asks, among those that rules name."""
 
 
 @dataclass(slots=True)
@@ -41,8 +48,9 @@ class Reach:
     """Answers for one policy. Rules are named by their positions."""
 
     policy: Policy
+    _people: "_People" = field(init=False)
     _world: tuple[Box, ...] = field(init=False)
-    _matches: tuple[Box, ...] = field(init=False)
+    _matches: tuple[tuple[Box, ...], ...] = field(init=False)
 
     def __post_init__(self) -> None:
         matches = [rule.match for rule in self.policy.rules]
@@ -54,21 +62,26 @@ class Reach:
             _named(match.clusters for match in matches),
             owners - {SERVICE_ACCOUNT},
         )
-        self._matches = tuple(_box(match, every) for match in matches)
-        self._world = tuple(box for kind in Kind for box in _of_kind(kind, every))
+        self._people = _People.of(match.by for match in matches)
+        self._matches = tuple(self._boxes(match, every) for match in matches)
+        self._world = tuple((*box, *self._people.all) for kind in Kind for box in _of_kind(kind, every))
+
+    def _boxes(self, match: Match, every: Box) -> tuple[Box, ...]:
+        """All asks that a match speaks of, one box for each person, user group and role that it names."""
+        box = _box(match, every)
+        return tuple((*box, *who) for who in self._people.picked(match.by))
 
     def possible(self, rule: int, among: Match | None = None) -> list[Box]:
         """What this rule's match can speak of at all, or only what `among` speaks of too; empty is nothing."""
-        boxes = [_common(box, self._matches[rule]) for box in self._world]
+        boxes = _both(self._world, self._matches[rule])
         if among is not None:
-            narrow = _box(among, _union(self._world))
-            boxes = [_common(box, narrow) for box in boxes]
-        return [box for box in boxes if all(box)]
+            boxes = _both(boxes, self._boxes(among, _union(self._world)[:5]))
+        return boxes
 
     def decides(self, rule: int, among: Match | None = None) -> bool:
         """Whether there is an ask that this rule, and none before it, decides."""
         try:
-            return _first_left(self.possible(rule, among), self._matches[:rule]) is not None
+            return _first_left(self.possible(rule, among), self._before(rule)) is not None
         except TooManySteps:
             return True  # better silent than wrong
 
@@ -77,25 +90,63 @@ class Reach:
 
         Raises `TooManySteps`.
         """
-        boxes = [_common(box, self._matches[earlier]) for box in self.possible(rule, among)]
-        found = _first_left([box for box in boxes if all(box)], self._matches[:earlier])
-        return None if found is None else _example(found)
+        found = _first_left(_both(self.possible(rule, among), self._matches[earlier]), self._before(earlier))
+        return None if found is None else replace(_example(found[:5]), by=self._people.names(found[5:]))
 
     def is_exception(self, earlier: int, rule: int) -> bool:
         """Whether the later rule's match fits all that the earlier one decides, among the later one's operations.
 
         Raises `TooManySteps`.
         """
-        others = [*self._matches[:earlier], self._matches[rule]]
+        others = [*self._before(earlier), *self._matches[rule]]
         same = Match(self.policy.rules[rule].match.operations)
         return _first_left(self.possible(earlier, same), others) is None
 
     def in_its_way(self, rule: int) -> list[int]:
         """The earlier rules that take something from this one; if one takes all of it, that one."""
         mine = self.possible(rule)
-        taking = [before for before in range(rule) if any(all(_common(box, self._matches[before])) for box in mine)]
-        whole = [before for before in taking if _first_left(mine, [self._matches[before]]) is None]
+        taking = [before for before in range(rule) if _both(mine, self._matches[before])]
+        whole = [before for before in taking if _first_left(mine, self._matches[before]) is None]
         return whole[:1] or taking
+
+    def _before(self, rule: int) -> list[Box]:
+        """All that the rules above this one speak of."""
+        return [box for boxes in self._matches[:rule] for box in boxes]
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Who asks, as far as rules tell people apart."""
+
+    users: frozenset[str]
+    others: tuple[str, ...]
+    """User groups and roles."""
+
+    @classmethod
+    def of(cls, selectors: Iterable[Selector]) -> "_People":
+        named = list(selectors)
+        others = frozenset[str]().union(*(each.groups | each.roles for each in named))
+        return cls(_named(each.users for each in named), tuple(sorted(others)))
+
+    @property
+    def all(self) -> Box:
+        """Everyone."""
+        return (self.users, *[_IN | _OUT] * len(self.others))
+
+    def picked(self, by: Selector) -> Iterator[Box]:
+        """The people whom a selector picks, a box for each way of being picked; everyone for an empty one."""
+        if not by:
+            yield self.all
+        if by.users:
+            yield (by.users, *self.all[1:])
+        for index, each in enumerate(self.others, 1):
+            if each in by.groups | by.roles:
+                yield (*self.all[:index], _IN, *self.all[index + 1 :])
+
+    def names(self, box: Box) -> frozenset[str]:
+        """What one of the people in a box is and has: as little as can be."""
+        user = () if _ANOTHER in box[0] else (min(box[0]),)
+        return frozenset([*user, *(each for each, how in zip(self.others, box[1:], strict=True) if how == _IN)])
 
 
 def kind_of(cluster: str) -> Kind:
@@ -136,6 +187,11 @@ def _of_kind(kind: Kind, every: Box) -> list[Box]:
 
 def _union(boxes: Sequence[Box]) -> Box:
     return tuple(frozenset[str]().union(*parts) for parts in zip(*boxes, strict=True))
+
+
+def _both(some: Iterable[Box], others: Sequence[Box]) -> list[Box]:
+    """What is in both."""
+    return [both for one in some for other in others if all(both := _common(one, other))]
 
 
 def _common(one: Box, other: Box) -> Box:

@@ -12,7 +12,7 @@ from typing import Any
 from bot.domain.access import OFFERS, ROLES_ON, Offer
 from bot.domain.approvals import NOBODY, Ticket
 from bot.domain.keys import Operation, Principal, SlackUserId
-from bot.domain.policy import REMIND, Match, Policy, Review, RoleMapping, Rule, built_in
+from bot.domain.policy import REMIND, Match, Policy, Review, RoleMapping, Rule, Selector, built_in
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
 from bot.policyfile.complaints import POLICY
 from bot.policyfile.document import PolicyError, draft, raise_for
@@ -132,6 +132,10 @@ class _Build:
             **_terms(part),
             **_ticket(part.ticket),
         )
+        if part.leaked and rule.match.by:
+            self._wrong(
+                (*place, "leaked"), "has no effect in a rule with `by`, because no one requests it: leave it out"
+            )
         said = [key for key in ("else", "unless_manager") if (*place, key) in self.tree.lines]
         if rule.approvals and not rule.forbid:
             for key in said:
@@ -261,6 +265,7 @@ def _match(part: MatchPart) -> Match:
         environments=frozenset(part.environment or ()),
         clusters=frozenset(part.cluster or ()),
         owners=frozenset(part.owner or ()),
+        by=Selector.of(*part.by or ()),
     )
 
 

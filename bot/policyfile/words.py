@@ -16,9 +16,11 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, SchemaError, SchemaValidator, core_schema
 
+from bot.domain.access import ROLES_ON
 from bot.domain.approvals import NOBODY
 from bot.domain.kinds import CLOUDS, Kind, KindRow, Shape
 from bot.domain.requests import MOST_OVERLAP
+from bot.domain.roles import ACCOUNT_ADMIN, TABLES
 
 T = TypeVar("T")
 
@@ -274,6 +276,10 @@ _IN_URL = r"[^\s<>|\"{}\\^`]"
 TicketUrl: TypeAlias = Annotated[
     str, Field(max_length=300, pattern=rf"^https?://[^\s/<>|\"{{}}\\^`]+/{_IN_URL}*\{{ticket\}}{_IN_URL}*$")
 ]
+KNOWN_ROLES = sorted({ACCOUNT_ADMIN}.union(*(table.roles for table in TABLES.values()), *ROLES_ON.values()))
+"""Roles that people can hold, as far as Latchkey knows their names."""
+SomeoneWord: TypeAlias = Annotated[str, Field(pattern=f"^([SUW][A-Z0-9]+|{'|'.join(KNOWN_ROLES)})$")]
+"""A Slack person, a Slack user group, or a role."""
 ConfluentUser: TypeAlias = Annotated[str, Field(pattern=f"^u-{_ID}$")]
 EnvironmentId: TypeAlias = Annotated[str, Field(pattern=f"^env-{_ID}$")]
 _CLUSTER = f"({'|'.join(row.prefix.removesuffix('-') for row in _PLACED if row.prefix)})-{_ID}"

@@ -541,3 +541,15 @@ def test_t23_who_has_no_line_in_people_cannot_approve(org: Path, tmp_path: Path)
         "OrganizationAdmin on the organization\n"
     )
     assert "and this person isn't listed." in result.stderr
+
+
+def test_a_rule_about_certain_people_says_whom(org: Path, tmp_path: Path) -> None:
+    file = tmp_path / "by.yml"
+    rule = "{name: platform, match: {by: [U0DANA, S0PLATFORM, OrganizationAdmin]}, approvals: 2}"
+    file.write_text(f"version: 1\nchannel: C1\nrules: [{rule}]\n")
+    asked = ("--kind", "kafka", "--resource", "orders-dev", "--owner", "orders-service", "--policy", str(file))
+
+    mine, theirs = (run(org, "explain", "--user", user, *asked).stdout for user in ("u-ravi01", "u-erin01"))
+
+    assert 'Rule:     "platform", for requests by U0DANA or members of S0PLATFORM or people with Organ' in mine
+    assert 'Rule:     "one approval for every new key"\n' in theirs

@@ -50,6 +50,15 @@ async def test_a_rule_that_too_few_people_could_approve_is_found(org: Path, rule
     assert [line for line in lines if '"a"' in line] == ([text] if text else [])
 
 
+@pytest.mark.parametrize("by", ["S0PLATFORM", "U0DANA", "Operator"])
+async def test_a_rule_about_certain_people_is_looked_at_as_one_of_them(org: Path, by: str) -> None:
+    anyone = "{name: b, match: {kind: cloud}}"
+    lines = await found(org, f"rules: [{{name: a, match: {{kind: cloud, by: {by}}}, approvals: 5}}, {anyone}]")
+
+    text = 'rule "a": needs 5 approvals, but only 2 people could approve any request under it'
+    assert [line for line in lines if '"a"' in line or '"b"' in line] == [f"3: {text}"]
+
+
 async def test_built_in_rules_that_too_few_people_could_approve_are_a_warning(org: Path) -> None:
     lines = await found(org, "defaults: {approvals: 5}")
 

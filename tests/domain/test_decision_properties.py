@@ -198,7 +198,7 @@ def test_who_is_not_refused_at_the_click_is_counted_at_the_effect(case: Case, da
 def test_a_request_that_needs_people_has_exactly_its_rules_quorum_when_it_is_allowed(case: Case) -> None:
     """Counted once more, by hand: different people, this very ask, and what each holds now."""
     rules, ask, requester, given_by = case
-    rule = rules.rule(ask.operation, target(ask))
+    rule = rules.rule(ask.operation, target(ask), requester)
     verdict = decide(rules, ask, requester, given_by)
     good = {
         each.person.principal

@@ -19,13 +19,15 @@ from bot.domain.keys import (
     Principal,
     Resource,
     ServiceAccount,
+    SlackUserId,
 )
 from bot.domain.kinds import Kind
-from bot.domain.policy import RULED, Match, Policy, Rule
+from bot.domain.policy import RULED, Match, Policy, Rule, Selector
 from bot.domain.roles import TABLES, Table
 from bot.policyfile import check
 from bot.policyfile.reach import Reach
 from tests.policy.written import examples, file, findings
+from tests.support.build import a_person, crn, holding
 
 
 @pytest.mark.parametrize("number", range(4))
@@ -254,7 +256,7 @@ MATCHES = st.builds(
 @given(st.lists(MATCHES, min_size=1, max_size=6))
 def test_a_rule_is_said_to_decide_exactly_when_some_ask_is_decided_by_it(matches: list[Match]) -> None:
     policy = Policy(tuple(Rule(str(index), match, "C1") for index, match in enumerate(matches)))
-    deciding = {rule.name for operation, target in EVERY_ASK if (rule := policy.rule(operation, target))}
+    deciding = {rule.name for operation, target in EVERY_ASK if (rule := policy.rule(operation, target, None))}
     reach = Reach(policy)
 
     assert {str(index) for index in range(len(matches)) if reach.decides(index)} == deciding
@@ -265,6 +267,75 @@ def test_a_match_is_said_to_be_possible_exactly_when_it_fits_some_ask(match: Mat
     reach = Reach(Policy((Rule("a", match, "C1"),)))
 
     assert bool(reach.possible(0)) == any(match.speaks_of(*ask) for ask in EVERY_ASK)
+
+
+# --- and against everyone who may ask ---------------------------------------------------------------------------------
+
+SOME_ASKS = [
+    (operation, target)
+    for operation, target in EVERY_ASK
+    if (target.owner.id, target.resource.id) in {("sa-other", "lkc-other"), ("sa-other", "")}
+]
+ASKERS = [
+    replace(
+        holding(a_person(slack=SlackUserId(user)), *[("Operator", crn())] * has_role),
+        groups=frozenset(groups),
+        looked_up=frozenset({"S1", "S2"}),
+    )
+    for user in ("U1", "U2", "U3")
+    for has_role in (False, True)
+    for groups in (set[str](), {"S1"}, {"S2"}, {"S1", "S2"})
+]
+"""With a role that reaches everything: to `check`, a role is had or not, wherever it is bound."""
+MATCHES_BY = st.builds(
+    Match,
+    st.frozensets(st.sampled_from((Operation.CREATE, Operation.DELETE)), max_size=1),
+    environments=some_of("env-1"),
+    by=st.lists(st.sampled_from(("U1", "U2", "S1", "S2", "Operator")), max_size=3).map(
+        lambda words: Selector.of(*words)
+    ),
+)
+
+
+@given(st.lists(MATCHES_BY, min_size=1, max_size=6))
+def test_a_rule_about_certain_people_is_said_to_decide_exactly_when_it_does(matches: list[Match]) -> None:
+    policy = Policy(tuple(Rule(str(index), match, "C1") for index, match in enumerate(matches)))
+    deciding = {rule.name for ask in SOME_ASKS for asker in ASKERS if (rule := policy.rule(*ask, asker))}
+    reach = Reach(policy)
+
+    assert {str(index) for index in range(len(matches)) if reach.decides(index)} == deciding
+
+
+BY = """rules:
+- {name: a, match: {by: [S1, U1]}}
+- {name: b, match: {by: U1, kind: kafka}, approvals: 2}
+- {name: c, match: {by: [S2, EnvironmentAdmin], operation: create}, approvals: 3}
+- {name: d, match: {environment: env-1}, forbid: No.}
+- {name: e, match: {environment: env-1, by: S9}, approvals: 0}
+"""
+
+
+def test_a_rule_about_people_whom_earlier_rules_take_is_found() -> None:
+    assert [line for line in findings(BY) if "never decides" in line] == [
+        '5: rule "b": never decides: everything it matches is already matched by "a" above it',
+        '8: rule "e": never decides: everything it matches is already matched by "d" above it',
+    ]
+
+
+def test_an_example_says_who_asks() -> None:
+    (found,) = [line for line in findings(BY) if 'rule "c"' in line]
+
+    assert "by someone in S1 and S2 who" in found or "by U1 in S2 who" in found or "EnvironmentAdmin" in found
+
+
+def test_thirty_teams_are_checked_in_a_moment() -> None:
+    rules = [
+        Rule(str(n), Match(environments=frozenset({f"env-{n % 4}"}), by=Selector.of(f"S{n}", f"U{n}")), "C1", n % 3)
+        for n in range(60)
+    ]
+    reach = Reach(Policy((*rules, Rule("all", Match(), "C1"))))
+
+    assert all(reach.decides(index) for index in range(61))
 
 
 def test_a_name_that_no_one_has_to_type_has_no_effect() -> None:

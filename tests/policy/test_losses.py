@@ -108,7 +108,7 @@ def test_each_loss_is_shown_by_a_request_that_is_decided_as_it_says(rules: tuple
 def test_no_loss_is_missed_but_that_to_an_exception(rules: tuple[Rule, ...]) -> None:
     """Counted by hand: over every request, who decides it, and what the rule behind would have asked for."""
     policy = Policy(rules, table=NEWEST)
-    decided = [(ask, rule) for ask in EVERY_ASK if (rule := policy.rule(*ask)) is not None]
+    decided = [(ask, rule) for ask in EVERY_ASK if (rule := policy.rule(*ask, None)) is not None]
     for index, rule in enumerate(rules):
         found = {loss.earlier for loss in losses(Reach(policy), rules, index)}
         for earlier, other in enumerate(rules[:index]):

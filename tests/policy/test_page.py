@@ -49,7 +49,7 @@ NO = "forbidden"
 def test_an_example_asks_for_what_the_page_says(
     number: int, operation: Operation, owner: Owner, resource: Resource, approvals: int | str
 ) -> None:
-    rule = file(examples()[number], head="").policy.rule(operation, Target(owner, resource))
+    rule = file(examples()[number], head="").policy.rule(operation, Target(owner, resource), None)
 
     assert rule is not None
     assert (NO if rule.forbid else rule.approvals) == approvals
@@ -60,7 +60,7 @@ def test_every_example_says_which_environment_is_production(number: int) -> None
     """Nothing else marks one: no word in its name does."""
     policy = file(examples()[number], head="").policy
 
-    risks = {each.environment: policy.rule(CREATE, Target(ACCOUNT, each)) for each in (DEV, PROD)}
+    risks = {each.environment: policy.rule(CREATE, Target(ACCOUNT, each), None) for each in (DEV, PROD)}
 
     assert {place: rule.risk for place, rule in risks.items() if rule} == {"env-dev001": "", "env-prod01": "high"}
 

@@ -144,6 +144,9 @@ def odd_files() -> list[dict[str, Any]]:
     tickets += [{"pattern": "[0-9]+", "required": each} for each in SWITCHES]
     tickets += [{}, {"required": True}, {"pattern": "a", "name": "a"}]
     found += [{"rules": [{"name": "a", "ticket": each}]} for each in [*tickets, "off", True]]
+    words = ["U1", "W1", "S07", "EnvironmentAdmin", "FlinkAdmin", "AccountAdmin", "C1", "u1", "S", "Owner", "", 7, True]
+    people = [*words, *([each] for each in words), [], ["U1", "S07", "Operator"]]
+    found += [{"rules": [{"name": "a", "match": {"by": each}}]} for each in people]
     found += [{"rules": [{"name": "a", "forbid": "No.", "ticket": {"pattern": "a"}}]}]
     return found
 

@@ -96,8 +96,12 @@ class Side:
     async def of(cls, who: Explainer, users: Iterable[User]) -> "Side":
         """Raises `LatchkeyError` where the snapshot does not tell."""
         met = {user.id: await who.who.meet(user, await who.cloud.users()) for user in users}
-        people = {user: (each, (await who.held_roles(each))[0]) for user, each in met.items()}
-        return cls(who.policy, people, {user: _sign(*each) for user, each in people.items()})
+        people = {user: (each, await who.asker(each)) for user, each in met.items()}
+        return cls(who.policy, people, {user: _sign(who.policy, *each) for user, each in people.items()})
+
+    def rule(self, operation: Operation, target: Target, user: Principal) -> Rule | None:
+        """The rule that decides about a request of this person."""
+        return self.policy.rule(operation, target, self.people[user][1])
 
     def verdict(self, operation: Operation, target: Target, user: Principal) -> Verdict:
         """What is decided about a request of this person."""
@@ -128,12 +132,13 @@ def compare(snapshot: Snapshot, old: Side, new: Side) -> list[Difference]:
     found = defaultdict[Change, defaultdict[Cell, set[Principal]]](lambda: defaultdict(set))
     places, owners = _places(snapshot, old, new), _owners(snapshot, old, new)
     for operation, (place, resource), (whose, owner) in product(Operation, places, owners):
-        is_new = isinstance(owner, NewServiceAccount)
-        if (is_new and operation is not Operation.CREATE) or _is_same(old, new, operation, Target(owner, resource)):
+        if isinstance(owner, NewServiceAccount) and operation is not Operation.CREATE:
             continue
-        cell = (operation.value, resource.kind.row.label, place, whose)
-        for people in (alike if _hangs_on_roles(old, new, operation, Target(owner, resource)) else anyone).values():
-            for change, who in _changes(old, new, operation, Target(owner, resource), people):
+        cell, target = (operation.value, resource.kind.row.label, place, whose), Target(owner, resource)
+        for people in (alike if _hangs_on_people(old, new, operation, target) else anyone).values():
+            if _is_same(old, new, operation, target, people[0].id):
+                continue
+            for change, who in _changes(old, new, operation, target, people):
                 found[change][cell].add(who)
     names = [
         *_whole(places),
@@ -154,7 +159,8 @@ def _changes(
         side.approvers(operation, target) if isinstance(verdict, NeedsApproval) else frozenset[Principal]()
         for side, verdict in ((old, before), (new, after))
     )
-    terms = tuple(_terms(old, new, operation, theirs, before, after))
+    rules = (old.rule(operation, theirs, first), new.rule(operation, theirs, first))
+    terms = tuple(_terms(rules, operation, theirs, before, after))
     is_asked = isinstance(before, NeedsApproval) and isinstance(after, NeedsApproval)
 
     def change(requester: frozenset[Principal]) -> Change | None:
@@ -170,20 +176,23 @@ def _changes(
             yield found, user.id
 
 
-def _sign(someone: Someone, held: HeldRoles) -> object:
-    return someone.refusal, someone.person.named, frozenset((each.role, each.crn) for each in held.bindings)
+def _sign(policy: Policy, someone: Someone, held: HeldRoles) -> object:
+    is_picked = any(someone.person.slack in each.users for each in policy.selectors)
+    slack = someone.person.slack if is_picked else ""
+    roles = frozenset((each.role, each.crn) for each in held.bindings)
+    return someone.refusal, someone.person.named, roles, held.groups, slack
 
 
-def _hangs_on_roles(old: Side, new: Side, operation: Operation, target: Target) -> bool:
-    """Whether a rule asks something else of people who manage the key."""
-    rules = [side.policy.rule(operation, target) for side in (old, new)]
-    return any(rule is not None and not rule.approvals for rule in rules)
+def _hangs_on_people(old: Side, new: Side, operation: Operation, target: Target) -> bool:
+    """Whether a rule asks something else of certain people, or of people who manage the key."""
+    rules = [rule for side in (old, new) for rule in side.policy.depending(operation, target)]
+    return any(rule.match.by or not rule.approvals for rule in rules)
 
 
 def _terms(
-    old: Side, new: Side, operation: Operation, target: Target, before: Verdict, after: Verdict
+    rules: tuple[Rule | None, Rule | None], operation: Operation, target: Target, before: Verdict, after: Verdict
 ) -> Iterator[tuple[str, object, object]]:
-    was, now = (side.policy.rule(operation, target) for side in (old, new))
+    was, now = rules
     if was is None or now is None or isinstance(before, Forbidden) or isinstance(after, Forbidden):
         return
     ask = _ask(_NOBODY, operation, target)
@@ -200,12 +209,12 @@ def _ask(person: Person, operation: Operation, target: Target) -> Ask:
     return Ask(RequestId(""), person, operation, target.owner, target.resource, "", "", "", _NO_TIME)
 
 
-def _is_same(old: Side, new: Side, operation: Operation, target: Target) -> bool:
-    """Whether nothing can differ: the same rule decides, over the same people and roles."""
+def _is_same(old: Side, new: Side, operation: Operation, target: Target, user: Principal) -> bool:
+    """Whether nothing can differ for people like this one: the same rule decides, over the same people and roles."""
     one, two = old.policy, new.policy
     if (one.table, one.mappings, one.people) != (two.table, two.mappings, two.people):
         return False
-    was, now = one.rule(operation, target), two.rule(operation, target)
+    was, now = old.rule(operation, target, user), new.rule(operation, target, user)
     return was == now if was is None or now is None else was == replace(now, name=was.name, match=was.match)
 
 

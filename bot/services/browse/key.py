@@ -192,7 +192,7 @@ class KeyViews:
             owner_name=held_roles.person.name if target.owner.id == own else await self._name(target, request),
             resource=target.resource,
             request=request,
-            may=(await self._case(key, target, request, held_roles)).may(),
+            may=(await self._case(key, target, request, await self._offered(held_roles, target))).may(),
             is_own=target.owner.id == own,
             age=self.clock() - key.created_at if key.created_at else None,
             secret_waits=isinstance(request, Ready) and request.ask.requester.slack == held_roles.person.slack,
@@ -271,6 +271,13 @@ class KeyViews:
             return target.owner.name or (made.name if isinstance(made, NewServiceAccount) else "")
         return await self.directory.name_of(target.owner.id)
 
+    async def _offered(self, held_roles: HeldRoles, target: Target) -> HeldRoles:
+        """The reader, with the user groups that tell what may be asked for, as far as Slack tells them."""
+        with suppress(Unavailable):
+            for operation in OFFERED:
+                held_roles = await self.directory.asking(held_roles, operation, target, shown=True)
+        return held_roles
+
     async def _case(self, key: ApiKey, target: Target, request: Request | None, held_roles: HeldRoles) -> "_Case":
         is_ours = await self.directory.is_own(target.owner)
         return _Case(self.directory.policy(), held_roles, key, target, request, self.clock(), is_ours=is_ours)
@@ -278,7 +285,9 @@ class KeyViews:
     async def _asking(self, operation: Operation, key: KeyId, held_roles: HeldRoles) -> tuple[KeyView, Terms]:
         """The key, and on which terms it may be asked for. Raises `Refused` with the reason why it may not."""
         view = await self.key_view(key, held_roles)
-        case = await self._case(view.key, Target(view.owner, view.resource), view.request, held_roles)
+        target = Target(view.owner, view.resource)
+        asker = await self.directory.asking(held_roles, operation, target, shown=True)
+        case = await self._case(view.key, target, view.request, asker)
         return view, replace(case, is_leaked=view.leak is not None).terms(operation)
 
 
@@ -297,11 +306,15 @@ class _Case:
     is_leaked: bool = False
 
     def may(self) -> frozenset[Operation]:
-        """Everything that can be asked for, whether the reader decides or someone else."""
+        """Everything that can be asked for, whether the reader decides or someone else.
+
+        What hangs on a user group that can't be read is offered: a person who selects it reads why it can't be.
+        """
         found: set[Operation] = set()
         for operation in OFFERED:
             with suppress(Refused):
-                self.terms(operation)
+                with suppress(Unavailable):
+                    self.terms(operation)
                 found.add(operation)
         return frozenset(found)
 

@@ -1,9 +1,11 @@
 """The form as it stands, with what the catalog and the policy know about what was chosen so far. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import islice
 
+from bot.domain.approvals import Ticket
 from bot.domain.authority import Target
 from bot.domain.catalog import Catalog, Environment
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, Owner, Principal, Resource, ServiceAccount, unnamed
@@ -55,7 +57,7 @@ def form(
     environment = _environment(draft, known)
     chosen = _resource(draft, known, environment)
     account = _account(draft, known)
-    rule = _rule(draft, chosen, account, policy)
+    rules = _rules(draft, chosen, account, policy)
     offered, used = clouds(known, draft.environment)
     if draft.cloud and draft.cloud not in offered:
         offered = (*offered, draft.cloud)
@@ -70,8 +72,8 @@ def form(
         clouds=offered,
         used_clouds=used,
         offered=_number(draft, known) if catalog else None,
-        limit=rule.lifetime if rule else None,
-        ticket=rule.ticket if rule else None,
+        limit=_limit(rules),
+        ticket=_ticket(rules),
         offers=access_offered(policy.offers, kind_of(draft), is_own=is_own(draft)),
     )
 
@@ -129,7 +131,20 @@ def _number(draft: Draft, catalog: Catalog) -> int | None:
     return sum(1 for _ in placed(catalog, kind, draft.environment))
 
 
-def _rule(draft: Draft, resource: Resource, account: ServiceAccount, policy: Policy) -> Rule | None:
-    """The rule that speaks of what is chosen so far."""
+def _rules(draft: Draft, resource: Resource, account: ServiceAccount, policy: Policy) -> Sequence[Rule]:
+    """The rules that may decide about what is chosen so far: who asks is looked at once the form is filled in."""
     owners: dict[str, Owner] = {ME: MyAccount(Principal("")), NEW: NewServiceAccount("", "")}
-    return policy.rule(Operation.CREATE, Target(owners.get(draft.owner, account), resource))
+    return tuple(policy.depending(Operation.CREATE, Target(owners.get(draft.owner, account), resource)))
+
+
+def _limit(rules: Sequence[Rule]) -> timedelta | None:
+    """The longest life that any of them allows; None is no limit."""
+    limits = [rule.lifetime for rule in rules if not rule.forbid]
+    return None if None in limits else max((each for each in limits if each), default=None)
+
+
+def _ticket(rules: Sequence[Rule]) -> Ticket | None:
+    """What the first of them that asks for a ticket says of it, as required only where it is by all of them."""
+    tickets = [rule.ticket for rule in rules if not rule.forbid]
+    first = next((each for each in tickets if each), None)
+    return first and replace(first, required=all(each and each.required for each in tickets))

@@ -65,15 +65,17 @@ class Validator:
     catalog: CatalogCache
     cloud: Cloud
 
-    async def check(self, draft: Draft, person: Person) -> Target | FormPage:
+    async def check(self, draft: Draft, requester: HeldRoles) -> Target | FormPage:
         """What the form asks for, which exists at Confluent right now, but for an account that is to be made."""
         problems = dict(text_problems(draft))
-        owner = await self._owner(draft, person, problems)
+        owner = await self._owner(draft, requester.person, problems)
         resource = await self._resource(draft, problems)
         bindings, wrong = _access(draft, self.directory.policy(), resource)
         problems.update(wrong)
         if owner and resource:
-            rule = self.directory.policy().rule(Operation.CREATE, Target(owner, resource))
+            target = Target(owner, resource)
+            asker = await self.directory.asking(requester, Operation.CREATE, target, shown=True)
+            rule = self.directory.policy().rule(Operation.CREATE, target, asker)
             if problem := ticket_problem(rule, draft.ticket):
                 problems["ticket"] = problem
         if problems or owner is None or resource is None:

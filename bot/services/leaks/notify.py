@@ -94,7 +94,7 @@ class LeakNotices:
         """Whether the key no longer exists; where its rule says so, it is deleted first, with an intent on record."""
         key, policy = leak.key, self.directory.policy()
         is_gone = await present(key, target, self.cloud) is None
-        rule = policy.rule(Operation.DELETE, target)
+        rule = policy.rule(Operation.DELETE, target, None)
         if rule is None or rule.leaked != "delete" or rule.forbid or await self.directory.is_own(target.owner):
             return is_gone
         if not has_place(target.resource):  # a rule for its environment may say something else
@@ -121,7 +121,7 @@ class LeakNotices:
     async def _tell(self, notice: LeakNotice, target: Target) -> None:
         """Bring every message up to date, first that in the channel: the search for people may fail."""
         policy = self.directory.policy()
-        rule = policy.rule(Operation.DELETE, target) or policy.rules[-1]
+        rule = policy.rule(Operation.DELETE, target, None) or policy.rules[-1]
         await self._show(rule.channel, notice)
         name = f"leak-readers:{notice.leak.key.id}"
         known = await self.cache.get(name, _Readers)

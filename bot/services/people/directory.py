@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.domain.approvals import Approval
-from bot.domain.authority import HeldRoles
+from bot.domain.authority import HeldRoles, Target
 from bot.domain.catalog import User
 from bot.domain.errors import NotFound, Refused, Throttled, plain
-from bot.domain.keys import Owner, Person, Principal, SlackUserId, TeamId
+from bot.domain.keys import Operation, Owner, Person, Principal, SlackUserId, TeamId
 from bot.domain.policy import Policy
 from bot.domain.roles import Binding
+from bot.services.people.groups import looked_up
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import People, Profile
 from bot.services.ports.store import Cache, Clock
@@ -227,6 +228,20 @@ class Directory:
 
         bindings = await self._remembered(f"bindings:{person.principal}", tuple[Binding, ...], ask)
         return await self._with_mappings(person, bindings, shown=True)
+
+    async def asking(
+        self, held_roles: HeldRoles, operation: Operation, target: Target, *, shown: bool = False
+    ) -> HeldRoles:
+        """Someone who asks for this, with the user groups that tell which rule decides about it.
+
+        Raises `Unavailable` where Slack does not tell who is in one of them. `shown` is as for `members`.
+        """
+        policy = self.policy()
+        return await looked_up(
+            held_roles,
+            lambda known: policy.unread(operation, target, known),
+            lambda group: self.members(group, shown=shown),
+        )
 
     async def members(self, group: str, *, shown: bool) -> Sequence[SlackUserId]:
         """Who is in a Slack user group; a group that does not exist has nobody. `shown` accepts a minute-old list."""

@@ -17,6 +17,7 @@ from bot.domain.requests import Ask
 from bot.domain.roles import Binding
 from bot.services.people.approvers import Approver, Approvers, Someone
 from bot.services.people.directory import Tenant
+from bot.services.people.groups import looked_up
 from bot.services.ports.cloud import Inventory
 from bot.services.ports.slack import People
 
@@ -114,18 +115,29 @@ class Explainer:
         person = requester.person
         ask = Ask(RequestId(""), person, operation, target.owner, target.resource, "", "", "", _NO_TIME)
         held_roles, via = await self.held_roles(requester)
+        held_roles = await looked_up(
+            held_roles, lambda known: self.policy.unread(operation, target, known), self.people.members
+        )
         never = OWN_ACCOUNT if target.owner.id == (await self.cloud.own_account() or None) else requester.refusal
         verdict = Forbidden("", never) if never else decide(self.policy, ask, held_roles, is_sketch=True)
         approvers = () if isinstance(verdict, Forbidden) else await self.who.of(target, person, thorough=True)
         return Explanation(
             ask,
             requester,
-            self.policy.rule(operation, target),
+            self.policy.rule(operation, target, held_roles),
             verdict,
             self.policy.table.name,
             tuple(Looked(each, via.get(each.binding, "")) for each in weigh_all(held_roles, target)),
             tuple(approvers),
             self._offers(ask),
+        )
+
+    async def asker(self, someone: Someone) -> HeldRoles:
+        """What someone holds, with every user group that tells which rule decides about a request of theirs."""
+        held_roles, groups = (await self.held_roles(someone))[0], frozenset[str]()
+        groups = groups.union(*(each.groups for each in self.policy.selectors))
+        return await looked_up(
+            held_roles, lambda known: min(groups - known.looked_up, default=None), self.people.members
         )
 
     def _offers(self, ask: Ask) -> tuple[str, ...]:

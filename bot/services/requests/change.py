@@ -43,7 +43,7 @@ class KeyRequests:
 
     async def edit(self, deed: Edit, click: Click) -> Page:
         """Change name and description; what someone else changed meanwhile is shown, and not written over."""
-        held_roles = await self._held_roles(deed.key, click)
+        held_roles = await self._held_roles(deed.key, Operation.EDIT, click)
         page = await self.key_views.edit_page(deed.key, held_roles)
         view, key = page.view, page.view.key
         if fingerprint(key.name, key.description) != deed.seen:
@@ -63,7 +63,7 @@ class KeyRequests:
         """Delete the key for ever, if the word was typed."""
         if deed.word != CONFIRM:
             raise Refused(f"Nothing was deleted, because you didn't type {CONFIRM}.")
-        held_roles = await self._held_roles(deed.key, click)
+        held_roles = await self._held_roles(deed.key, Operation.DELETE, click)
         view = (await self.key_views.delete_page(deed.key, held_roles)).view
         _check_texts("", "", deed.reason, view.key)
         _must_say_why(view, deed.reason)
@@ -72,7 +72,7 @@ class KeyRequests:
 
     async def rotate(self, deed: Rotate, click: Click) -> Page:
         """Make a new key for the same owner and resource; this one is deleted after the overlap."""
-        held_roles = await self._held_roles(deed.key, click)
+        held_roles = await self._held_roles(deed.key, Operation.ROTATE, click)
         page = await self.key_views.rotate_page(deed.key, held_roles)
         if not deed.name.strip() or not deed.reason.strip():
             raise Refused("Enter a name and a reason for the new key. Nothing was sent.")
@@ -90,7 +90,7 @@ class KeyRequests:
 
     async def extend(self, deed: Extend, click: Click) -> Page:
         """Give the key a longer life, from now on."""
-        held_roles = await self._held_roles(deed.key, click)
+        held_roles = await self._held_roles(deed.key, Operation.EXTEND, click)
         page = await self.key_views.extend_page(deed.key, held_roles)
         if not deed.reason.strip():
             raise Refused("Enter a reason. Nothing was sent.")
@@ -103,20 +103,22 @@ class KeyRequests:
             raise Refused(f"{shorter(end)} Nothing was sent.")
         return await self._propose(ask, click, "being extended")
 
-    async def _held_roles(self, key: KeyId, click: Click) -> HeldRoles:
+    async def _held_roles(self, key: KeyId, operation: Operation, click: Click) -> HeldRoles:
         """Who clicked, with the roles of this very moment; and the catalog as it has to be to know where a key is."""
         held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
         await self.catalog.must_place((await self.key_views.key_view(key, held_roles)).key)
-        return held_roles
+        view = await self.key_views.key_view(key, held_roles)
+        return await self.directory.asking(held_roles, operation, Target(view.owner, view.resource))
 
     async def _ask(
         self, operation: Operation, view: KeyView, held_roles: HeldRoles, click: Click, deed: _Change
     ) -> Ask:
         """The ask with the key's own texts; the key in it carries our marker as Confluent has it."""
-        rule = self.directory.policy().rule(operation, Target(view.owner, view.resource))
+        target = Target(view.owner, view.resource)
+        rule = self.directory.policy().rule(operation, target, held_roles)
         if view.leak is None and (wrong := ticket_problem(rule, deed.ticket)):
             raise Refused(f"{plain(wrong)} Nothing was sent.")
-        key = await present(view.key, Target(view.owner, view.resource), self.cloud)
+        key = await present(view.key, target, self.cloud)
         if key is None:
             raise Refused(f"The key `{plain(view.key.id)}` no longer exists. Nothing was changed.")
         if (key.name, Marker.without(key.description)) != (view.key.name, view.key.description):

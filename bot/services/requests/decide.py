@@ -148,7 +148,8 @@ class Decisions:
             person = await self.directory.identify(asker.slack, asker.team)
         except Refused as error:
             await self.deciders.refuse(deed, pending, click, f"The requester couldn't be confirmed: {error.tell}")
-        return await self.directory.held_roles(person)
+        ask, held_roles = pending.ask, await self.directory.held_roles(person)
+        return await self.directory.asking(held_roles, ask.operation, Target(ask.owner, ask.resource))
 
 
 def _drawn_anew(pending: Pending) -> str:

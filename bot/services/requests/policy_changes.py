@@ -97,12 +97,14 @@ class PolicyChanges:
             person = await self.directory.identify(ask.requester.slack, ask.requester.team)
         except Refused as error:
             return pending.terms, f"the requester couldn't be confirmed. {error.tell}"
-        verdict = decide(self.directory.policy(), ask, await self.directory.held_roles(person), (), pending.terms)
+        target, held_roles = Target(ask.owner, ask.resource, ask.bindings), await self.directory.held_roles(person)
+        requester = await self.directory.asking(held_roles, ask.operation, target)
+        verdict = decide(self.directory.policy(), ask, requester, (), pending.terms)
         if isinstance(verdict, Forbidden):
             return replace(pending.terms, rule=verdict.rule), forbidden(verdict)
         ended = None
         if isinstance(verdict, NeedsApproval):
-            able = await self.candidates.of(Target(ask.owner, ask.resource, ask.bindings), ask.requester, fresh=True)
+            able = await self.candidates.of(target, ask.requester, fresh=True)
             ended = too_few(able, verdict)
         return verdict.terms, ended and f"{ended} (rule: {plain(verdict.terms.rule)})."
 
@@ -112,13 +114,15 @@ def under(pending: Pending, terms: Terms, policy: str) -> Pending:
     is_stricter = is_comparable(pending.ask, pending.terms, terms)
     remind = terms.remind != pending.terms.remind
     changed = difference(pending.ask, pending.terms, terms)
+    is_other = policy != pending.policy
+    why = "The policy changed." if is_other else "The requester's roles or user groups changed."
     return replace(
         pending,
         terms=terms,
         policy=policy,
         approvals=pending.approvals if is_stricter else (),
         drawn=pending.drawn + (not is_stricter),
-        changed=f"The policy changed. {changed}" if changed else pending.changed,
+        changed=f"{why} {changed}" if changed else pending.changed,
         expires_at=pending.expires_at + (terms.pending - pending.terms.pending),
         next_round=next_round(terms, pending.ask.asked_at, pending.rounds) if remind else pending.next_round,
     )

@@ -40,7 +40,8 @@ class Permission:
         except Refused as error:
             raise Refused(f"The requester couldn't be confirmed: {error.tell}") from error
         approvers = await directory.held_by_approvers(granted.grant.approvals)
-        requester = await directory.held_roles(person)
+        target = Target(ask.owner, ask.resource)
+        requester = await directory.asking(await directory.held_roles(person), ask.operation, target)
         verdict = decide(directory.policy(), ask, requester, approvers, granted.terms)
         if not isinstance(verdict, Allowed):
             await self.cloud.must_see_all()
@@ -68,5 +69,6 @@ def _fewer(granted: Approved | Working, counted: Sequence[Approval]) -> str:
     if len(counted) < len(granted.grant.approvals):
         return "An approval no longer counts: the approver has since lost the role."
     if not granted.grant.approvals:
-        return "This request needed no approval when it was sent, but needs one now: a role or the policy changed."
+        what = "a role, a user group or the policy changed"
+        return f"This request needed no approval when it was sent, but needs one now: {what}."
     return "The policy now requires more approvals than when this was approved."

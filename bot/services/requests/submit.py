@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from bot.domain.access import Offer
 from bot.domain.approvals import Terms
 from bot.domain.audit import Action
-from bot.domain.authority import Target
+from bot.domain.authority import HeldRoles, Target
 from bot.domain.deadlines import lifetime
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, missing, why_not_alone
 from bot.domain.errors import Conflict, NotFound, Occupied, Refused, plain
@@ -57,7 +57,8 @@ class Proposals:
         """
         policy = self.directory.policy()
         used = policy.digest
-        verdict = decide(policy, ask, await self.directory.held_roles(ask.requester))
+        held_roles, target = await self.directory.held_roles(ask.requester), Target(ask.owner, ask.resource)
+        verdict = decide(policy, ask, await self.directory.asking(held_roles, ask.operation, target))
         if isinstance(verdict, Forbidden):
             await self.cloud.must_see_all()  # else roles may only not be shown to us
             details = {"reason": verdict.reason, "rule": verdict.rule, "policy": used}
@@ -141,11 +142,12 @@ class Forms:
 
     async def _checked(self, directory: Directory, draft: Draft, click: Click) -> ReviewPage | FormPage:
         person = await directory.identify(click.by, click.team, shown=True)
-        target = await self.validator.check(draft, person)
+        held_roles = await directory.glance(person)
+        target = await self.validator.check(draft, held_roles)
         if isinstance(target, FormPage):
             return target
-        ask = self._ask(RequestId(click.id), draft, target, person, directory.policy())
-        held_roles = await directory.glance(person)
+        held_roles = await directory.asking(held_roles, Operation.CREATE, target, shown=True)
+        ask = self._ask(RequestId(click.id), draft, target, held_roles, directory.policy())
         verdict = decide(directory.policy(), ask, held_roles)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
@@ -198,12 +200,14 @@ class Forms:
         """
         draft_id, draft = deed.draft, await self._draft(deed.draft, click)
         person = await self.directory.identify(click.by, click.team)
-        target = await self.validator.check(draft, person)
+        held_roles = await self.directory.glance(person)
+        target = await self.validator.check(draft, held_roles)
         if isinstance(target, FormPage):
             return target
         policy = self.directory.policy()
-        ask = self._ask(RequestId(draft_id), draft, target, person, policy)
-        rule = policy.rule(ask.operation, target)
+        held_roles = await self.directory.asking(held_roles, Operation.CREATE, target, shown=True)
+        ask = self._ask(RequestId(draft_id), draft, target, held_roles, policy)
+        rule = policy.rule(ask.operation, target, held_roles)
         if rule:
             ask = usual(ask, rule.terms(policy.table))
             if problem := lifetime_problem(ask, rule.terms(policy.table)):
@@ -223,11 +227,11 @@ class Forms:
             return f"No approval needed. {follows(ask, request.terms, 'you')}"
         return "Request sent. Latchkey will message you when it's approved or denied."
 
-    def _ask(self, request: RequestId, draft: Draft, target: Target, person: Person, policy: Policy) -> Ask:
-        rule = policy.rule(Operation.CREATE, target)
+    def _ask(self, request: RequestId, draft: Draft, target: Target, requester: HeldRoles, policy: Policy) -> Ask:
+        rule = policy.rule(Operation.CREATE, target, requester)
         return Ask(
             id=request,
-            requester=person,
+            requester=requester.person,
             operation=Operation.CREATE,
             owner=target.owner,
             resource=target.resource,

@@ -163,7 +163,8 @@ async def _members(client: AsyncWebClient, people: SlackPeople, policy: Policy) 
             continue  # what is wrong with the channel is said elsewhere
     named = (each.subject for each in policy.mappings if each.is_group)
     notified = (each for rule in policy.rules for each in rule.notify if each.startswith("S"))
-    for group in sorted({*named, *notified}):
+    asking = (each for selector in policy.selectors for each in selector.groups)
+    for group in sorted({*named, *notified, *asking}):
         for user in await people.members(group):
             yield user
 

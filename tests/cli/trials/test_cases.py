@@ -42,7 +42,7 @@ def test_the_complete_files_of_the_page_decide_as_their_cases_say(
     org: Path, tmp_path: Path, number: int, name: str
 ) -> None:
     here = json.loads(org.read_text("utf-8"))
-    here["slack"]["groups"]["S01"] = ["U0PAVEL"]
+    here["slack"]["groups"] |= {"S01": ["U0PAVEL"], "S09": ["U0GRETA"]}
     here["users"].append({**here["users"][0], "id": "u-newt01", "name": "Newt", "email": "newt@acme.example"})
     here["slack"]["people"].append({**here["slack"]["people"][0], "id": "U0NEWT", "email": "newt@acme.example"})
     (tmp_path / "org.json").write_text(json.dumps(here), "utf-8")
@@ -55,6 +55,10 @@ def test_the_complete_files_of_the_page_decide_as_their_cases_say(
 
 
 def test_the_cases_that_the_page_shows_hold_for_the_file_before_them(org: Path, tmp_path: Path, cases: Path) -> None:
+    here = json.loads(org.read_text("utf-8"))
+    here["slack"]["groups"]["S09"] = ["U0GRETA"]
+    org = tmp_path / "org.json"
+    org.write_text(json.dumps(here), "utf-8")
     (tmp_path / "policy.yml").write_text(examples()[2], "utf-8")
     cases.write_text(shown_cases().replace("example.com", "acme.example"), "utf-8")
 

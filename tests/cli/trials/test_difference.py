@@ -137,6 +137,25 @@ def test_a_people_line_lets_somebody_in(files: Files) -> None:
     assert {"needs 1 approval", "needs 2 approvals", "allowed without approval"} < {each["after"] for each in found}
 
 
+def test_a_rule_about_certain_people_changes_theirs_alone(files: Files) -> None:
+    def policy(by: str, sets: str) -> str:
+        return f"rules: [{{name: a, match: {{environment: env-dev001, operation: create, by: {by}}}, {sets}}}]"
+
+    found = files.changes("", policy("[S0PLATFORM, U0DANA]", "approvals: 2"))
+
+    assert {person["principal"] for each in found for person in each["people"]} == {"u-olga01", "u-ravi01", "u-dana01"}
+    assert {each["before"] for each in found} == {"needs 1 approval"}
+    found = files.changes("", policy("OrganizationAdmin", "forbid: No."))
+    assert {person["principal"] for each in found for person in each["people"]} == {"u-olga01", "u-ines01"}
+
+
+def test_a_group_that_the_snapshot_does_not_know_decides_nothing(files: Files) -> None:
+    result = files.run("", "rules: [{name: a, match: {by: S0OTHER}, approvals: 2}]")
+
+    assert result.exit_code == 2
+    assert "doesn't say who is in the user group S0OTHER. Take one with this policy." in result.stderr
+
+
 def test_json_has_these_keys(files: Files) -> None:
     (first, *_) = files.changes("", PROD)
 
