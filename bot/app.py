@@ -21,6 +21,8 @@ from bot.domain.errors import LatchkeyError, Unavailable
 from bot.domain.policy import Policy
 from bot.health import Check, Health, watched
 from bot.policyfile import PolicySource
+from bot.scanning import webhook
+from bot.scanning.keys import signing_keys
 from bot.services.agenda import Item, ItemKind
 from bot.services.catalog.cache import KEPT as CATALOG_KEPT
 from bot.services.ports.store import Clock
@@ -87,10 +89,11 @@ async def run(
         socket = None
         if settings.slack_mode == "socket":
             socket = await stack.enter_async_context(socket_mode(settings, world, app))
-        health = Health(_checks(source, world, worker, socket, watch), registry)
+        reports, readable = await stack.enter_async_context(_scanner(settings, parts.services, registry))
+        health = Health({**_checks(source, world, worker, socket, watch), **readable}, registry)
         await stack.enter_async_context(watched(health))
         refresh = expose(registry, world, worker, source)
-        web = server.create(None if socket else app, health, registry, refresh=refresh)
+        web = server.create(None if socket else app, health, registry, refresh=refresh, reports=reports)
         port = await stack.enter_async_context(server.serving(web, settings.host, settings.port))
         log.info("ready", extra={"team": world.workspace.team, "mode": settings.slack_mode, "port": port})
         await stop.wait()
@@ -355,6 +358,21 @@ def _checks(
             source.problem and f"the policy file isn't valid, so the old policy still applies: {source.problem}"
         ),
     }
+
+
+@asynccontextmanager
+async def _scanner(
+    settings: Settings, services: Services, registry: CollectorRegistry
+) -> AsyncGenerator[tuple[server.Reports | None, Mapping[str, Check]]]:
+    """What takes reports of a secret scanner, and whether its keys can be read; nothing where that is off."""
+    counters = metrics.scans_counters(registry, webhook.OUTCOMES, webhook.LABELS)
+    source = settings.latchkey_leak_webhook
+    if not source:
+        yield None, {}
+        return
+    async with signing_keys(source, installed.version()) as keys:
+        reports = webhook.Webhook(keys, services.scans, webhook.named(source), *counters)
+        yield reports, {"leak webhook": lambda: keys.problem}
 
 
 async def _agenda_problem(world: World) -> str | None:

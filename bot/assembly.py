@@ -39,6 +39,7 @@ from bot.services.keys.steps import Steps
 from bot.services.keys.strays import Strays
 from bot.services.leaks.notify import LeakNotices
 from bot.services.leaks.report import LeakReports
+from bot.services.leaks.scans import Scans
 from bot.services.messages import Publisher
 from bot.services.people.approvers import Approvers
 from bot.services.people.candidates import Candidates
@@ -118,6 +119,7 @@ class Services:
     reviews: Reviews
     leak_reports: LeakReports
     leak_notices: LeakNotices
+    scans: Scans
     strays: Strays
     origin: Origin
     policy_changes: PolicyChanges
@@ -264,6 +266,7 @@ def compose(ports: Ports) -> Services:
         reviews,
         leak_reports,
         leak_notices,
+        Scans(ports.inbox, cache, cloud, clock, ports.tenant.team, bell.ring),
         strays,
         origin,
         policy_changes,

@@ -78,6 +78,17 @@ def strays_counter(registry: CollectorRegistry) -> Callable[[str], None]:
     return lambda secret: counter.labels(secret).inc()
 
 
+def scans_counters(
+    registry: CollectorRegistry, outcomes: Sequence[str], labels: Sequence[str]
+) -> tuple[Callable[[str], None], Callable[[str], None]]:
+    """`latchkey_leak_webhook_reports_total{outcome="taken"}` and `latchkey_leak_webhook_matches_total{label}`."""
+    says = "Reports of secret scanners by outcome."
+    reports = _counter(registry, "latchkey_leak_webhook_reports", says, outcome=outcomes)
+    says = "Entries in reports of secret scanners, by what Latchkey answered."
+    found = _counter(registry, "latchkey_leak_webhook_matches", says, label=labels)
+    return lambda outcome: reports.labels(outcome).inc(), lambda label: found.labels(label).inc()
+
+
 def clicks_counter(registry: CollectorRegistry) -> Callable[[str, str], None]:
     """`latchkey_clicks_total{deed="approve",outcome="done"}`."""
     says = "Clicks carried out, by action and outcome. A retried click is counted again."

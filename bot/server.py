@@ -6,9 +6,9 @@ import re
 import resource
 import socket
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import cast
+from typing import TypeAlias, cast
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -24,6 +24,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from bot.health import Health
 
 BODY_LIMIT = 1024 * 1024  # bytes; the largest view Slack sends is 250 kB
+LEAKS = "/leaks/github"
+"""Where secret scanners report keys, in the format of GitHub's."""
 HEADER_SECONDS = 10.0
 """How long a connection may take until its next request has begun with whole headers."""
 REQUEST_SECONDS = 20.0
@@ -42,6 +44,10 @@ log = logging.getLogger(__name__)
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
+Reports: TypeAlias = Callable[[Mapping[str, str], bytes], Awaitable[tuple[int, object]]]
+"""Takes headers, by names in lower case, and a body; returns a status, and what becomes the JSON of the answer."""
+
+
 class CannotListen(Exception):
     """The address cannot be bound. `str` is one line that says which setting to change."""
 
@@ -52,10 +58,11 @@ def create(
     registry: CollectorRegistry,
     *,
     refresh: Callable[[], Awaitable[None]] | None = None,
+    reports: Reports | None = None,
 ) -> ASGIApp:
     """The app: `/healthz`, `/readyz`, `/metrics`, and `/slack/events` if `slack` is given (HTTP mode).
 
-    `refresh` brings metrics up to date.
+    `refresh` brings metrics up to date; `reports` takes what is posted to `LEAKS`.
     """
 
     async def healthz(_: Request) -> Response:
@@ -75,6 +82,8 @@ def create(
     routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
     if slack is not None:
         routes.append(Route("/slack/events", _slack_events(slack), methods=["POST"]))
+    if reports is not None:
+        routes.append(Route(LEAKS, _reports(reports), methods=["POST"]))
     return _closing(Starlette(routes=routes), health)
 
 
@@ -101,12 +110,9 @@ def _slack_events(slack: AsyncApp) -> Callable[[Request], Awaitable[Response]]:
             return PlainTextResponse("bad timestamp\n", status_code=401)
         if not headers.get("x-slack-signature", "").isascii():  # comparing it would raise
             return PlainTextResponse("bad signature\n", status_code=401)
-        try:
-            body = await _read(request)
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
-        if body is None:
-            return PlainTextResponse("too large\n", status_code=413, headers={"Connection": "close"})
+        body = await _read(request)
+        if isinstance(body, Response):
+            return body
         try:
             asked = to_async_bolt_request(request, body)
         except Exception:  # noqa: BLE001 - anybody may send anything: Bolt parses before it looks at the signature
@@ -116,13 +122,27 @@ def _slack_events(slack: AsyncApp) -> Callable[[Request], Awaitable[Response]]:
     return slack_events
 
 
-async def _read(request: Request) -> bytes | None:
-    """The body; None as soon as it is known to be over the limit."""
+def _reports(take: Reports) -> Callable[[Request], Awaitable[Response]]:
+    async def leaks(request: Request) -> Response:
+        body = await _read(request)
+        if isinstance(body, Response):
+            return body
+        status, answer = await take(request.headers, body)
+        return JSONResponse(answer, status_code=status)
+
+    return leaks
+
+
+async def _read(request: Request) -> bytes | Response:
+    """The body; an answer as soon as it is known to be over the limit, or that nobody is there to read one."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            return None
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_LIMIT:
+                return PlainTextResponse("too large\n", status_code=413, headers={"Connection": "close"})
+    except ClientDisconnect:
+        return Response(status_code=400)
     return bytes(body)
 
 

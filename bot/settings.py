@@ -145,6 +145,12 @@ class Settings(StoreSettings, CloudSettings):
         description="Use the ID of the approvals channel (C… or G…), the end of the channel's link.",
     )
 
+    latchkey_leak_webhook: Annotated[str, AfterValidator(variables.scanner)] = Field(
+        default="",
+        description="Use github, or the https:// address or the file of the public keys that sign a secret scanner's "
+        "reports; leave it unset to take none.",
+    )
+
     host: str = Field(default="127.0.0.1", description="Use an address of this machine; 0.0.0.0 is all of them.")
     port: int = Field(
         default=8080, ge=0, le=65535, description="Use a whole number up to 65535; 0 takes any free port."
@@ -190,6 +196,14 @@ class Settings(StoreSettings, CloudSettings):
         if not channel and info.data.get("latchkey_policy", "wrong") is None:
             raise ValueError("is not set, and neither is LATCHKEY_POLICY")
         return channel
+
+    @field_validator("latchkey_leak_webhook")
+    @classmethod
+    def _for_scanners(cls, source: str, info: ValidationInfo) -> str:
+        """In Socket Mode nothing of Latchkey is published, so a scanner that is waited for would never come."""
+        if source and info.data.get("slack_mode") == "socket":
+            raise ValueError("is set, but SLACK_MODE is socket, and only HTTP mode takes reports of scanners")
+        return source
 
     @property
     def is_real_slack(self) -> bool:

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
+from bot.scanning import GITHUB
 from bot.store.sealing import parse_master_keys
 
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
@@ -75,6 +76,17 @@ def policy_file(path: Path | None) -> Path | None:
     if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path's raises if not allowed
         raise ValueError("isn't a file that Latchkey can see")
     return path
+
+
+def scanner(source: str) -> str:
+    """Where the public keys of a secret scanner are: an address, or a file; "github" is GitHub's own."""
+    if source.lower() == "github":
+        return GITHUB
+    if "://" in source:
+        return endpoint(source)
+    if source and not os.path.isfile(source):  # noqa: PTH113 - Path's raises if not allowed
+        raise ValueError("isn't github, an https:// address, or a file that Latchkey can see")
+    return source
 
 
 Endpoint: TypeAlias = Annotated[str, AfterValidator(endpoint)]

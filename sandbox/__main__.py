@@ -54,6 +54,7 @@ def main() -> int:
         help="how the fake Slack and Confluent behave (default unkind)",
     )
     parser.add_argument("--like", type=Path, metavar="FILE", help="a recording of a rehearsal to behave like")
+    parser.add_argument("--http", action="store_true", help="Slack delivers over HTTP, and secret scanners can report")
     asked = parser.parse_args()
     try:
         like = Recording.load(asked.like) if asked.like else None
@@ -67,7 +68,8 @@ def main() -> int:
         settings["LATCHKEY_POLICY"] = str(asked.policy.resolve())
     with tempfile.TemporaryDirectory(prefix="latchkey-sandbox-") as folder:
         port = asked.port if asked.port is not None else first_free(PORT)
-        return asyncio.run(_run(Path(folder), port, settings, manners, like, is_large=asked.large))
+        mode = "http" if asked.http else "socket"
+        return asyncio.run(_run(Path(folder), port, settings, manners, like, mode=mode, is_large=asked.large))
 
 
 def first_free(port: int) -> int:
@@ -81,7 +83,14 @@ def first_free(port: int) -> int:
 
 
 async def _run(
-    folder: Path, port: int, settings: Mapping[str, str], manners: Manners, like: Recording | None, *, is_large: bool
+    folder: Path,
+    port: int,
+    settings: Mapping[str, str],
+    manners: Manners,
+    like: Recording | None,
+    *,
+    mode: str,
+    is_large: bool,
 ) -> int:
     sys.stdout.write(f"seed {manners.seed}\n")
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -94,7 +103,10 @@ async def _run(
             sys.stdout.write("".join(f"{name}: {value}\n" for name, value in here.faults.drawn.items()))
             if is_large:
                 add_crowd(here.organization)
-            bot = BotProcess({**here.environment(), **settings}, folder / "clock", folder / "bot.log")
+            listens = {"PORT": str(here.free_port())} if mode == "http" else {}
+            bot = BotProcess(
+                {**here.environment(mode=mode), **listens, **settings}, folder / "clock", folder / "bot.log"
+            )
             control.attach(here, bot)
             await bot.start()
             try:
@@ -118,7 +130,7 @@ def _likeness(like: Recording) -> str:
 
 async def _play(here: Stage, bot: BotProcess, stop: asyncio.Event) -> int:
     ended, stopped = asyncio.create_task(bot.wait()), asyncio.create_task(stop.wait())
-    ready = asyncio.create_task(_connected(here))
+    ready = asyncio.create_task(_connected(here, bot))
     await asyncio.wait({ended, stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
     if ended.done():
         sys.stderr.write(f"The bot didn't start:\n{bot.log.read_text()}")
@@ -132,8 +144,11 @@ async def _play(here: Stage, bot: BotProcess, stop: asyncio.Event) -> int:
     return 0
 
 
-async def _connected(here: Stage) -> None:
+async def _connected(here: Stage, bot: BotProcess) -> None:
     """Until the bot listens to Slack."""
+    if bot.settings["SLACK_MODE"] == "http":
+        await here.deliver_by_http(int(bot.settings["PORT"]))
+        return
     await here.slack.sockets.wait_connected()
 
 

@@ -9,6 +9,7 @@ from bot.slack.payloads import ids
 from sandbox.cast import GENERAL_CHANNEL, Actor
 from sandbox.confluent.model import new_secret
 from sandbox.gate import Gate
+from sandbox.scanner import entry
 from sandbox.slack.blocks import Json, interactive
 from sandbox.slack.workspace import Channel
 from sandbox.stage import BotProcess, Stage
@@ -111,6 +112,13 @@ class Scenarios:
         post_key(self.stage)
         return f"Dana posted {LEAKED} and its secret in #general."
 
+    async def scan(self) -> str:
+        """A secret scanner finds a key in a public repository. Raises NotNow."""
+        if not self.stage.bot_url:
+            raise NotNow('Scanners reach Latchkey in HTTP mode only: make sandbox ARGS="--http"')
+        answer = await self.stage.scanner.report(self.stage.bot_url, entry(f"{LEAKED}:{new_secret()}"))
+        return f"The scanner reported {LEAKED}. Latchkey answered {answer.status_code}: {answer.text}"
+
     async def crash(self) -> str:
         """From now on, the bot is killed and started again once its next create has reached Confluent."""
         if self._crash and not self._crash.done():
@@ -180,6 +188,12 @@ SCENARIOS = (
         "Someone posts an API key",
         "Dana pastes a client configuration into #general. Point at her message, open its menu (⋯), and report it.",
         deed=Scenarios.leak,
+    ),
+    Scenario(
+        "scan",
+        "A secret scanner finds an API key",
+        "GitHub's webhook, signed, with a key that is in a public repository. Read #key-approvals. HTTP mode only.",
+        deed=Scenarios.scan,
     ),
     Scenario(
         "confluent down",

@@ -21,6 +21,7 @@ from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.clock import SandboxClock
 from sandbox.confluent import BOT_KEY, Organization
 from sandbox.recording import Recording
+from sandbox.scanner import Scanner
 from sandbox.serving import serve
 from sandbox.slack.delivery import SIGNING_SECRET, RequestUrl
 from sandbox.slack.manners import Manners
@@ -44,6 +45,9 @@ class Stage:
     faults: confluent.Faults
     slack_url: str
     confluent_url: str
+    scanner: Scanner = field(default_factory=Scanner)
+    bot_url: str = field(default="", init=False)
+    """Where a bot in HTTP mode listens; "" while none does."""
     _transports: list[RequestUrl] = field(default_factory=list[RequestUrl], init=False)
     _stores: set[Path] = field(default_factory=set[Path], init=False)
 
@@ -66,6 +70,10 @@ class Stage:
             "LATCHKEY_AUDIT_LOG": str(self.folder / "audit.jsonl"),
             "PORT": "0",
         }
+        if mode == "http":
+            keys = self.folder / "scanner.json"
+            keys.write_bytes(self.scanner.published())
+            settings["LATCHKEY_LEAK_WEBHOOK"] = str(keys)
         return settings | ({"REDIS_URL": redis_url} if redis_url else {})
 
     async def deliver_by_http(self, port: int) -> None:
@@ -73,9 +81,11 @@ class Stage:
 
         Returns once the bot answers Slack's challenge.
         """
-        transport = RequestUrl(f"http://127.0.0.1:{port}/slack/events", utc)
-        while not await answers(f"http://127.0.0.1:{port}/healthz"):  # noqa: ASYNC110 -- it may be another process
+        url = f"http://127.0.0.1:{port}"
+        transport = RequestUrl(f"{url}/slack/events", utc)
+        while not await answers(f"{url}/healthz"):  # noqa: ASYNC110 -- it may be another process
             await asyncio.sleep(0.02)
+        self.bot_url = url
         self._transports.append(transport)
         self.slack.use_request_url(transport)
 

@@ -143,7 +143,7 @@ def test_two_replicas_answer_slack_behind_a_proxy_that_asks_whether_they_are_rea
     assert len(replicas) == 2
     assert f"reverse_proxy {' '.join(f'{name}:8080' for name in sorted(replicas))}" in proxied
     assert "health_uri /readyz" in proxied
-    assert "handle /slack/events" in proxied
+    assert "path /slack/events /leaks/github\n" in proxied
     for name in replicas:
         assert "slack_signing_secret" in services()[name]["secrets"]
         assert "slack_app_token" not in services()[name]["secrets"]

@@ -16,7 +16,7 @@ NO_SOURCE = "no outside source found"
 """Said in place of a source by what nobody could show, which is never TRUE."""
 _SOURCE = re.compile(r"\S+#\d+|\S.*[:,;] \S|\S+/\S+")
 """A project and a number, or a title and what in it."""
-TITLES = {"slack": "Slack", "confluent": "Confluent Cloud", "around": "Docker, Valkey and OCSF"}
+TITLES = {"slack": "Slack", "confluent": "Confluent Cloud", "around": "GitHub, Docker, Valkey and OCSF"}
 HEADER = """\
 <!-- made by `python tools/evidence.py` of evidence.toml: change it there -->
 # Evidence

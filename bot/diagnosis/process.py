@@ -8,16 +8,17 @@ import aiohttp
 
 from bot import installed, server
 from bot.diagnosis.findings import Finding, failed, ok, warning
+from bot.scanning.keys import KeysUnreadable, signing_keys
 from bot.settings import Settings, unknown_variables
 
-SETTINGS, INSTALLATION, PORT = "settings", "installation", "port"
-CHECKS = (SETTINGS, INSTALLATION, PORT)
+SETTINGS, INSTALLATION, PORT, SCANNER = "settings", "installation", "port", "leak webhook"
+CHECKS = (SETTINGS, INSTALLATION, PORT, SCANNER)
 SECONDS = 3.0
 
 
 async def examine(settings: Settings, session: aiohttp.ClientSession) -> list[Finding]:
     """All that concerns this machine."""
-    return [*of_settings(), _installation(), await _port(settings, session)]
+    return [*of_settings(), _installation(), await _port(settings, session), await _scanner(settings)]
 
 
 def of_settings() -> list[Finding]:
@@ -40,6 +41,19 @@ async def _port(settings: Settings, session: aiohttp.ClientSession) -> Finding:
             return warning(PORT, says, "That's fine if it's the one you're checking. A second one needs its own PORT.")
         return failed(PORT, str(error))
     return ok(PORT, f"{settings.host}, port {settings.port}")
+
+
+async def _scanner(settings: Settings) -> Finding:
+    """Whether the public keys of a secret scanner can be read, where its reports are taken."""
+    source = settings.latchkey_leak_webhook
+    if not source:
+        return ok(SCANNER, "off")
+    try:
+        async with signing_keys(source, installed.version()) as keys:
+            number = await keys.look()
+    except KeysUnreadable as error:
+        return failed(SCANNER, f"Reports of leaked keys can't be checked: {error}.", "Correct LATCHKEY_LEAK_WEBHOOK.")
+    return ok(SCANNER, f"{number} public {'key' if number == 1 else 'keys'}")
 
 
 async def _is_latchkey(settings: Settings, session: aiohttp.ClientSession) -> bool:

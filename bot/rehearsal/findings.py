@@ -70,6 +70,9 @@ LINES: Final = (
     Line("confluent.zero-expiry", "confluent.expires-at", "A key that doesn't expire may carry a zero value."),
     Line("confluent.ip-filter", "confluent.probe", "An IP filter can reject a good key."),
     Line("confluent.cluster-listed-when", "confluent.probe", "A new cluster is listed as soon as it can have a key."),
+    Line("around.github-token-hash", "around.github-partner", "GitHub takes token_hash in hexadecimal."),
+    Line("around.github-repeats", "around.github-partner", "GitHub repeats a report that wasn't answered with 200."),
+    Line("around.github-confluent-keys", "around.github-partner", "GitHub tells companies of their Confluent keys."),
 )
 NOT_SETTLED: Final[Mapping[str, str]] = {
     "slack.newer-blocks": "not settled by rehearse: it doesn't draw any; the log says where Slack doesn't accept them",
@@ -84,6 +87,9 @@ NOT_SETTLED: Final[Mapping[str, str]] = {
     "confluent.cloud-key-without-resource": "not settled by rehearse: it creates no Cloud key",
     "confluent.cluster-listed-when": "not settled by rehearse: it creates no cluster",
     "confluent.ip-filter": "not settled by rehearse: it needs an IP filter",
+    "around.github-token-hash": "not settled by rehearse: it takes no reports of GitHub",
+    "around.github-repeats": "not settled by rehearse: it takes no reports of GitHub",
+    "around.github-confluent-keys": "not settled by rehearse: it takes no reports of GitHub",
 }
 """Lines of the evidence that a rehearsal can't settle, and why."""
 STEPS: Final = frozenset(line.step for line in LINES if line.entry not in NOT_SETTLED)

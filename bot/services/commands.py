@@ -277,6 +277,16 @@ class ReportLeak:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundLeak:
+    """A scanner found this key at `url`, or "". No person did it, so no one is answered. No secret is in it."""
+
+    key: KeyId
+    source: str
+    url: str = ""
+    kind: Literal["found-leak"] = "found-leak"
+
+
+@dataclass(frozen=True, slots=True)
 class Anyway:
     """`Request another anyway`, under the answer to this click."""
 
@@ -288,7 +298,9 @@ Act: TypeAlias = (
     Approve | Deny | Cancel | Question | Reply | Show | Saved | Replace | DropFormer | KeepFormer | RemoveAccess
 )
 """What is done to a request that is there."""
-Deed: TypeAlias = Check | Back | Send | Edit | Delete | Rotate | Extend | Keep | KeepShown | ReportLeak | Anyway | Act
+Deed: TypeAlias = (
+    Check | Back | Send | Edit | Delete | Rotate | Extend | Keep | KeepShown | ReportLeak | FoundLeak | Anyway | Act
+)
 
 
 def fingerprint(name: str, description: str) -> str:
@@ -300,9 +312,15 @@ HELD = "held-"
 """What the name begins with of a click that is kept for `Anyway`, and carried out only by that."""
 
 
+NO_ONE = SlackUserId("")
+
+
 @dataclass(frozen=True, slots=True)
 class Click:
-    """One deed of one person. `id` is the same when Slack delivers the same click twice."""
+    """One deed of one person. `id` is the same when Slack delivers the same click twice.
+
+    `by` is `NO_ONE` for what a scanner reports.
+    """
 
     id: str
     by: SlackUserId

@@ -22,6 +22,7 @@ from bot.domain.errors import (
     plain,
 )
 from bot.domain.keys import RequestId, SlackUserId
+from bot.domain.leaks.report import COUNTS_FOR
 from bot.domain.requests import Granted, Living, Pending, Ready, Request
 from bot.services import commands
 from bot.services.commands import Act, CardAt, Click, Deed
@@ -85,6 +86,7 @@ def table(
         Route(commands.Keep, reviews.keep),
         Route(commands.KeepShown, reviews.keep_shown),
         Route(commands.ReportLeak, leak_reports.report, "Leaked API key"),
+        Route(commands.FoundLeak, leak_reports.found),
         Route(
             commands.Approve,
             lambda deed, click: decisions.for_one_decision().approve(deed, click),
@@ -153,7 +155,7 @@ class Dispatcher:
         now = self.transitions.clock()
         if click.answer:
             return TextPage(*click.answer)
-        if now > (click.until or click.at + STALE):
+        if now > (click.until or click.at + _worth(click)):
             # An old record put back into the store does nothing, either.
             return _apology(
                 "Couldn't do that", f"Latchkey couldn't act on your click from {when(click.at)} in time. {_LOOK}", click
@@ -200,7 +202,7 @@ class Dispatcher:
         if isinstance(click.deed, commands.Show):
             return click.at + PRESENT
         stored = await self.transitions.find(click.deed.request) if isinstance(click.deed, Act) else None
-        return stored.value.expires_at if stored and isinstance(stored.value, Pending) else click.at + STALE
+        return stored.value.expires_at if stored and isinstance(stored.value, Pending) else click.at + _worth(click)
 
     async def _say(self, click: Click, page: Page) -> datetime | None:
         """Answer the click; what Slack does not take for the moment is kept, and only said again."""
@@ -227,6 +229,8 @@ class Dispatcher:
         return None
 
     async def _reply(self, click: Click, page: Page) -> None:
+        if click.by == commands.NO_ONE:
+            return
         if click.reply.home and isinstance(page, TextPage) and not click.tries:
             await self._answer_on_home(click, page)
             return
@@ -315,6 +319,11 @@ class Dispatcher:
             stored = await self.transitions.get(request)
             if isinstance(stored.value, Pending | Ready | Living) or due(stored.value) is None:
                 await self.transitions.commit(stored, stored.value)
+
+
+def _worth(click: Click) -> timedelta:
+    """How long a click is worth carrying out: that of no one is not done again by anyone who reads that it failed."""
+    return COUNTS_FOR if click.by == commands.NO_ONE else STALE
 
 
 def _of_click(_: Deed, click: Click) -> str:

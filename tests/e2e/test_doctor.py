@@ -165,6 +165,12 @@ def port_taken(scene: Scene) -> None:
     scene.set(PORT=str(listener.getsockname()[1]))
 
 
+def scanner_without_keys(scene: Scene) -> None:
+    file = scene.here.folder / "scanner.json"
+    file.write_text("{}")
+    scene.set(SLACK_MODE="http", SLACK_SIGNING_SECRET="a" * 32, LATCHKEY_LEAK_WEBHOOK=str(file))
+
+
 async def latchkey_running(scene: Scene) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -260,6 +266,14 @@ FAULTS = [
         "unknown",
         "/apikey help",
     ),
+    Fault(
+        "R9 scanner",
+        scanner_without_keys,
+        "leak webhook",
+        ("the list of public keys can't be read",),
+        do="LATCHKEY_LEAK_WEBHOOK",
+        also="signing secret",
+    ),
     Fault("R9 password", wrong_password, "store", ("rejects the user name or password",)),
     Fault("R9 keys", user("~mine:*", *ENOUGH[1:]), "store rights", ("keys such as lk:{T0ACME}:*",), also="store"),
     Fault("R9 MULTI", user(*ENOUGH, "-multi"), "store rights", ("isn't allowed to run MULTI.",), also="store"),
@@ -331,6 +345,7 @@ BEFORE_A_LOOK: dict[str, tuple[dict[str, str], Collection[str]]] = {
     "2 app token as bot token": ({"SLACK_BOT_TOKEN": f"xapp-{WRONG}"}, ("SLACK_BOT_TOKEN",)),
     "5 name of a channel": ({"LATCHKEY_CHANNEL": "#key-approvals"}, ("LATCHKEY_CHANNEL",)),
     "23 no signing secret": ({"SLACK_MODE": "http", "SLACK_SIGNING_SECRET": ""}, ("SLACK_SIGNING_SECRET",)),
+    "R9 scanner in Socket Mode": ({"LATCHKEY_LEAK_WEBHOOK": "github"}, ("LATCHKEY_LEAK_WEBHOOK",)),
     "24 settings": ({**dict.fromkeys(MISSING, ""), "SLACK_APP_TOKEN": "", "SLACK_MODE": ""}, MISSING),
 }
 

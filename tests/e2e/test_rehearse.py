@@ -47,6 +47,9 @@ KIND = {
     "confluent.zero-expiry": "FALSE",
     "confluent.ip-filter": "not seen",
     "confluent.cluster-listed-when": "not seen",
+    "around.github-token-hash": "not seen",
+    "around.github-repeats": "not seen",
+    "around.github-confluent-keys": "not seen",
 }
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from bot.slack.payloads import ids
 from sandbox.cast import APPROVALS_CHANNEL, GENERAL_CHANNEL
-from sandbox.scenarios import LEAKED, post_key
+from sandbox.scanner import FOUND_AT
+from sandbox.scenarios import LEAKED, Scenarios, post_key
+from sandbox.stage import BotProcess
 from tests.support.play import play
 from tests.support.walks import obtain
 from tests.support.wishes import NEW, Wish
@@ -26,6 +28,24 @@ async def test_anyone_reports_a_key_that_was_posted_and_a_manager_deletes_it(tmp
         await it.erin.submit()
 
         await it.until(lambda: LEAKED not in it.stage.organization.api_keys, "the deletion")
+
+
+async def test_a_scanner_reports_a_key_and_says_where_it_was_found(tmp_path: Path) -> None:
+    """B5: a secret scanner reports a key, signed as GitHub does, and people who manage it are told where it was."""
+    async with play(tmp_path, mode="http") as it:
+        said = await Scenarios(it.stage, BotProcess({}, tmp_path / "clock", tmp_path / "bot.log"), no_one).scan()
+        assert "Latchkey answered 200" in said
+        await it.erin.wait_for(lambda: FOUND_AT in str(it.erin.messages(APPROVALS_CHANNEL)), "what is told of it")
+        await it.erin.click("Delete now", in_channel=APPROVALS_CHANNEL)
+        await it.erin.see("Delete API key")
+        await it.erin.fill({"Type CONFIRM to delete this API key": "CONFIRM"})
+        await it.erin.submit()
+
+        await it.until(lambda: LEAKED not in it.stage.organization.api_keys, "the deletion")
+
+
+async def no_one() -> None:
+    """Told of crashes, of which there are none."""
 
 
 async def test_a_key_comes_with_access_that_can_be_taken_back(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from bot.domain.audit import Action, Event
 from bot.domain.census import KEY_STATES, REQUEST_STATES, Census
 from bot.domain.errors import Unavailable
 from bot.health import Health
+from bot.scanning import webhook
 from bot.slack.api import calls as slack_calls
 from bot.store.agenda import Load
 
@@ -37,6 +38,7 @@ class Exposed:
         self.refused = metrics.refusals_counter(registry)
         self.stray = metrics.strays_counter(registry)
         self.clicked = metrics.clicks_counter(registry)
+        self.scanned, self.matched = metrics.scans_counters(registry, webhook.OUTCOMES, webhook.LABELS)
         self.census = Census()
         self.readings = metrics.StoreReadings(registry, Load(), self.census)
         self.last_look: datetime | None = None
@@ -72,6 +74,8 @@ def test_everything_known_is_there_from_the_start(exposed: Exposed) -> None:
     assert exposed.value("latchkey_rate_limited_total", api="confluent") == 0
     assert exposed.value("latchkey_messages_refused_total", surface="key", code="messages_tab_disabled") == 0
     assert exposed.value("latchkey_keys_without_record_total", secret="unseen") == 0
+    assert exposed.value("latchkey_leak_webhook_reports_total", outcome="unsigned") == 0
+    assert exposed.value("latchkey_leak_webhook_matches_total", label="secret_without_id") == 0
     assert [exposed.value("latchkey_requests", state=state) for state in ("pending", *REQUEST_STATES)] == [0.0] * 14
     assert [exposed.value("latchkey_keys", state=state) for state in KEY_STATES] == [0.0] * 5
     assert exposed.value("latchkey_build_info", version="1.2.3") == 1

@@ -129,6 +129,26 @@ async def test_slack_events_are_posted(http: httpx.AsyncClient) -> None:
     assert (await http.get("/slack/events")).status_code == 405
 
 
+async def test_reports_of_leaks_are_handed_on_as_they_came() -> None:
+    came: list[tuple[str, bytes]] = []
+
+    async def reports(headers: Mapping[str, str], body: bytes) -> tuple[int, object]:
+        came.append((headers.get("github-public-key-identifier", ""), body))
+        return 202, ["x"]
+
+    registry = CollectorRegistry()
+    async with client(server.create(None, Health({}, registry), registry, reports=reports)) as http:
+        answer = await http.post(server.LEAKS, content=b" {}", headers={"Github-Public-Key-Identifier": "k"})
+        too_large = await http.post(server.LEAKS, content=b"x" * (server.BODY_LIMIT + 1))
+
+    assert (answer.status_code, answer.json(), came) == (202, ["x"], [("k", b" {}")])
+    assert too_large.status_code == 413
+
+
+async def test_without_a_scanner_there_is_nowhere_to_report(http: httpx.AsyncClient) -> None:
+    assert (await http.post(server.LEAKS)).status_code == 404
+
+
 async def test_socket_mode_has_no_slack_events() -> None:
     async with client(a_web()) as http:
         assert (await post(http, COMMAND, signed(COMMAND))).status_code == 404

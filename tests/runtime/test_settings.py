@@ -51,6 +51,7 @@ def test_every_variable_of_the_design_and_no_other() -> None:
         "CONFLUENT_CLOUD_API_KEY", "CONFLUENT_CLOUD_API_SECRET", "CONFLUENT_CLOUD_ENDPOINT", "REDIS_URL",
         "LATCHKEY_DATA_DIR", "LATCHKEY_MASTER_KEYS", "LATCHKEY_POLICY", "LATCHKEY_CHANNEL", "LOG_LEVEL",
         "LATCHKEY_REDIS_INSECURE", "LATCHKEY_REDIS_REPLICAS", "LATCHKEY_DRAIN", "LATCHKEY_AUDIT_LOG",
+        "LATCHKEY_LEAK_WEBHOOK",
     }  # fmt: skip
 
 
@@ -123,6 +124,21 @@ def test_t3_replicas_are_those_of_a_server_that_is_named(monkeypatch: pytest.Mon
     assert line.startswith("LATCHKEY_REDIS_REPLICAS is set, but REDIS_URL is not")
 
 
+def test_reports_of_scanners_are_taken_in_http_mode_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text("{}")
+    for given, found in (
+        ("", ""),
+        ("GitHub", "https://api.github.com/meta/public_keys/secret_scanning"),
+        ("https://ghe.example.com/keys/", "https://ghe.example.com/keys"),
+        (str(file), str(file)),
+    ):
+        assert loaded(monkeypatch, HTTP | {"LATCHKEY_LEAK_WEBHOOK": given}).latchkey_leak_webhook == found
+
+    (line,) = problems(monkeypatch, SOCKET | {"LATCHKEY_LEAK_WEBHOOK": "github"})
+    assert line.startswith("LATCHKEY_LEAK_WEBHOOK is set, but SLACK_MODE is socket")
+
+
 def test_several_master_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     both = f"{MASTER_KEY}, {new_master_key()}"
 
@@ -173,6 +189,8 @@ def test_all_problems_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LATCHKEY_REDIS_REPLICAS", "-1"),
         ("LATCHKEY_REDIS_REPLICAS", "6"),
         ("LATCHKEY_MASTER_KEYS", "sesame"),
+        ("LATCHKEY_LEAK_WEBHOOK", "sesame"),
+        ("LATCHKEY_LEAK_WEBHOOK", "http://sesame.example.com/keys"),
         pytest.param("LATCHKEY_MASTER_KEYS", f"{MASTER_KEY},lk1_sesame", id="one master key is none"),
         pytest.param("LATCHKEY_MASTER_KEYS", f"{MASTER_KEY},{MASTER_KEY}", id="one master key twice"),
         ("LATCHKEY_CHANNEL", "#sesame"),

@@ -169,6 +169,12 @@ async def test_what_a_killed_bot_had_in_hand_is_read_from_its_store(here: Stage)
     assert await in_hand(here) == [], "the store is gone"
 
 
+async def test_a_scanner_needs_a_bot_that_listens(http: httpx.AsyncClient) -> None:
+    answer = await begin(http, "scan")
+
+    assert "--http" in answer.text
+
+
 async def test_a_key_is_posted_in_a_channel(http: httpx.AsyncClient, here: Stage) -> None:
     said = (await begin(http, "leak")).json()
     (message,) = here.slack.workspace.messages(GENERAL_CHANNEL)

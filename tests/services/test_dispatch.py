@@ -24,6 +24,7 @@ from bot.services.commands import (
     Draft,
     Edit,
     Extend,
+    FoundLeak,
     Keep,
     KeepShown,
     ReplyTo,
@@ -152,7 +153,7 @@ def test_what_is_asked_for_a_key_opens_a_request() -> None:
 
 
 def test_whoever_answers_with_a_sentence_has_a_title_for_it() -> None:
-    assert {row.command for row in rows() if not row.title} == {Check, Back, Keep, KeepShown, Saved}
+    assert {row.command for row in rows() if not row.title} == {Check, Back, Keep, KeepShown, Saved, FoundLeak}
 
 
 async def test_a_sentence_is_shown_under_the_title_of_its_row(office: Office) -> None:

@@ -42,7 +42,7 @@ FIELDS: Mapping[Action, str] = {
     Action.END_MOVED: "key ends_at by",
     Action.OVERLAP_CHANGED: "key until",
     Action.KEPT: "key owner reason until",
-    Action.LEAK_REPORTED: "key owner",
+    Action.LEAK_REPORTED: "key owner (source)",
     Action.ACCOUNT_INTENDED: "name marker",
     Action.ACCOUNT_CREATED: "account name marker (found)",
     Action.ACCOUNT_EDIT_INTENDED: "account",
@@ -62,7 +62,7 @@ FIELDS: Mapping[Action, str] = {
 """By what happened; in brackets what is there at times only."""
 _MAY_BE_EMPTY = {"description", "reason", "reference", "old_description", "new_description", "old_name", "resource",
                  "approvals"}  # fmt: skip
-_BY_EITHER = {Action.DELETE_INTENDED, Action.DELETED, Action.RETIRED, Action.FOUND_GONE}
+_BY_EITHER = {Action.DELETE_INTENDED, Action.DELETED, Action.RETIRED, Action.FOUND_GONE, Action.LEAK_REPORTED}
 _BY_LATCHKEY = {
     Action.TERMS_CHANGED,
     Action.EXPIRED,

@@ -32,7 +32,7 @@ from bot.domain.review import Attestation, Audience, Backlog, Digest, Finding, L
 from bot.domain.roles import Binding
 from bot.services import pages
 from bot.services.browse.home import HomePage
-from bot.services.commands import Draft, Wish
+from bot.services.commands import NO_ONE, Draft, Wish
 from bot.services.form.access import offered, wanted
 from bot.services.messages import surfaces
 from bot.services.pages import Handover
@@ -308,6 +308,9 @@ def of_reviews() -> Iterator[Message]:
 def of_leaks() -> Iterator[Message]:
     """What is told of a leaked key, by who reads it."""
     leak = Leak(replace(KEY, name="orders producer"), ERIN.slack, NOW, "C1")
+    found = replace(
+        leak, by=NO_ONE, source="GitHub secret scanning", url="https://github.com/acme/orders/blob/main/.env"
+    )
     notice = LeakNotice(leak, "channel", ACCOUNT, "Dana", CLUSTER, DANA.slack, NOW + 30 * DAY)
     audiences: tuple[LeakAudience, ...] = ("account-owner", "requester", "manager", "channel")
     told: dict[str, LeakNotice] = {each: replace(notice, audience=each) for each in audiences}
@@ -317,6 +320,7 @@ def of_leaks() -> Iterator[Message]:
         "deleted": replace(notice, is_gone=True),
         "Latchkey's own key": replace(notice, is_ours=True),
         "unknown resource": replace(notice, resource=None),
+        "found by a scanner": replace(notice, leak=found),
     }
     for name, each in variants.items():
         yield Message(f"leak: {name}", *leaks.message(each))

@@ -12,16 +12,25 @@ MOST_REPORTS = 20
 """How many keys one person can report within `COUNTS_FOR`."""
 MOST_AT_ONCE = 10
 """How many keys one report can name."""
+MOST_SCANNED = 1000
+"""How many keys scanners can report within `COUNTS_FOR`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A report that counts. `key` is as Confluent had it then; `click` is the click that reported it."""
+    """A report that counts. `key` is as Confluent had it then; `click` is the click that reported it.
+
+    `by` is "" for a report of a scanner.
+    """
 
     key: ApiKey
     by: SlackUserId
     at: datetime
     click: str
+    source: str = ""
+    """Which scanner found it, where `by` is no one."""
+    url: str = ""
+    """Where it was found, if that is known: foreign text."""
 
     @property
     def until(self) -> datetime:

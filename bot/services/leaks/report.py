@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from bot.domain.audit import Action
+from bot.domain.audit import SYSTEM, Action
 from bot.domain.errors import plain
 from bot.domain.keys import ApiKey, KeyId, SlackUserId
 from bot.domain.leaks.report import COUNTS_FOR, MOST_AT_ONCE, MOST_REPORTS, Leak
 from bot.domain.requests import Request
 from bot.services.agenda import Item, ItemKind
 from bot.services.browse.leaks import Leaks
-from bot.services.commands import Click, ReportLeak
+from bot.services.commands import NO_ONE, Click, FoundLeak, ReportLeak
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Agenda, Cache
@@ -46,27 +46,32 @@ class LeakReports:
     async def report(self, deed: ReportLeak, click: Click) -> str:
         """Take a report, and say what becomes of it. Raises `Refused` for bots and people of other workspaces."""
         await self.directory.must_belong(click.by, click.team)
-        found = [(key, await self._take(key, click)) for key in deed.keys[:MOST_AT_ONCE]]
+        found = [(key, await self._take(FoundLeak(key, ""), click)) for key in deed.keys[:MOST_AT_ONCE]]
         sentences = [_SAID[outcome](keys) for outcome in _SAID if (keys := [k for k, each in found if each == outcome])]
         known = [await self.leaks.of(key) for key, outcome in found if outcome == "known"]
         first = min((leak.at for leak in known if leak), default=None)
         return " ".join(sentences) + (f" First reported {when(first)}." if first else "")
 
-    async def _take(self, key: KeyId, click: Click) -> Outcome:
+    async def found(self, deed: FoundLeak, click: Click) -> None:
+        """Take what a scanner found: `Scans` has counted it, and no one reads an answer."""
+        await self._take(deed, click)
+
+    async def _take(self, deed: FoundLeak, click: Click) -> Outcome:
         """Take the report of one key. Carried out again after a crash, it goes on where it was."""
-        leak = await self.leaks.of(key)
+        key, leak = deed.key, await self.leaks.of(deed.key)
         if leak is None:
-            if not await self._is_within_limit(click.by, key):
+            if click.by != NO_ONE and not await self._is_within_limit(click.by, key):
                 return "too many"
             found = await self.cloud.key(key)
             if found is None or not found.owner:
                 await self.cloud.must_see_all()
                 log.info("someone reported a key that doesn't exist")
                 return "unknown"
-            leak = Leak(found, click.by, self.transitions.clock(), click.id)
+            leak = Leak(found, click.by, self.transitions.clock(), click.id, deed.source, deed.url)
             request = await self.maker(found)
-            about = {"key": str(key), "owner": str(found.owner)}
-            await self.transitions.record(Action.LEAK_REPORTED, request.ask.id if request else None, click.by, **about)
+            about = {"key": str(key), "owner": str(found.owner), **({"source": deed.source} if deed.source else {})}
+            of, by = request.ask.id if request else None, click.by or SYSTEM
+            await self.transitions.record(Action.LEAK_REPORTED, of, by, **about)
             await self.leaks.put(leak)
         await self.agenda.put(Item(ItemKind.LEAK, key), self.transitions.clock())
         self.transitions.wake()

@@ -32,6 +32,7 @@ from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, flat, lines, 
 from bot.slack.messages import snippets
 from bot.slack.messages.access import granted_rows, removal
 from bot.slack.messages.card import key_buttons, needs, owner_row, resource_row, title_row
+from bot.slack.messages.leak.told import reporter
 from bot.slack.messages.progress import WAITS, Rows, progress
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
@@ -228,7 +229,7 @@ def _top(content: KeyPage | EditPage | DeletePage | RotatePage | ExtendPage, *ro
 def _leaked(view: KeyView) -> list[Block]:
     """That the key was reported as leaked."""
     leak = view.leak
-    return [alert("warning", "Reported as leaked by ", Mention(leak.by), " ", leak.at, ".", on="modal")] if leak else []
+    return [alert("warning", "Reported as leaked by ", reporter(leak), " ", leak.at, ".", on="modal")] if leak else []
 
 
 def _why(view: KeyView) -> str:

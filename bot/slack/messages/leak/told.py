@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from bot.domain.leaks.report import LeakAudience, LeakNotice
+from bot.domain.leaks.report import Leak, LeakAudience, LeakNotice
 from bot.slack.blocks.kit import actions, button, fields, header
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Code, Mention, Row, context, flat, lines
@@ -10,6 +10,8 @@ from bot.slack.messages.card import UNNAMED, Fact, account, place
 from bot.slack.messages.state import DELETED, LEAKED
 from bot.slack.payloads import ids
 
+ADDRESS = 500
+"""Characters of an address that are shown: as code, which Slack doesn't make a link of."""
 _OURS = (
     "This is the key that Latchkey itself uses, so it can't be changed here. Create a new key for Latchkey in the "
     "Confluent Cloud Console, restart Latchkey with it, then delete this one."
@@ -22,11 +24,16 @@ def message(notice: LeakNotice) -> tuple[list[Block], str]:
     """The message, and its notification text."""
     key, sign = notice.leak.key, DELETED if notice.is_gone else LEAKED
     name = flat(key.name) or UNNAMED
-    reported: Row = [Mention(notice.leak.by), " reported this API key as leaked ", notice.leak.at, "."]
+    reported: Row = [reporter(notice.leak), " reported this API key as leaked ", notice.leak.at, "."]
     blocks = [header(f"{sign} · {name}"), lines([*reported, *_why(notice.audience)]), *fields(*_facts(notice))]
     if notice.is_gone:
         return [*blocks, lines([_GONE])], f"Leaked API key deleted: {key.id}"
     return [*blocks, *_to_do(notice)], f"API key {key.id} was reported as leaked"
+
+
+def reporter(leak: Leak) -> Mention | str:
+    """Who reported it: a person, or a scanner by name."""
+    return Mention(leak.by) if leak.by else leak.source
 
 
 def _to_do(notice: LeakNotice) -> list[Block]:
@@ -49,6 +56,8 @@ def _facts(notice: LeakNotice) -> list[Fact]:
     facts: list[Fact] = [("Key ID", [Code(key.id)])]
     facts.append(("Account", account(owner, flat(notice.name) or "personal account")))
     facts += place(notice.resource) if notice.resource else [("Resource", [Code(key.resource or "?")])]
+    if notice.leak.url:
+        facts.append(("Found at", [Code(flat(notice.leak.url, ADDRESS))]))
     if notice.requester:
         facts.append(("Requested by", [Mention(notice.requester)]))
     facts.append(("Created", [key.created_at or "unknown"]))

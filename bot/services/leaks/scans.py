@@ -1,0 +1,95 @@
+"""Reports of secret scanners: written down before the scanner has its answer, and carried out like people's reports.
+
+A report has no time in it, so anyone who has one could send it again. Its digest is remembered for `REMEMBERED`: until
+then it gets the same answer, and nothing is done again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from bot.domain.errors import LatchkeyError, Throttled
+from bot.domain.keys import KeyId, TeamId
+from bot.domain.leaks.report import COUNTS_FOR, MOST_SCANNED
+from bot.domain.leaks.scanned import Label, Report
+from bot.services.commands import NO_ONE, Click, FoundLeak
+from bot.services.ports.cloud import Cloud
+from bot.services.ports.store import Cache, Clock, Inbox
+
+REMEMBERED = timedelta(days=7)
+LOOK_SECONDS = 8.0
+"""For looking keys up before the answer. GitHub waits 30 s where it is told of false positives, else less."""
+_Labels: TypeAlias = tuple[Label | None, ...]
+log = logging.getLogger("latchkey.leaks")
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """How many keys were in the reports of scanners since then."""
+
+    since: datetime
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scans:
+    """Takes reports of scanners, whose signature was checked."""
+
+    inbox: Inbox
+    cache: Cache
+    cloud: Cloud
+    clock: Clock
+    team: TeamId
+    wake: Callable[[], None]
+
+    async def take(self, digest: str, source: str, report: Report) -> tuple[_Labels, bool]:
+        """Write the keys of a report down, and say of each match what is known; and whether the report is new.
+
+        `digest` is that of its bytes, in hexadecimal; `source` names the scanner to people. Raises `Unavailable`, and
+        `Throttled` where scanners have reported as many keys as they can within a day.
+        """
+        name = f"scan:{digest}"
+        if known := await self.cache.get(name, _Labels):
+            return known[0], False
+        is_new = await self._write_down(digest, source, report.keys)
+        self.wake()
+        for url in report.alone if is_new else ():
+            log.warning("a scanner found an API secret without the ID of its key", extra={"url": url or "unknown"})
+        labels = tuple(report.labels(await self._exists(report.keys)))
+        await self.cache.put(name, labels, _Labels, now=self.clock(), keep=REMEMBERED)
+        return labels, is_new
+
+    async def _write_down(self, digest: str, source: str, keys: Mapping[KeyId, str]) -> bool:
+        """Have each key reported, once for this digest."""
+        now = self.clock()
+        await self._count(len(keys), now)
+        deeds = [FoundLeak(key, source, url) for key, url in keys.items()]
+        clicks = [Click(f"{digest}-{number}", NO_ONE, self.team, now, deed) for number, deed in enumerate(deeds)]
+        stored = await asyncio.gather(*(self.inbox.put(click, now) for click in clicks))
+        return all(stored)
+
+    async def _count(self, keys: int, now: datetime) -> None:
+        """Count these keys among those of the last day. Processes that count at once may let a few more through."""
+        found = await self.cache.get("scanned", _Counted)
+        former = found[0] if found else _Counted(now)
+        counted, left = _Counted(former.since, former.number + keys), former.since + COUNTS_FOR - now
+        if counted.number > MOST_SCANNED:
+            log.error("scanners report more keys than Latchkey takes in a day", extra={"keys": counted.number})
+            raise Throttled("Too many keys were reported.", wait=left)
+        await self.cache.put("scanned", counted, _Counted, now=now, keep=left)
+
+    async def _exists(self, keys: Mapping[KeyId, str]) -> Mapping[KeyId, bool]:
+        """Whether there is such a key at Confluent, of those that can be looked up in time."""
+        exists = dict[KeyId, bool]()
+        with suppress(TimeoutError, LatchkeyError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                for key in keys:
+                    found = await self.cloud.key(key)
+                    if found is None:
+                        await self.cloud.must_see_all()
+                    exists[key] = found is not None
+        return exists
