@@ -29,6 +29,7 @@ from bot.services.keys.create import Creation
 from bot.services.keys.expiry import Backstop, Expiry
 from bot.services.keys.lifecycle import Lifecycle
 from bot.services.keys.origin import Origin
+from bot.services.keys.pairs import Pairs
 from bot.services.keys.probe import Probes, chance
 from bot.services.keys.reconcile import Orphans, Reconciliation
 from bot.services.keys.removal import Removal
@@ -182,14 +183,14 @@ def compose(ports: Ports) -> Services:
     decisions = Decisions(transitions, directory, refusals, deciders, channels)
     policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)
     key_requests = KeyRequests(proposals, key_views, directory, catalog, cloud, clock)
-    permission = Permission(directory, cloud, clock)
+    permission = Permission(directory, cloud, clock, requests)
 
     accounts, origin = Accounts(transitions, cloud), Origin(transitions, requests, cloud)
     orphans, backstop = Orphans(transitions, cloud, accounts, ports.agenda), Backstop(cache, clock)
     reconciliation, expiry = Reconciliation(transitions, orphans, cloud), Expiry(transitions, orphans)
-    lifecycle = Lifecycle(transitions, expiry, orphans, origin)
+    lifecycle, pairs = Lifecycle(transitions, expiry, orphans, origin), Pairs(transitions, expiry)
     role_bindings = RoleBindings(transitions, accounts, cloud)
-    creation = Creation(transitions, permission, accounts, role_bindings, orphans, backstop, cloud, ports.policy)
+    creation = Creation(transitions, permission, accounts, role_bindings, orphans, backstop, cloud, ports.policy, pairs)
     steps = Steps(
         transitions,
         Reminders(transitions, directory, candidates),
@@ -200,16 +201,16 @@ def compose(ports: Ports) -> Services:
         expiry,
         lifecycle,
         Probes(transitions, requests, ports.prober, ports.jitter),
+        pairs,
     )
     removal = Removal(transitions, directory, refusals)
-    delivery = Delivery(transitions, directory, expiry, lifecycle, creation, ports.notifier, refusals, removal)
+    delivery = Delivery(transitions, directory, expiry, lifecycle, creation, ports.notifier, refusals, removal, pairs)
 
     digests = Digests(directory, catalog, cloud, cache, requests, ports.keeps, recipients, clock)
     agenda, keeps, notifier = ports.agenda, ports.keeps, ports.notifier
-    sees, some = key_views.key_view, key_views.some
+    sees, some, maker = key_views.key_view, key_views.some, key_views.maker
     reviews = Reviews(transitions, directory, cloud, recipients, digests, agenda, keeps, cache, notifier, sees, some)
 
-    maker = key_views.maker
     leak_reports = LeakReports(transitions, directory, cloud, leaks, agenda, cache, maker)
     leak_notices = LeakNotices(
         directory, catalog, cloud, leaks, cache, agenda, recipients, candidates, notifier, maker, transitions, origin
@@ -222,6 +223,7 @@ def compose(ports: Ports) -> Services:
     )
 
     async def moved(request: Request) -> None:
+        await pairs.follow(request)
         await homes.changed(request)
         await reviews.moved(request)
         await leak_notices.moved(request)

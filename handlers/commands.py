@@ -71,7 +71,8 @@ async def _blocks(context: ListenerContext, asked: Opening, verb: str) -> list[B
             held_roles = await context.key_views.reader(asked.by, asked.team)
             return answers.whoami_blocks(held_roles, await context.catalogs.names())
         case _:
-            mine = [stored.value for stored in await context.requests.of_requester(asked.by, answers.LOOKED_AT)]
+            found = await context.requests.of_requester(asked.by, answers.LOOKED_AT)
+            mine = [stored.value for stored in found if stored.value.ask.beside is None]
             return answers.requests_blocks(mine, *await _waiting(context, asked), in_message=not asked.is_home)
 
 

@@ -116,7 +116,8 @@ async def _last_of(context: ListenerContext, asked: Opening, draft: Draft | None
     """The newest requests of who asked, where the form is to be filled in from these."""
     if draft is not None:
         return ()
-    return [each.value.ask for each in await context.soon(context.requests.of_requester(asked.by, LOOKED_AT), ())]
+    found = await context.soon(context.requests.of_requester(asked.by, LOOKED_AT), ())
+    return [each.value.ask for each in found if each.value.ask.beside is None]
 
 
 def _filled(draft: Draft | None, word: str, asks: Sequence[Ask], catalog: Catalog | None) -> Suggestion:

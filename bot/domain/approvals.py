@@ -67,6 +67,22 @@ class Terms:
             confirm=self.confirm or limits.confirm,
         )
 
+    def with_those_of(self, other: "Terms") -> "Terms":
+        """The terms of a request under two rules: where they differ the stricter ones, else the first rule's.
+
+        Everyone whom either rule names is told. The card goes to the channel of the first one.
+        """
+        named = dict.fromkeys(each for each in (*self.notify, *other.notify) if each not in NOBODY)
+        return replace(
+            self.within(other),
+            rule=self.rule if self.rule == other.rule else f"{self.rule} + {other.rule}",
+            pending=min(self.pending, other.pending),
+            claim=min(self.claim, other.claim),
+            notify=tuple(named) or self.notify,
+            mint="on_claim" if "on_claim" in {self.mint, other.mint} else self.mint,
+            ticket=self.ticket or other.ticket,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:

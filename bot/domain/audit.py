@@ -39,6 +39,7 @@ class Action(StrEnum):
 
     SUBMITTED = "request:submitted"
     REFUSED = "request:refused"
+    PAIRED = "request:paired"
     APPROVED = "request:approved"
     APPROVAL_REFUSED = "approval:refused"
     DENIED = "request:denied"

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
 from bot.domain.access import WantedBinding
-from bot.domain.keys import NewServiceAccount, Owner, Path, Person, Resource, ServiceAccount
+from bot.domain.keys import Cluster, NewServiceAccount, Owner, Path, Person, Resource, ServiceAccount
 from bot.domain.kinds import PLACED
-from bot.domain.requests import Request
+from bot.domain.requests import Ask, Request
 from bot.domain.roles import DOCUMENTED, GRANTERS, TABLES, Binding, Scope, Table, Whose
 
 _ELSEWHERE = "it's bound in another organization"
@@ -30,6 +30,25 @@ class Target:
     resource: Resource
     bindings: tuple[WantedBinding, ...] = ()
     """The role bindings that are created with it: authority over the key takes the right to grant each of them."""
+    also: Cluster | None = None
+    """The Schema Registry of a pair, whose key comes with it: authority takes authority over both keys."""
+
+    @classmethod
+    def of(cls, ask: Ask) -> "Target":
+        """What is asked for."""
+        return cls(ask.owner, ask.resource, ask.bindings, ask.also)
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """What its keys open, the first one first."""
+        return (self.resource, self.also) if self.also else (self.resource,)
+
+    @property
+    def parts(self) -> "tuple[Target, ...]":
+        """Each of its keys alone; of one key, itself."""
+        if self.also is None:
+            return (self,)
+        return replace(self, also=None), Target(self.owner, self.also)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +93,12 @@ def bases(held_roles: HeldRoles, target: Target) -> tuple[Binding, ...]:
     """The bindings that together give this person authority over the target: one, or none.
 
     A key of a new service account takes a role over the key and one that makes the account. Where no binding is both,
-    there are two: first the one over the key. There is none for who can't grant the role bindings that come with it.
+    there are two: first the one over the key. There is none for who can't grant the role bindings that come with it,
+    and of a pair for who has no authority over both keys: what gives it over the second one comes last.
     """
+    if target.also is not None:
+        each = [bases(held_roles, part) for part in target.parts]
+        return tuple(dict.fromkeys(binding for found in each for binding in found)) if all(each) else ()
     if beyond(held_roles, target.bindings) is not None:
         return ()
     covering = (binding for binding, counts, _ in _weigh(held_roles, target) if counts)
@@ -97,9 +120,9 @@ def beyond(held_roles: HeldRoles, bindings: Iterable[WantedBinding]) -> WantedBi
 
 def lacks_only_the_account(held_roles: HeldRoles, target: Target) -> bool:
     """Whether the person has a role over the key, but none that makes the new service account that it is for."""
-    return (
-        _is_new(target) and any(counts for _, counts, _ in _weigh(held_roles, target)) and not any(_makers(held_roles))
-    )
+    if not _is_new(target) or any(_makers(held_roles)):
+        return False
+    return all(any(counts for _, counts, _ in _weigh(held_roles, part)) for part in target.parts)
 
 
 def reaches(held_roles: HeldRoles, target: Target) -> bool:

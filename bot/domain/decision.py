@@ -19,6 +19,10 @@ from bot.domain.requests import Ask
 NO_LINE = "Only people listed under `people:` in the policy can approve, and you aren't listed."
 NAMED = 5
 """How many of someone's roles a refusal names."""
+NOT_IN_A_PAIR = (
+    "The policy has such keys created only when their secret is viewed, which works for one key at a time. "
+    "Request the two keys separately."
+)
 _NAMELESS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -74,7 +78,26 @@ def decide(
     A rule without approvals is for requesters with authority of their own, and for edits and deletes also for the
     key's owner. What it takes from everyone else, the rule says: approvals, or nothing helps. The same people delete a
     key that was reported as leaked without an approval under every rule that doesn't forbid it.
+
+    A pair of keys is decided by the rules of both: what either forbids is forbidden, the stricter terms hold, and who
+    approves covers both.
     """
+    terms = _ruled(policy, ask, requester, is_sketch=is_sketch)
+    if (other := ask.companion()) is not None and not isinstance(terms, Forbidden):
+        second = _ruled(policy, other, requester, is_sketch=is_sketch)
+        terms = second if isinstance(second, Forbidden) else terms.with_those_of(second)
+        if not isinstance(terms, Forbidden) and terms.mint == "on_claim":
+            terms = Forbidden(terms.rule, NOT_IN_A_PAIR)
+    if isinstance(terms, Forbidden):
+        return terms
+    terms = _held_to(shown, terms, ask)
+    if ask.leaked and ask.operation is Operation.DELETE and _is_manager(ask, requester):
+        return Allowed(replace(terms, approvals=0))
+    return _count(terms, ask, approvers)
+
+
+def _ruled(policy: Policy, ask: Ask, requester: HeldRoles, *, is_sketch: bool) -> Terms | Forbidden:
+    """The terms of the rule for one key, with as many approvals as it takes from this requester."""
     target = Target(ask.owner, ask.resource, ask.bindings)
     rule = policy.rule(ask.operation, target, requester)
     if rule is None:
@@ -82,23 +105,29 @@ def decide(
     reason = _never(rule, ask, requester) or _not_offered(policy, ask) or (None if is_sketch else _ticket(rule, ask))
     if reason is not None:
         return Forbidden(rule.name, reason)
-    terms = _held_to(shown, rule.terms(policy.table), ask)
-    is_manager = manages(requester, target) or (ask.operation in CHANGES and _owns(requester, ask))
-    if is_manager and ask.leaked and ask.operation is Operation.DELETE:
-        return Allowed(replace(terms, approvals=0))
+    terms, is_manager = rule.terms(policy.table), _is_manager(ask, requester)
     if rule.approvals >= 1 or is_manager:
-        return _count(terms, ask, approvers)
+        return terms
     if rule.otherwise is None:
         return Forbidden(rule.name, _no_authority(requester, target))
-    return _count(replace(terms, approvals=max(terms.approvals, rule.otherwise, 1)), ask, approvers)
+    return replace(terms, approvals=max(rule.otherwise, 1))
+
+
+def _is_manager(ask: Ask, requester: HeldRoles) -> bool:
+    """Whether the requester does this without the approvals that a rule takes from everyone else."""
+    target = Target(ask.owner, ask.resource, ask.bindings)
+    return manages(requester, target) or (ask.operation in CHANGES and _owns(requester, ask))
 
 
 def why_not_alone(policy: Policy, ask: Ask, requester: HeldRoles, verdict: Verdict) -> str | None:
     """Why this requester needs approvals where the rule asks none of people who manage the key; None elsewhere."""
-    target = Target(ask.owner, ask.resource)
-    rule = policy.rule(ask.operation, target, requester)
-    if rule is None or rule.approvals >= 1 or not isinstance(verdict, NeedsApproval):
+    if not isinstance(verdict, NeedsApproval):
         return None
+    parts = Target(ask.owner, ask.resource, also=ask.also).parts
+    rules = [policy.rule(ask.operation, part, requester) for part in parts]
+    if any(rule is None or rule.approvals >= 1 for rule in rules):
+        return None
+    target = next((part for part in parts if not manages(requester, part)), parts[0])
     why = "none of your roles covers it"
     if authority(requester, target) is not None and (wanted := beyond(requester, ask.bindings)) is not None:
         why = f"your roles don't let you grant {in_words(wanted)}"
@@ -116,12 +145,13 @@ def refusal(ask: Ask, approver: HeldRoles, names: Mapping[str, str] = _NAMELESS)
     """
     if approver.person.is_same_as(ask.requester):
         return "This is your own request, so someone else has to approve it."
-    target = Target(ask.owner, ask.resource)
+    target = Target(ask.owner, ask.resource, also=ask.also)
     if lacks_only_the_account(approver, target):
         takes = f"that needs {approver.table.account_makers()}, and you have {_held(approver, names)}"
         return f"Your Confluent roles cover this key, but don't let you create its service account ({takes})."
-    if authority(approver, target) is None:
-        return f"Your Confluent roles don't cover this key (you have {_held(approver, names)})."
+    if (lacking := next((each for each in target.parts if authority(approver, each) is None), None)) is not None:
+        which = "this key" if ask.also is None else f"the {lacking.resource.kind.row.label} key of this request"
+        return f"Your Confluent roles don't cover {which} (you have {_held(approver, names)})."
     if (wanted := beyond(approver, ask.bindings)) is not None:
         return f"Your Confluent roles don't let you grant {in_words(wanted)} (you have {_held(approver, names)})."
     return NO_LINE if _lacks_line(approver) else None

@@ -250,12 +250,16 @@ class Policy:
         return None
 
     def unread(self, operation: Operation, target: Target, requester: HeldRoles) -> str | None:
-        """A user group that has to be read to tell which rule decides about this; None when that is known."""
-        for rule in self.depending(operation, target):
+        """A user group that has to be read to tell which rules decide about this; None when that is known."""
+        found = (self._unread(operation, part, requester) for part in target.parts)
+        return next((group for group in found if group), None)
+
+    def _unread(self, operation: Operation, part: Target, requester: HeldRoles) -> str | None:
+        for rule in self.depending(operation, part):
             by = rule.match.by
-            if group := by.unread(requester, target):
+            if group := by.unread(requester, part):
                 return group
-            if not by or by.picks(requester, target):
+            if not by or by.picks(requester, part):
                 return None
         return None
 

@@ -19,7 +19,7 @@ checkers see the rest. A state's own fields take keywords only.
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -29,6 +29,7 @@ from bot.domain.catalog import Endpoints
 from bot.domain.conversation import Remark
 from bot.domain.keys import (
     ApiKey,
+    Cluster,
     Marker,
     NewServiceAccount,
     Operation,
@@ -76,6 +77,10 @@ class Ask:
     leaked: bool = False
     """Whether `key` was reported as leaked when this was asked: people who manage it delete it without an approval."""
     ticket: str = ""
+    also: Cluster | None = None
+    """The Schema Registry whose key comes with this one: a pair, in one request under one approval."""
+    beside: RequestId | None = None
+    """Of the second key of a pair, the request that was approved for both. It alone is asked, decided and shown."""
 
     @property
     def makes_key(self) -> bool:
@@ -93,6 +98,25 @@ class Ask:
             said["key"] = {"id": self.key.id, "name": self.key.name, "description": self.key.description}
         return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
+    def companion(self) -> "Ask | None":
+        """What the second key of a pair is made by, in a record of its own; None for a request for one key.
+
+        The access that was requested is granted with the first one.
+        """
+        if self.also is None:
+            return None
+        return replace(self, id=_companion_of(self.id), resource=self.also, also=None, bindings=(), beside=self.id)
+
+    @property
+    def accountable(self) -> RequestId:
+        """The request that creates and deletes the new service account: for both keys of a pair it is one."""
+        return self.beside or self.id
+
+    @property
+    def keys_marked(self) -> frozenset[RequestId]:
+        """The ids that the keys of this request carry in their markers."""
+        return frozenset({self.id, _companion_of(self.id)} if self.also else {self.id})
+
     def likeness(self) -> str:
         """The same for all that ask for the same account, scope, operation and key, whatever their texts."""
         owner = self.owner.name if isinstance(self.owner, NewServiceAccount) else self.owner.id
@@ -101,7 +125,11 @@ class Ask:
         return hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
 
 
-_LATER = {"key", "lifetime", "overlap", "bindings", "leaked", "ticket"}
+def _companion_of(request: RequestId) -> RequestId:
+    return RequestId(f"{request}-2")
+
+
+_LATER = {"key", "lifetime", "overlap", "bindings", "leaked", "ticket", "also", "beside"}
 _LATER_FIELDS = tuple(each for each in fields(Ask) if each.name in _LATER)
 
 
@@ -113,6 +141,15 @@ class ReplacedKey:
     deleted_at: datetime | None = None
     retry_at: datetime | None = None
     tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OtherKey:
+    """The second key of a pair, as its own record had it before both were shown."""
+
+    key: ApiKey
+    endpoints: Endpoints
+    probe: Probe = field(default=Probe())
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +172,7 @@ class Life:
     """When that was."""
     looked_at: datetime | None = None
     """When it was last looked whether the key is still there."""
+    other: OtherKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ def surfaces(request: states.Request) -> tuple[Surface, ...]:
     A record that an older version brought to rest must not get another one: it would be posted months later, when
     something touches the record. So what is new here depends on a field that such records lack.
     """
+    if request.ask.beside is not None:
+        return _beside(request)
     if not request.ask.makes_key and not request.terms.approvals:
         return _of_a_change(request)
     if isinstance(request, states.Denied | states.Expired | states.Failed | states.Done):
@@ -62,6 +64,11 @@ def surfaces(request: states.Request) -> tuple[Surface, ...]:
         said = (surface for each in request.said if each.text for surface in of_said(each))
         return (CARD, ASKED, *news, *copies, *said)
     return (CARD, ASKED)
+
+
+def _beside(request: states.Request) -> tuple[Surface, ...]:
+    """Of the second key of a pair: how its life goes on, once it was shown. All before that, the request tells."""
+    return _of_its_life(request) if isinstance(request, states.Living | states.Retired) else ()
 
 
 def _of_a_change(request: states.Request) -> tuple[Surface, ...]:

@@ -17,6 +17,17 @@ from bot.services.commands import Draft
 
 
 @dataclass(frozen=True, slots=True)
+class SecondKey:
+    """The second key of a pair, in the same message."""
+
+    key: ApiKey
+    secret: Secret
+    resource: Resource
+    endpoints: Endpoints
+    probe: Probe = field(default=Probe())
+
+
+@dataclass(frozen=True, slots=True)
 class Handover:
     """Everything the one message with the secret holds."""
 
@@ -30,6 +41,7 @@ class Handover:
     replace_until: datetime
     probe: Probe = field(default=Probe())
     """What is known of whether the key works, as it is shown."""
+    second: SecondKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

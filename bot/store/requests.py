@@ -292,7 +292,7 @@ class RedisRequests:
             floor_ms(ask.asked_at),
             MOST_OF_ONE,
             int(isinstance(change.after, Pending)),
-            int(isinstance(change.after, Open)),
+            int(_is_open(change.after)),
             ask.likeness(),
             change.room.most if change.room else 0,
             int(change.room.anyway) if change.room else 0,
@@ -421,7 +421,12 @@ def _after(was: int, change: Change) -> int:
 
 
 def _is_open_of(requester: SlackUserId, request: Request) -> bool:
-    return isinstance(request, Open) and request.ask.requester.slack == requester
+    return _is_open(request) and request.ask.requester.slack == requester
+
+
+def _is_open(request: Request) -> bool:
+    """Whether it takes room: a pair is one request, which was counted when it was sent."""
+    return isinstance(request, Open) and request.ask.beside is None
 
 
 def _outrun() -> Conflict:

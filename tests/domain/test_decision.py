@@ -6,9 +6,18 @@ from typing import Any
 
 import pytest
 
-from bot.domain.approvals import Approval
+from bot.domain.approvals import Approval, Ticket
 from bot.domain.authority import HeldRoles, Target, bases, weigh_all
-from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal, why_not_alone
+from bot.domain.decision import (
+    NOT_IN_A_PAIR,
+    Allowed,
+    Forbidden,
+    NeedsApproval,
+    Verdict,
+    decide,
+    refusal,
+    why_not_alone,
+)
 from bot.domain.keys import MyAccount, Operation, Owner, Person, Principal, Resource, SlackUserId
 from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Mint, Policy, Rule, without_a_file
@@ -549,3 +558,113 @@ def test_a_standing_in_an_organization_that_is_not_ours_is_none() -> None:
 
     assert elsewhere.organization != ORGANIZATION
     assert isinstance(decide(policy_of(a_rule(0, otherwise=None)), ask_for(), elsewhere), Forbidden)
+
+
+# --- a Kafka key with its Schema Registry's ---------------------------------------------------------------------------
+
+ON_CLUSTER, ON_REGISTRY = Match(kinds=frozenset({Kind.KAFKA})), Match(kinds=frozenset({Kind.SCHEMA_REGISTRY}))
+PAIR = an_ask(also=REGISTRY)
+
+
+def test_a_pair_is_decided_by_the_stricter_terms_of_both_rules() -> None:
+    ticket = Ticket("OPS-[0-9]+")
+    kafka = a_rule(1, ON_CLUSTER, name="kafka", lifetime=timedelta(days=90), notify=("S01",), claim=timedelta(hours=9))
+    registry = a_rule(
+        2,
+        ON_REGISTRY,
+        name="registry",
+        channel="C02",
+        lifetime=timedelta(days=30),
+        notify=("S02",),
+        pending=timedelta(hours=1),
+        ticket=ticket,
+        confirm="resource",
+        risk="high",
+    )
+
+    verdict = decide(policy_of(kafka, registry), PAIR, NOBODY)
+
+    assert isinstance(verdict, NeedsApproval)
+    assert verdict == NeedsApproval(
+        terms(
+            rule="kafka + registry",
+            approvals=2,
+            channel="C01",
+            pending=timedelta(hours=1),
+            claim=timedelta(hours=9),
+            remind=kafka.remind,
+            notify=("S01", "S02"),
+            lifetime=timedelta(days=30),
+            risk="high",
+            ticket=ticket,
+            confirm="resource",
+        ),
+        2,
+    )
+    again = decide(policy_of(kafka, registry), PAIR, NOBODY, (), verdict.terms)
+    assert again == verdict
+
+
+def test_a_pair_under_one_rule_has_its_terms() -> None:
+    rule = a_rule(1)
+
+    assert decide(policy_of(rule), PAIR, NOBODY) == NeedsApproval(rule.terms(DOCUMENTED), 1)
+
+
+@pytest.mark.parametrize("forbidding", [ON_CLUSTER, ON_REGISTRY])
+def test_a_rule_that_forbids_either_key_forbids_both(forbidding: Match) -> None:
+    rules = policy_of(a_rule(1, forbidding, name="no", forbid="Not here."), a_rule(1))
+
+    assert decide(rules, PAIR, NOBODY) == Forbidden("no", "Not here.")
+
+
+def test_a_ticket_that_either_rule_requires_is_required() -> None:
+    rules = policy_of(a_rule(1, ON_REGISTRY, ticket=Ticket(".+", required=True), fits=bool), a_rule(1))
+
+    assert isinstance(decide(rules, PAIR, NOBODY), Forbidden)
+    assert isinstance(decide(rules, replace(PAIR, ticket="OPS-1"), NOBODY), NeedsApproval)
+
+
+def test_keys_that_are_created_when_they_are_viewed_make_no_pair() -> None:
+    rules = policy_of(a_rule(1, ON_REGISTRY, name="late", mint="on_claim"), a_rule(1, name="usual"))
+
+    assert decide(rules, PAIR, NOBODY) == Forbidden("usual + late", NOT_IN_A_PAIR)
+
+
+@pytest.mark.parametrize("approvals", [0, 1])
+def test_who_manages_only_one_of_the_keys_needs_an_approval_for_both(approvals: int) -> None:
+    rules = policy_of(a_rule(approvals, ON_CLUSTER), a_rule(0))
+    requester = holding(DANA, ("CloudClusterAdmin", PLACES["cluster"]))
+    verdict = decide(rules, PAIR, requester)
+
+    assert missing(verdict) == 1
+    why = "People who manage this key need no approval. You do, because none of your roles covers it."
+    assert why_not_alone(rules, PAIR, requester, verdict) == (None if approvals else why)
+    assert isinstance(decide(policy_of(a_rule(0)), PAIR, holding(DANA, ENV_ADMIN)), Allowed)
+
+
+@pytest.mark.parametrize(
+    ("held", "which"),
+    [
+        (("CloudClusterAdmin", PLACES["cluster"]), "Schema Registry"),
+        (("ResourceKeyAdmin", PLACES["registry"]), "Kafka"),
+    ],
+)
+def test_who_covers_only_one_of_the_keys_can_t_approve_and_reads_which(held: tuple[str, str], which: str) -> None:
+    erin = holding(ERIN, held)
+
+    said = refusal(PAIR, erin)
+
+    assert said is not None
+    assert f"don't cover the {which} key of this request" in said
+    assert missing(decide(policy_of(a_rule(1)), PAIR, NOBODY, [(an_approval(ERIN, PAIR), erin)])) == 1
+
+
+def test_roles_that_cover_both_keys_may_be_two_and_a_new_account_takes_a_third() -> None:
+    two = (("CloudClusterAdmin", PLACES["cluster"]), ("ResourceKeyAdmin", PLACES["registry"]))
+    new = replace(PAIR, owner=NEW)
+
+    assert refusal(PAIR, holding(ERIN, *two)) is None
+    assert "don't let you create its service account" in (refusal(new, holding(ERIN, *two)) or "")
+    assert refusal(new, holding(ERIN, *two, ("AccountAdmin", crn()))) is None
+    assert [each.role for each in bases(holding(ERIN, *two), Target.of(PAIR))] == [role for role, _ in two]

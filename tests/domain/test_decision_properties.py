@@ -32,6 +32,7 @@ from tests.support.build import (
     ACCOUNT,
     CHANGING,
     CLOUD,
+    CLUSTER,
     DANA,
     DAY,
     DOCUMENTED,
@@ -48,6 +49,7 @@ from tests.support.build import (
     OTHER,
     OTTO,
     PLACES,
+    REGISTRY,
     RESOURCES,
     a_rule,
     an_approval,
@@ -151,6 +153,30 @@ def how_good(verdict: Verdict) -> int:
 
 def target(ask: Ask) -> Target:
     return Target(ask.owner, ask.resource)
+
+
+# --- two keys in one request -----------------------------------------------------------------------------------------
+
+
+@given(cases(), owners)
+def test_a_pair_is_decided_no_more_easily_than_either_of_its_keys(case: Case, owner: Owner) -> None:
+    policy, ask, requester, given_by = case
+    ask = replace(ask, operation=Operation.CREATE, owner=owner, resource=CLUSTER, also=REGISTRY)
+    alone = (replace(ask, also=None), replace(ask, resource=REGISTRY, also=None))
+
+    def by_the_same(of: Ask) -> list[tuple[Approval, HeldRoles]]:
+        return [(replace(each, digest=of.digest()), held_roles) for each, held_roles in given_by]
+
+    both = decide(policy, ask, requester, by_the_same(ask))
+    verdicts = [decide(policy, each, requester, by_the_same(each)) for each in alone]
+
+    assert how_good(both) <= min(map(how_good, verdicts))
+    if any(isinstance(each, Forbidden) for each in verdicts):
+        assert isinstance(both, Forbidden)
+    for _, held_roles in given_by:
+        if any(refusal(each, held_roles) for each in alone):
+            assert refusal(ask, held_roles)
+    event(type(both).__name__)
 
 
 # --- one decision at three times --------------------------------------------------------------------------------------

@@ -153,7 +153,8 @@ class World:
 
     def shown(self) -> list[KeyId]:
         """Ids of the keys whose secret reached Slack, each time that it did."""
-        return [handover.key.id for _, handover in self.slack.handed]
+        handed = [handover for _, handover in self.slack.handed]
+        return [key.id for each in handed for key in (each.key, *([each.second.key] if each.second else []))]
 
     async def pause(self) -> None:
         """What a process does not notice: time passes, and another process works."""

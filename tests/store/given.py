@@ -35,6 +35,7 @@ from bot.domain.requests import (
     Failed,
     Life,
     Offered,
+    OtherKey,
     Pending,
     Ready,
     ReplacedKey,
@@ -108,7 +109,8 @@ def states() -> dict[str, Request]:
         Done(about(Operation.DELETE), TERMS, grant, 1, at=NOW, note="It was gone already."),
     ]
     ended = Retired(*made, KEY, at=NOW, deleted_at=NOW, why="It was deleted.", by=BEN)
-    return {state.kind: state for state in every} | {"rotated": rotated(grant), "ended": ended}
+    more: dict[str, Request] = {"rotated": rotated(grant), "ended": ended, "pair": pair(), "beside": beside()}
+    return {state.kind: state for state in every} | more
 
 
 def about(operation: Operation) -> Ask:
@@ -123,6 +125,25 @@ def rotated(grant: Grant) -> Shown:
     endpoints = Endpoints("", "https://psrc-1.example", is_private=True, organization="o-1")
     life = Life(probe, NOW + 720 * HOUR, 1, ReplacedKey(NOW + HOUR, None, NOW, 2), endpoints, extended_by="R9")
     return Shown(asked, replace(TERMS, overlap=72 * HOUR), grant, 1, KEY, at=NOW, life=life)
+
+
+def pair() -> Ready:
+    """Both keys of a pair are ready: the record of the request."""
+    asked = replace(ask(), also=Cluster(Kind.SCHEMA_REGISTRY, "lsrc-1", "registry", "env-dev001", "Development"))
+    grant = Grant((Approval(BEN, "EnvironmentAdmin of env-dev001", NOW, asked.digest()),), NOW, NOW + 24 * HOUR)
+    endpoints = Endpoints("pkc-1.example:9092", "https://pkc-1.example:443")
+    second = replace(KEY, id=KeyId("SECOND0000000001"), resource="lsrc-1")
+    life = Life(other=OtherKey(second, Endpoints("", "https://psrc-1.example"), Probe("works", NOW)))
+    return Ready(asked, TERMS, grant, 1, KEY, endpoints=endpoints, claim_by=NOW + HOUR, life=life)
+
+
+def beside() -> Ready:
+    """The same, of the second key."""
+    first = pair()
+    second, key = first.ask.companion(), first.life.other
+    assert second
+    assert key
+    return Ready(second, TERMS, first.grant, 2, key.key, endpoints=key.endpoints, claim_by=NOW)
 
 
 def event(request: str | None = "R1", action: Action = Action.SUBMITTED) -> Event:

@@ -93,6 +93,8 @@ class FakeCloud:
     """An end that new keys tell, and that ends no key."""
     limits: Sequence[Quota] | Exception = ()
     """What the quota API tells, or how it fails."""
+    there: Sequence[Placed] = (build.CLUSTER,)
+    """The resources, all in one environment."""
 
     async def own_account(self) -> Principal:
         """Nobody else's."""
@@ -113,10 +115,10 @@ class FakeCloud:
         return [Environment("env-dev001", "dev")]
 
     async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
-        return [build.CLUSTER] if kind is build.CLUSTER.kind and build.CLUSTER.id not in self.unlisted else []
+        return [each for each in self.there if each.kind is kind and each.id not in self.unlisted]
 
     async def resource(self, kind: Kind, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
-        return (build.CLUSTER, build.ENDPOINTS) if id_ == build.CLUSTER.id else None
+        return next(((each, build.ENDPOINTS) for each in self.there if each.id == id_), None)
 
     async def regions(self) -> Sequence[Region]:
         return []

@@ -9,7 +9,8 @@ _EDIT = "key old_name new_name old_description new_description"
 _ASK = "operation requester principal owner kind resource name description reason digest rule policy"
 _BINDING = "principal role scope"
 FIELDS: Mapping[Action, str] = {
-    Action.SUBMITTED: f"{_ASK} missing (access) (environment) (key) (lifetime) (leaked) (ticket)",
+    Action.SUBMITTED: f"{_ASK} missing (access) (also) (environment) (key) (lifetime) (leaked) (ticket)",
+    Action.PAIRED: f"{_ASK.removesuffix(' policy')} missing approvals beside environment (lifetime) (ticket)",
     Action.REFUSED: "reason rule policy (count)",
     Action.APPROVED: "basis rule policy missing approvals",
     Action.APPROVAL_REFUSED: "tried (reason) rule policy (count)",
@@ -64,6 +65,7 @@ _MAY_BE_EMPTY = {"description", "reason", "reference", "old_description", "new_d
                  "approvals"}  # fmt: skip
 _BY_EITHER = {Action.DELETE_INTENDED, Action.DELETED, Action.RETIRED, Action.FOUND_GONE, Action.LEAK_REPORTED}
 _BY_LATCHKEY = {
+    Action.PAIRED,
     Action.TERMS_CHANGED,
     Action.EXPIRED,
     Action.FAILED,

@@ -101,7 +101,7 @@ class Ledger:
         action, actor, request = str(line["action"]), str(line["actor"]), str(line["request"])
         said = cast("Mapping[str, object]", line["details"] or {})
         details = {name: str(value) for name, value in said.items()}
-        if action == Action.SUBMITTED:
+        if action in {Action.SUBMITTED, Action.PAIRED}:
             self._submitted(request, at, details)
         elif asked := self._asked.get(request):
             self._go_on(asked, action, actor, at, details)
@@ -126,7 +126,10 @@ class Ledger:
         outcome = _after(details, rows.UNDECIDED)
         kept = {name: details[name] for name in _COLUMNS if name in details}
         key = None if details.get("operation") in _MAKES else details.get("key")
-        self._asked[request] = _Asked(moment(at), kept, outcome, details.get("rule", UNKNOWN), key=key)
+        asked = _Asked(moment(at), kept, outcome, details.get("rule", UNKNOWN), key=key)
+        if first := self._asked.get(details.get("beside", "")):  # the second key of a pair, under the same approvals
+            asked.at, asked.approvals = first.at, first.approvals
+        self._asked[request] = asked
 
     def _go_on(self, asked: _Asked, action: str, actor: str, at: datetime, details: Mapping[str, str]) -> None:
         if action == Action.ACCOUNT_CREATED:

@@ -164,7 +164,7 @@ class Homes:
             said = await self.cache.get(_answer(user), str)
         except Unavailable as error:
             return HomePage(notes=(error.tell,))
-        page = HomePage(requests=mine, said=said[0] if said else "")
+        page = HomePage(requests=[each for each in mine if each.ask.beside is None], said=said[0] if said else "")
         try:
             held_roles = await self.key_views.visitor(user)
         except Refused as error:
@@ -241,7 +241,7 @@ class Homes:
 
     async def _deciders(self, request: Request, recent: frozenset[SlackUserId]) -> frozenset[SlackUserId]:
         """The recent visitors who could decide about it; all of them, where that is not known of everyone."""
-        target = Target(request.ask.owner, request.ask.resource, request.ask.bindings)
+        target = Target.of(request.ask)
         try:
             async with asyncio.timeout(KNOWN_WITHIN):
                 able = await self.candidates.of(target, request.ask.requester)

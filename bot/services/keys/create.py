@@ -12,9 +12,10 @@ from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Un
 from bot.domain.keys import ApiKey, Marker, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
 from bot.domain.policy import Policy
 from bot.domain.readiness import begin
-from bot.domain.requests import Approved, Life, Offered, Ready, Request, Revealing, Shown, Working
+from bot.domain.requests import Approved, Life, Offered, OtherKey, Ready, Request, Revealing, Shown, Working
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Backstop, ExpirySupport, may_be_to_blame, met
+from bot.services.keys.pairs import Pairs, Wait
 from bot.services.keys.reconcile import Orphans, attempt_of
 from bot.services.keys.role_bindings import RoleBindings
 from bot.services.keys.service_accounts import Accounts, settlement
@@ -57,6 +58,7 @@ class Creation:
     backstop: Backstop
     cloud: Cloud
     policy: Callable[[], Policy]
+    pairs: Pairs
 
     async def make(self, stored: Stored[Request], approved: Approved) -> None:
         """Makes the key; where that waits for the requester's click, offers to make it."""
@@ -64,7 +66,15 @@ class Creation:
             await self.transitions.commit(stored, offered(approved, self.transitions.clock()))
             return
         try:
+            second = await self.pairs.second(approved) if approved.ask.also else None
+            if isinstance(second, Wait):
+                await self.transitions.commit(
+                    stored, replace(approved, not_before=second.until, trouble=second.trouble)
+                )
+                return
             approved, endpoints = await self.permitted(approved)
+        except Conflict:
+            raise
         except LatchkeyError as error:
             await self._stop(stored, approved, error)
             return
@@ -79,7 +89,7 @@ class Creation:
             await self.transitions.later(stored, approved, error)
             return
         if made:
-            await self._made(made, endpoints)
+            await self._made(made, endpoints, second)
 
     async def _stop(self, stored: Stored[Request], approved: Approved, error: LatchkeyError) -> None:
         """What follows when the key can't be created now, or can't be created: it waits, or ends."""
@@ -228,11 +238,16 @@ class Creation:
         )
         return written
 
-    async def _made(self, made: Made, endpoints: Endpoints) -> None:
-        """Record the key and seal its secret. If this cannot be written, the intent stays, and finds the key."""
+    async def _made(self, made: Made, endpoints: Endpoints, second: Ready | None) -> None:
+        """Record the key and seal its secret. If this cannot be written, the intent stays, and finds the key.
+
+        The `second` key of a pair is there already: both wait as long as that one does.
+        """
         now, state, key = self.transitions.clock(), made.working.value, made.key
-        claim_by = earliest(now + to_claim(state.ask, state.terms), key.expires_at) or now
-        life = Life(begin(state.ask.resource.kind, now))
+        until = second.claim_by if second else None
+        claim_by = earliest(now + to_claim(state.ask, state.terms), key.expires_at, until) or now
+        other = OtherKey(second.key, second.endpoints, second.life.probe) if second else None
+        life = Life(begin(state.ask.resource.kind, now), other=other)
         ready = state.then(
             Ready, key=key, endpoints=endpoints, claim_by=claim_by, life=life, remind_at=remind_at(now, claim_by)
         )
@@ -309,10 +324,14 @@ def _unchanged(owner: Owner) -> str:
 
 
 def _left(state: Approved | Offered | Working, changed: str) -> str:
-    """What a failure left at Confluent, where role bindings may be there already."""
+    """What a failure left at Confluent, where role bindings, or the second key of a pair, may be there already."""
+    if state.ask.also is not None:
+        other = state.ask.also.kind.row.label
+        changed = f"No {state.ask.resource.kind.row.label} key was created. If a {other} key was, Latchkey deletes it."
     if not any(each.state in {"intended", "given"} for each in state.grant.bindings):
         return changed
-    taken_back = "No key was created. Latchkey will remove the access that it granted"
+    nothing = changed if state.ask.also else "No key was created."
+    taken_back = f"{nothing} Latchkey will remove the access that it granted"
     is_new = isinstance(state.ask.owner, NewServiceAccount)
     return f"{taken_back}, and delete the new service account." if is_new else f"{taken_back}."
 

@@ -16,9 +16,10 @@ from bot.services.commands import Click, DropFormer, KeepFormer, RemoveAccess, R
 from bot.services.keys.create import ON_ITS_WAY, Creation
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.lifecycle import Lifecycle, former_of
+from bot.services.keys.pairs import Pairs
 from bot.services.keys.removal import Removal
 from bot.services.keys.service_accounts import settlement
-from bot.services.pages import Handover
+from bot.services.pages import Handover, SecondKey
 from bot.services.people.directory import Directory
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Stored
@@ -42,6 +43,7 @@ class Delivery:
     notifier: Notifier
     refusals: Refusals
     removal: Removal
+    pairs: Pairs
 
     async def show(self, deed: Show, click: Click) -> str | None:
         """Show the secret in answer to this click. Returns what to say instead, when there is nothing to show."""
@@ -134,6 +136,8 @@ class Delivery:
         """The request, if it is this person's, matched again at this moment. Raises `Refused` otherwise."""
         stored = await self.transitions.get(request)
         asker = stored.value.ask.requester
+        if stored.value.ask.beside is not None:  # what is shown of a pair, its request shows
+            raise Refused(f"{_OUTDATED} Nothing was changed.")
         try:
             _must_be(asker, await self.directory.identify(click.by, click.team))
         except Refused as error:
@@ -153,8 +157,10 @@ class Delivery:
         return await self.transitions.commit(stored, revealing, event, extra=With(take_secret=True, durable=True))
 
     async def _reveal(self, stored: Stored[Revealing], ready: Ready, secret: Secret | None, click: Click) -> None:
-        if secret is None:
-            await self.expiry.undeliver(stored, stored.value, "The stored secret couldn't be opened.")
+        second = await self._second(ready, click) if ready.ask.also else None
+        if secret is None or isinstance(second, str):
+            why = second if isinstance(second, str) else "The stored secret couldn't be opened."
+            await self.expiry.undeliver(stored, stored.value, why)
             return
         handover = Handover(
             ready.ask.id,
@@ -166,6 +172,7 @@ class Delivery:
             ready.endpoints,
             ready.grant.fresh_until,
             probe=ready.life.probe,
+            second=second,
         )
         try:
             await self.notifier.hand_over(click.reply, handover)
@@ -175,8 +182,23 @@ class Delivery:
         shown = stored.value.then(Shown, at=self.transitions.clock(), life=stored.value.life)
         event = self.transitions.event(Action.SHOWN, ready.ask.id, click.by, key=ready.key.id)
         extra = With(also=settlement(shown, shown.at))
+        if second and shown.life.other:
+            shown = replace(shown, life=replace(shown.life, other=replace(shown.life.other, probe=second.probe)))
         with suppress(Conflict):  # the requester was quicker with the next click, or the lease ended
             await self.transitions.commit(stored, replace(shown, life=_begun(shown)), event, extra=extra)
+
+    async def _second(self, ready: Ready, click: Click) -> SecondKey | str:
+        """The second key of a pair, which is claimed now; or why the two can't be shown."""
+        try:
+            claimed = await self.pairs.claim(ready, click.by)
+        except LatchkeyError:
+            return "Latchkey couldn't get the secret of the second key."
+        if claimed is None:
+            return "The second key was deleted in the meantime."
+        second, secret = claimed
+        if secret is None:
+            return "The stored secret of the second key couldn't be opened."
+        return SecondKey(second.key, secret, second.ask.resource, second.endpoints, second.life.probe)
 
 
 _OUTDATED = "This button is for an earlier key. Use the latest message."

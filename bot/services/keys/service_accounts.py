@@ -98,7 +98,7 @@ class Accounts:
         return next((each for each in found if _is_ours(each, request)), None)
 
     async def _make(self, owner: NewServiceAccount, working: states.Granted) -> Account:
-        marker, request = str(Marker(working.ask.id, 0)), working.ask.id
+        marker, request = str(Marker(working.ask.accountable, 0)), working.ask.id
         description = f"{owner.description[: MOST - len(marker) - 1]} {marker}".strip()
         await self.transitions.record(Action.ACCOUNT_INTENDED, request, name=owner.name, marker=marker)
         try:
@@ -113,7 +113,7 @@ class Accounts:
         return made
 
     async def _made(self, made: Account, working: states.Granted, **found: str) -> None:
-        about = {"account": str(made.id), "name": made.name, "marker": str(Marker(working.ask.id, 0))}
+        about = {"account": str(made.id), "name": made.name, "marker": str(Marker(working.ask.accountable, 0))}
         await self.transitions.record(Action.ACCOUNT_CREATED, working.ask.id, **about, **found)
 
     async def _describe(self, owner: NewServiceAccount, account: Account, request: RequestId) -> None:
@@ -128,19 +128,22 @@ class Accounts:
 
 
 def settlement(request: states.Request, at: datetime) -> Mapping[Item, datetime]:
-    """What settles the request's new account and role bindings, and when; nothing where it makes none."""
+    """What settles the request's new account and role bindings, and when; nothing where it makes none.
+
+    A pair has one account, which the request settles that was approved.
+    """
     kinds = [ItemKind.ACCOUNT] if isinstance(request.ask.owner, NewServiceAccount) else []
     kinds += [ItemKind.BINDINGS] if request.ask.bindings else []
-    return {Item(kind, request.ask.id): at for kind in kinds}
+    return {Item(kind, request.ask.accountable): at for kind in kinds}
 
 
 def _is_ours(account: Account, request: states.Request) -> bool:
-    return Marker.find(account.description) == Marker(request.ask.id, 0)
+    return Marker.find(account.description) == Marker(request.ask.accountable, 0)
 
 
 def _is_of(key: ApiKey, request: states.Request) -> bool:
     marker = Marker.find(key.description)
-    return marker is not None and marker.request == request.ask.id
+    return marker is not None and marker.request in request.ask.keys_marked
 
 
 def _last_look(request: states.Request, now: datetime) -> datetime | None:

@@ -12,6 +12,7 @@ from bot.services.keys.change import KeyChanges
 from bot.services.keys.create import NOTHING_CHANGED, Creation
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.lifecycle import Lifecycle
+from bot.services.keys.pairs import Pairs
 from bot.services.keys.probe import Probes
 from bot.services.keys.reconcile import Reconciliation
 from bot.services.ports.store import Stored
@@ -33,9 +34,12 @@ class Steps:
     expiry: Expiry
     lifecycle: Lifecycle
     probes: Probes
+    pairs: Pairs
 
     async def advance(self, stored: Stored[states.Request]) -> None:
         """Take the step that is due; at rest, do nothing."""
+        if await self.pairs.step(stored):
+            return
         now = self.transitions.clock()
         match stored.value:
             case states.Pending() as pending if now < pending.expires_at:
@@ -84,6 +88,7 @@ class Steps:
             case states.Retired() as retired:
                 await self.lifecycle.wind_up(stored, retired)
             case states.Undelivered() | states.Unclaimed() as withdrawn if withdrawn.deleted_at is None:
+                await self.pairs.follow(withdrawn)  # before another attempt can begin
                 await self.expiry.withdraw(stored, withdrawn)
             case _:
                 return

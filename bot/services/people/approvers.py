@@ -60,11 +60,13 @@ class Approver:
     """As `via`, for `account`."""
     distance: int = 0
     """How far what gives the authority is from the key: see `authority.distance`."""
+    more: tuple[Binding, ...] = ()
+    """What else it takes, for the second key of a pair."""
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
         """All that gives the authority: what `authority.bases` found."""
-        return (self.basis, self.account) if self.account else (self.basis,)
+        return (self.basis, *([self.account] if self.account else []), *self.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ class Approvers:
         for holder in filter(None, (_ANYBODY, target.owner.id)):
             binding = mapping.binding(holder, organization)
             held_roles = self._holding(holder, [binding], organization)
-            if bases(held_roles, target) or lacks_only_the_account(held_roles, target):
+            if any(bases(held_roles, part) or lacks_only_the_account(held_roles, part) for part in target.parts):
                 return True
         place = Scope.parse(mapping.binding(_ANYBODY, organization).crn).path
         return isinstance(target.owner, NewServiceAccount) and self.policy.table.makes_accounts(mapping.role, place)
@@ -260,7 +262,7 @@ class Approvers:
 def _approver(someone: Someone, roles: Sequence[Binding], via: Mapping[Binding, str], target: Target) -> Approver:
     basis, account = roles[0], roles[1] if len(roles) > 1 else None
     account_via, far = via.get(account, "") if account else "", _distance(roles, target)
-    return Approver(someone, basis, via.get(basis, ""), account, account_via, far)
+    return Approver(someone, basis, via.get(basis, ""), account, account_via, far, more=tuple(roles[2:]))
 
 
 def _distance(roles: Sequence[Binding], target: Target) -> int:
@@ -273,7 +275,7 @@ def _usable_first(approver: Approver) -> tuple[bool, bool, str]:
 
 def _places(target: Target) -> Sequence[Path]:
     """Every place that a binding may name to reach the target from above, the organization first."""
-    paths = [*target.resource.paths()]
+    paths = [path for each in target.resources for path in each.paths()]
     if isinstance(target.owner, ServiceAccount):
         paths.append((("service-account", target.owner.id),))
     return list(dict.fromkeys(path[:depth] for path in paths for depth in range(len(path) + 1)))
@@ -300,6 +302,6 @@ def in_short(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
 
 def names_of(target: Target) -> dict[str, str]:
     """Names, by id, of what the target's resource and owner are called."""
-    resource = target.resource
     owner: dict[str, str] = {target.owner.id: target.owner.name} if isinstance(target.owner, ServiceAccount) else {}
-    return {resource.id: resource.name, resource.environment: resource.environment_name} | owner
+    names = {each.id: each.name for each in target.resources}
+    return {**names, target.resource.environment: target.resource.environment_name} | owner

@@ -46,7 +46,8 @@ class Candidates:
 
         Unless `fresh`, as read within the last minute.
         """
-        place = f"{target.resource.kind}:{target.resource.environment}:{target.resource.id}"
+        ids = "+".join(each.id for each in target.resources)
+        place = f"{target.resource.kind}:{target.resource.environment}:{ids}"
         name = f"approvers:{place}:{target.owner.id}:{requester.principal}:{_version(self.policy())}"
         cached = None if fresh else await self.cache.get(name, tuple[Candidate, ...])
         return cached[0] if cached else await self._read(target, requester, name, fresh=fresh)

@@ -50,7 +50,7 @@ class Explanation:
     @property
     def target(self) -> Target:
         """The key."""
-        return Target(self.ask.owner, self.ask.resource, self.ask.bindings)
+        return Target.of(self.ask)
 
     @property
     def is_by_ownership(self) -> bool:

@@ -51,9 +51,7 @@ class Notices:
         """
         try:
             async with asyncio.timeout(SEARCHED_WITHIN):
-                return await self.candidates.of(
-                    Target(ask.owner, ask.resource, ask.bindings), ask.requester, fresh=fresh
-                )
+                return await self.candidates.of(Target.of(ask), ask.requester, fresh=fresh)
         except (Unavailable, TimeoutError) as error:
             log.warning(
                 "couldn't look up the approvers to notify",

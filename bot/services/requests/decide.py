@@ -94,7 +94,7 @@ class Decisions:
         ask, now, directory = pending.ask, self.transitions.clock(), self.directory
         # Nobody is counted twice, but some earlier approvals may no longer count.
         again = next((each.by for each in pending.approvals if each.by.principal == held_roles.person.principal), None)
-        target = Target(ask.owner, ask.resource, ask.bindings)
+        target = Target.of(ask)
         basis = right(bases(held_roles, target), names_of(target))
         told = "" if again else await self._told(pending, click)
         mine = [] if again else [(Approval(held_roles.person, basis, now, ask.digest(), told), held_roles)]
@@ -149,7 +149,7 @@ class Decisions:
         except Refused as error:
             await self.deciders.refuse(deed, pending, click, f"The requester couldn't be confirmed: {error.tell}")
         ask, held_roles = pending.ask, await self.directory.held_roles(person)
-        return await self.directory.asking(held_roles, ask.operation, Target(ask.owner, ask.resource))
+        return await self.directory.asking(held_roles, ask.operation, Target.of(ask))
 
 
 def _drawn_anew(pending: Pending) -> str:

@@ -97,7 +97,7 @@ class PolicyChanges:
             person = await self.directory.identify(ask.requester.slack, ask.requester.team)
         except Refused as error:
             return pending.terms, f"the requester couldn't be confirmed. {error.tell}"
-        target, held_roles = Target(ask.owner, ask.resource, ask.bindings), await self.directory.held_roles(person)
+        target, held_roles = Target.of(ask), await self.directory.held_roles(person)
         requester = await self.directory.asking(held_roles, ask.operation, target)
         verdict = decide(self.directory.policy(), ask, requester, (), pending.terms)
         if isinstance(verdict, Forbidden):

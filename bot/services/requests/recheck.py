@@ -9,12 +9,12 @@ from bot.domain.deadlines import has_expired
 from bot.domain.decision import Allowed, Forbidden, counting, decide
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Operation
-from bot.domain.requests import Approved, Working
+from bot.domain.requests import Approved, Ask, Working
 from bot.services.browse.key import present
 from bot.services.people.directory import Directory
 from bot.services.people.explain import OWN_ACCOUNT
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Clock
+from bot.services.ports.store import Clock, Requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Permission:
     directory: Directory
     cloud: Cloud
     clock: Clock
+    requests: Requests
 
     async def renew(self, granted: Approved | Working) -> Terms:
         """The terms on which it may be done now: those that were approved, or stricter ones.
@@ -32,7 +33,7 @@ class Permission:
 
         To a Latchkey that lost its rights everybody seems to have lost theirs: that is unknown, too.
         """
-        ask, directory = granted.ask, self.directory.for_one_decision()
+        ask, directory = await self._approved(granted.ask), self.directory.for_one_decision()
         if self.clock() >= granted.grant.fresh_until:
             raise Refused("The approval expired before Latchkey could carry it out.")
         try:
@@ -40,7 +41,7 @@ class Permission:
         except Refused as error:
             raise Refused(f"The requester couldn't be confirmed: {error.tell}") from error
         approvers = await directory.held_by_approvers(granted.grant.approvals)
-        target = Target(ask.owner, ask.resource)
+        target = Target.of(ask)
         requester = await directory.asking(await directory.held_roles(person), ask.operation, target)
         verdict = decide(directory.policy(), ask, requester, approvers, granted.terms)
         if not isinstance(verdict, Allowed):
@@ -53,6 +54,18 @@ class Permission:
             raise Refused(OWN_ACCOUNT)
         await self._still_replaces(granted)
         return granted.terms.within(verdict.terms)
+
+    async def _approved(self, ask: Ask) -> Ask:
+        """What people approved: for the second key of a pair the request for both, while that waits for it.
+
+        Raises `Refused` when it no longer does.
+        """
+        if ask.beside is None:
+            return ask
+        first = await self.requests.get(ask.beside)
+        if first is None or not isinstance(first.value, Approved | Working) or first.value.ask.companion() != ask:
+            raise Refused("The request that this key belongs to no longer waits for it.")
+        return first.value.ask
 
     async def _still_replaces(self, granted: Approved | Working) -> None:
         """Raises `Refused` for the rotation of a key that is gone: that would be a new key, which nobody approved."""

@@ -45,7 +45,7 @@ class Reminders:
     async def _closest(self, pending: Pending) -> Sequence[SlackUserId]:
         """The people closest to the key who could approve and have not; each reminder reaches as many more."""
         ask, decided = pending.ask, {approval.by.principal for approval in pending.approvals}
-        able = await self.candidates.of(Target(ask.owner, ask.resource, ask.bindings), ask.requester)
+        able = await self.candidates.of(Target.of(ask), ask.requester)
         open_to = [each for each in able if each.principal not in decided]
         people = closest(open_to, ask.id, MOST_TOLD * (pending.rounds + 1))
         return list(dict.fromkeys(each.slack for each in people if each.slack))

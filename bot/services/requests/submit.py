@@ -57,7 +57,7 @@ class Proposals:
         """
         policy = self.directory.policy()
         used = policy.digest
-        held_roles, target = await self.directory.held_roles(ask.requester), Target(ask.owner, ask.resource)
+        held_roles, target = await self.directory.held_roles(ask.requester), Target.of(ask)
         verdict = decide(policy, ask, await self.directory.asking(held_roles, ask.operation, target))
         if isinstance(verdict, Forbidden):
             await self.cloud.must_see_all()  # else roles may only not be shown to us
@@ -175,7 +175,7 @@ class Forms:
         What is opened until this one is sent, `propose` sees.
         """
         mine = await self.requests.of_requester(ask.requester.slack, MOST_READ)
-        open_ = [each.value for each in mine if isinstance(each.value, Open)]
+        open_ = [each.value for each in mine if isinstance(each.value, Open) and each.value.ask.beside is None]
         most = self.directory.policy().open_requests
         if len(open_) >= most:
             raise Refused(too_many(len(open_), most))
@@ -183,9 +183,10 @@ class Forms:
 
     async def _reaches(self, person: Person) -> bool:
         """Whether a message about the last request reached this person, so that one about the next one will."""
-        for last in await self.requests.of_requester(person.slack, 1):
-            posts = await self.posts.get(last.value.ask.id)
-            return any(post.surface == ASKED and not post.broken for post in posts)
+        for last in await self.requests.of_requester(person.slack, 2):
+            if last.value.ask.beside is None:
+                posts = await self.posts.get(last.value.ask.id)
+                return any(post.surface == ASKED and not post.broken for post in posts)
         return False
 
     async def back(self, deed: Back, click: Click) -> FormPage:
@@ -281,6 +282,8 @@ def summary(ask: Ask) -> dict[str, str]:
         said["lifetime"] = str(ask.lifetime)
     if ask.bindings:
         said["access"] = "; ".join(f"{each.role} {each.scope}" for each in ask.bindings)
+    if ask.also is not None:
+        said["also"] = ask.also.id
     if ask.leaked:
         said["leaked"] = "yes"
     return said

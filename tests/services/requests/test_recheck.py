@@ -22,7 +22,7 @@ async def world() -> AsyncIterator[World]:
 
 async def refusal(world: World, granted: Approved) -> str:
     """Why it may not be done now; "" when it may."""
-    permission = Permission(world.start().services.directory, world.cloud, world.clock)
+    permission = Permission(world.start().services.directory, world.cloud, world.clock, world.store.requests)
     try:
         await permission.renew(granted)
     except Refused as error:

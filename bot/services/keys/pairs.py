@@ -1,0 +1,204 @@
+"""The second key of a pair: created from a record of its own, beside the request that was approved for both.
+
+The request leads, and its record alone says what becomes of both keys. It creates its own key once the second one is
+ready; its secret is claimed first, and both leave in one message. That it was shown is one write of the request, and so
+is that it came to nothing: the second record follows. Once both were shown, each is a record like any other.
+
+A request begins anew only after its second key was given up: by then that record has moved on, so that who is late in
+following an outdated request has a `Conflict`, and ends no key that was created since.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from bot.domain import requests as states
+from bot.domain.approvals import Grant
+from bot.domain.audit import Action, Event
+from bot.domain.deadlines import shown_at
+from bot.domain.errors import Refused
+from bot.domain.keys import RequestId, Secret
+from bot.domain.requests import Approved, Ask, Confirmed, Failed, OtherKey, Ready, Request, Revealing, Shown, Working
+from bot.services.keys.expiry import Expiry
+from bot.services.ports.store import Stored
+from bot.services.requests.submit import summary
+from bot.services.requests.transitions import Transitions, With, persistently
+
+SOON = timedelta(seconds=1)
+"""Until the next look at the other record of a pair."""
+CLAIMED_FOR = timedelta(minutes=1)
+"""How long a claimed second key waits for the request to say what became of the message: longer than that takes."""
+_TOGETHER = "The request that it belongs to came to nothing."
+_LOST = "Latchkey stopped while it was showing the secret, so it can't tell whether you saw it."
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The second key isn't ready. `trouble` says what keeps it, where something does."""
+
+    until: datetime
+    trouble: str = ""
+
+
+Claimed: TypeAlias = tuple[Ready, Secret | None]
+"""The second key as it was when it was ready, and its secret; None where that doesn't open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """What the two records of a pair do for each other. All may raise `Unavailable`."""
+
+    transitions: Transitions
+    expiry: Expiry
+
+    async def second(self, approved: Approved) -> Ready | Wait:
+        """The second key of this request, once it is ready; begun where it isn't, and anew where it was given up.
+
+        Raises `Refused` when there will be none, `Conflict` when someone was first.
+        """
+        ask, now = _companion(approved.ask), self.transitions.clock()
+        stored = await self.transitions.find(ask.id)
+        if stored is None:
+            first = Approved(ask, approved.terms, _grant_of(approved), 1, not_before=now)
+            await self.transitions.commit(None, first, self._paired(first))
+            return Wait(now + SOON)
+        match stored.value:
+            case Ready() as ready:
+                return ready
+            case Approved() as waiting:
+                return Wait(max(waiting.not_before, now) + SOON, waiting.trouble)
+            case Working() as working:
+                return Wait(now + max(SOON, (now - working.sent_at) / 2), working.trouble)
+            case states.Undelivered() | states.Unclaimed() as gone if gone.deleted_at:
+                again = replace(gone.next_attempt(now), terms=approved.terms, grant=_grant_of(approved))
+                by = ask.requester.slack
+                event = self.transitions.event(Action.REPLACEMENT_ASKED, ask.id, by, key=gone.key.id)
+                await self.transitions.commit(stored, again, event)
+                return Wait(now + SOON)
+            case states.Undelivered() | states.Unclaimed() | Revealing():
+                return Wait(now + SOON)
+            case Failed() as failed:
+                raise Refused(f"{_called(ask)} couldn't be created. {failed.happened}")
+            case _:
+                raise Refused(f"{_called(ask)} was deleted or replaced in the meantime.")
+
+    def _paired(self, first: Approved) -> Event:
+        given = " ".join(each.by.slack for each in first.grant.approvals)
+        said = {**summary(first.ask), "rule": first.terms.rule, "missing": "0", "approvals": given}
+        return self.transitions.event(Action.PAIRED, first.ask.id, **said, beside=str(first.ask.beside))
+
+    async def claim(self, ready: Ready, actor: str) -> Claimed | None:
+        """Take the secret of the second key out of the store, once that of the request is; None where it isn't there.
+
+        A second key that is claimed and not shown is given up with the request.
+        """
+
+        async def step() -> Claimed | None:
+            stored = await self.transitions.find(_companion(ready.ask).id)
+            second = stored.value if stored else None
+            if stored is None or not isinstance(second, Ready):
+                return None
+            life = replace(second.life, probe=replace(second.life.probe, next_at=None), endpoints=second.endpoints)
+            revealing = second.then(Revealing, until=self.transitions.clock() + CLAIMED_FOR, life=life)
+            event = self.transitions.event(Action.SHOW_INTENDED, second.ask.id, actor, key=second.key.id)
+            _, secret = await self.transitions.commit(
+                stored, revealing, event, extra=With(take_secret=True, durable=True)
+            )
+            return second, secret
+
+        return await persistently(step)
+
+    async def follow(self, request: Request) -> None:
+        """Have the second key be what the request is: shown, saved, or given up. Either record of a pair will do."""
+        ask = request.ask
+        if ask.also is not None:
+            await persistently(lambda: self._follow(_companion(ask).id, ask.id))
+        elif (first := ask.beside) is not None:
+            await persistently(lambda: self._follow(ask.id, first))
+
+    async def _follow(self, second: RequestId, first: RequestId) -> None:
+        # In this order: had the request begun anew in between, the second record would have moved on before that.
+        stored, request = await self.transitions.find(second), await self.transitions.find(first)
+        if stored is not None:
+            await self._be_as(stored, request.value if request else None)
+        if stored is not None and request is not None:
+            await self._tell(stored.value, request)
+
+    async def _tell(self, second: Request, stored: Stored[Request]) -> None:
+        """Have the request say whether the second key works: its messages are about both."""
+        request = stored.value
+        if not isinstance(second, Ready) or not isinstance(request, Ready) or request.life.other is None:
+            return
+        known, probe = request.life.other, second.life.probe
+        if (known.key, known.probe.verdict) == (second.key, probe.verdict) and bool(known.probe.next_at) == bool(
+            probe.next_at
+        ):
+            return
+        life = replace(request.life, other=OtherKey(second.key, second.endpoints, probe))
+        await self.transitions.commit(stored, replace(request, life=life))
+
+    async def _be_as(self, stored: Stored[Request], request: Request | None) -> None:
+        match stored.value, request:
+            case Revealing() as second, (Shown() | Confirmed()) as living:
+                shown = second.then(Shown, at=shown_at(living), life=second.life)
+                shown_it = self._event(Action.SHOWN, second)
+                await self.transitions.commit(stored, shown, shown_it)
+            case Shown() as second, Confirmed() as living:
+                confirmed = second.then(Confirmed, shown_at=second.at, at=living.at, life=second.life)
+                await self.transitions.commit(stored, confirmed, self._event(Action.CONFIRMED, second))
+            case Ready() as second, states.Unclaimed():
+                await self.expiry.unclaimed(stored, second)
+            case (Ready() | Revealing()) as second, other if not isinstance(other, _GOING_ON):
+                await self.expiry.undeliver(stored, second, _TOGETHER)
+            case (Shown() | Confirmed()) as second, states.Undelivered():  # both are to be replaced
+                await self.expiry.undeliver(stored, second, _TOGETHER)
+            case _:
+                return
+
+    def _event(self, action: Action, second: Revealing | Shown) -> Event:
+        return self.transitions.event(action, second.ask.id, second.ask.requester.slack, key=second.key.id)
+
+    async def step(self, stored: Stored[Request]) -> bool:
+        """Take the step of a second key whose own deadline is over; returns False for that of any other record.
+
+        While the request shows both, it waits: what becomes of that is the request's to say.
+        """
+        second, now = stored.value, self.transitions.clock()
+        if second.ask.beside is None or not isinstance(second, Ready | Revealing):
+            return False
+        if isinstance(second, Ready) and now < second.claim_by:
+            return False
+        first = await self.transitions.find(second.ask.beside)
+        match second, first.value if first else None:
+            case Ready(), Revealing():
+                await self.transitions.commit(stored, replace(second, claim_by=now + CLAIMED_FOR))
+            case Revealing(), Revealing():
+                await self.transitions.commit(stored, replace(second, until=now + CLAIMED_FOR))
+            case Revealing(), (Shown() | Confirmed()) as living:
+                await self._be_as(stored, living)
+            case Ready(), _:
+                await self.expiry.unclaimed(stored, second)
+            case Revealing(), _:
+                await self.expiry.undeliver(stored, second, _LOST)
+        return True
+
+
+_GOING_ON = (Approved, Working, Ready, Revealing, Shown, Confirmed)
+"""The states of a request whose second key may still be shown."""
+
+
+def _companion(ask: Ask) -> Ask:
+    """What the second key of a pair is created by."""
+    companion = ask.companion()
+    if companion is None:
+        raise ValueError("this request is for one key")
+    return companion
+
+
+def _grant_of(approved: Approved) -> Grant:
+    """The same approvals, for the second key: what comes with the first one, and who is told, is the request's."""
+    return replace(approved.grant, replaced_at=None, told=None, bindings=())
+
+
+def _called(ask: Ask) -> str:
+    return f"The {ask.resource.kind.row.label} API key"
