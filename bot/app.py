@@ -70,7 +70,7 @@ async def run(
     async with connected(settings, clock, stop, metrics.Calls(registry)) as world, AsyncExitStack() as stack:
         if problem := installed.problem():
             log.warning(problem)
-        source = policy_source(settings)
+        source = policy_source(settings, world.clock)
         parts = assemble(settings, world, registry, source.current)
         worker = parts.services.worker
         await _must_have_all_keys(world.store)

@@ -35,6 +35,7 @@ from bot.store import Store
 from bot.store.connection import connect, following, is_of_cluster, must_take_writes, teams
 from bot.store.embedded import embedded
 from bot.store.keyspace import Keyspace
+from bot.store.moments import utc_now
 from bot.store.sealing import Sealer, parse_master_keys
 
 PATIENCE = timedelta(minutes=2)
@@ -226,10 +227,10 @@ async def socket_mode(settings: Settings, world: World, app: AsyncApp) -> AsyncG
         await sockets.close()
 
 
-def policy_source(settings: Settings) -> PolicySource:
+def policy_source(settings: Settings, clock: Clock = utc_now) -> PolicySource:
     """The policy that the settings name. Raises `StartupError`."""
     try:
-        return PolicySource.open(settings.latchkey_policy, settings.latchkey_channel)
+        return PolicySource.open(settings.latchkey_policy, settings.latchkey_channel, clock)
     except PolicyError as error:
         raise StartupError(f"The policy file isn't valid:\n{error}") from None
 

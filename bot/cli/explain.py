@@ -227,10 +227,13 @@ def explainer(cloud: "Inventory", people: "People", tenant: "Tenant", policy: "P
 
 
 def _policy(file: Path | None, channel: str) -> "Policy":
+    from datetime import UTC, datetime
+
     from bot.domain.policy import without_a_file
     from bot.policyfile import read
 
-    return without_a_file(channel) if file is None else read(file, default_channel=channel).policy
+    policy = without_a_file(channel) if file is None else read(file, default_channel=channel).policy
+    return policy.on(datetime.now(UTC).date())
 
 
 def finished(work: Callable[[], Awaitable[T]]) -> T:

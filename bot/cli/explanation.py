@@ -181,12 +181,17 @@ def _decision(explanation: Explanation) -> str:
     return in_short(explanation.verdict, len(explanation.able))
 
 
+def _whom(rule: Rule) -> str:
+    by = f", for requests by {rule.match.by.in_words}" if rule.match.by else ""
+    return f"{by}{f', until {rule.until} (UTC)' if rule.until else ''}"
+
+
 def _rule(explanation: Explanation) -> Iterator[str]:
     rule = explanation.rule
     if rule is None:
         yield "Rule:     none matches, so it's forbidden"
         return
-    yield f'Rule:     "{rule.name}"{f", for requests by {rule.match.by.in_words}" if rule.match.by else ""}'
+    yield f'Rule:     "{rule.name}"{_whom(rule)}'
     if isinstance(explanation.verdict, Forbidden):
         return
     if explanation.approvals:

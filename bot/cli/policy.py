@@ -44,6 +44,8 @@ def check(
 
     Exits with 0 if there are only warnings, with 1 if the file is wrong, and with 2 if it can't be checked.
     """
+    from datetime import UTC, datetime
+
     from bot.policyfile import PolicyError
     from bot.policyfile import check as examine
 
@@ -52,7 +54,7 @@ def check(
     except PolicyError as error:
         _say({"valid": False, "problems": list(error.problems)} if as_json else str(error))
         raise typer.Exit(1) from None
-    findings = examine(read)
+    findings = examine(read, datetime.now(UTC).date())
     if online:
         findings = sorted([*findings, *_online(read)], key=lambda each: each.line)
     lines = [each.written(read.name) for each in findings]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Literal, TypeAlias
 
 from bot.domain.access import OFFERS, Offer
@@ -142,6 +142,9 @@ class Rule:
     confirm: Literal["", "resource"] = ""
     """What approvers type before they approve."""
 
+    until: date | None = None
+    """The last whole day, in UTC, on which it holds; None is for ever."""
+
     @property
     def most_approvals(self) -> int:
         """The most approvals that a request under this rule can need."""
@@ -176,6 +179,8 @@ class RoleMapping:
     role: str
     scope: str = ""
     """A path below the organization as in a CRN, `environment=env-1/cloud-cluster=lkc-1`; "" is all of it."""
+    until: date | None = None
+    """The last whole day, in UTC, on which it holds; None is for ever."""
 
     @property
     def is_group(self) -> bool:
@@ -219,6 +224,19 @@ class Policy:
     """How long a key without a record, whose secret nobody has seen, is only reported; None is for ever."""
     offers: tuple[Offer, ...] = OFFERS
     """The access that can be asked for with a key; () is none."""
+
+    def on(self, day: date) -> "Policy":
+        """What holds on this day (UTC): the policy without rules and mappings that have ended.
+
+        Its digest says so, `0123abcd@2026-12-31` from 2027-01-01 on, because it is another policy to what waits.
+        """
+        ends = [*(rule.until for rule in self.rules), *(each.until for each in self.mappings)]
+        ended = [end for end in ends if end is not None and end < day]
+        if not ended:
+            return self
+        rules = tuple(rule for rule in self.rules if rule.until is None or rule.until >= day)
+        mappings = tuple(each for each in self.mappings if each.until is None or each.until >= day)
+        return replace(self, rules=rules, mappings=mappings, digest=f"{self.digest}@{max(ended)}")
 
     @property
     def channels(self) -> tuple[str, ...]:

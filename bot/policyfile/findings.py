@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from bot.domain.keys import Operation
 from bot.domain.kinds import PLACED, Kind
@@ -17,6 +17,10 @@ from bot.policyfile.words import shown
 
 MOST_OFTEN = timedelta(hours=1)
 """A review that comes more often is one that nobody reads."""
+
+
+SOON = timedelta(days=14)
+"""How long before its end a rule or a mapping is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,9 @@ class Finding:
         return f"{file}:{self.line}: {'warning: ' if self.is_warning else ''}{self.where}: {self.text}"
 
 
-def check(file: PolicyFile) -> list[Finding]:
-    """All findings, in the order of the file."""
-    found = [*_rules(file), *_mappings(file), *_people(file), *_review(file), *_grants(file)]
+def check(file: PolicyFile, today: date = date.min) -> list[Finding]:
+    """All findings, in the order of the file; on the first of all days, nothing has ended."""
+    found = [*_rules(file), *_ends(file, today), *_mappings(file), *_people(file), *_review(file), *_grants(file)]
     return sorted(found, key=lambda each: each.line)
 
 
@@ -91,6 +95,27 @@ def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator
 def _confirmed(file: PolicyFile, index: int, rule: Rule) -> Iterator[Finding]:
     if not rule.most_approvals and ("rules", index, "confirm") in file.tree.lines:
         yield of_rule(file, index, "its confirm has no effect: no one approves anything under it", ("confirm",))
+
+
+def _ends(file: PolicyFile, today: date) -> Iterator[Finding]:
+    """What has ended, or ends soon."""
+    if today == date.min:
+        return
+    for index, rule in enumerate(file.policy.rules[: file.rules]):
+        if said := _end(rule.until, today):
+            yield of_rule(file, index, said, ("until",), is_warning=True)
+    for index, mapping in enumerate(file.policy.mappings):
+        if said := _end(mapping.until, today):
+            line = file.tree.line(("roles", "mappings", index, "until"))
+            yield Finding(line, f"role mapping of {mapping.subject}", said, is_warning=True)
+
+
+def _end(until: date | None, today: date) -> str:
+    if until is None or until - today > SOON:
+        return ""
+    if until < today:
+        return f"it ended with {until} (UTC): remove it, or change `until`"
+    return f"it ends with {until} (UTC)"
 
 
 def _mappings(file: PolicyFile) -> Iterator[Finding]:
@@ -163,8 +188,11 @@ def _elsewhere(table: Table, mapping: RoleMapping) -> str:
 
 
 def _gives_all_of(wide: RoleMapping, narrow: RoleMapping) -> bool:
-    return (wide.subject, wide.role) == (narrow.subject, narrow.role) and (
-        wide.scope in {"", narrow.scope} or narrow.scope.startswith(f"{wide.scope}/")
+    outlasts = wide.until is None or (narrow.until is not None and wide.until >= narrow.until)
+    return (
+        outlasts
+        and (wide.subject, wide.role) == (narrow.subject, narrow.role)
+        and (wide.scope in {"", narrow.scope} or narrow.scope.startswith(f"{wide.scope}/"))
     )
 
 

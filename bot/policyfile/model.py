@@ -12,6 +12,7 @@ from bot.policyfile.words import (
     Channel,
     ClusterId,
     ConfluentUser,
+    Day,
     Duration,
     EnvironmentId,
     Lifetime,
@@ -171,6 +172,9 @@ class RulePart(Conditions):
         description="What the rule applies to: operation, kind, environment, cluster, owner and by.",
     )
     channel: Channel | None = Field(None, description=_CHANNEL)
+    until: Day | None = Field(
+        None, description="The last day on which it applies, in UTC, like 2026-12-31; no end if omitted."
+    )
     ticket: TicketPart | None = Field(
         None, description="A field for a ticket in the form: pattern, url and required. Approvers see the ticket."
     )
@@ -188,6 +192,10 @@ class MappingPart(Part):
     group: SlackGroup | None = Field(None, description="The ID of a Slack user group, S….")
     role: Role = Field(description="A role of the table, such as EnvironmentAdmin.")
     scope: ScopeText = Field("", description="Where: env-1, env-1/lkc-1, sa-1; the whole organization if omitted.")
+
+    until: Day | None = Field(
+        None, description="The last day on which it applies, in UTC, like 2026-12-31; no end if omitted."
+    )
 
     @model_validator(mode="after")
     def _one_subject(self) -> "MappingPart":

@@ -105,13 +105,18 @@ class Reach:
     def in_its_way(self, rule: int) -> list[int]:
         """The earlier rules that take something from this one; if one takes all of it, that one."""
         mine = self.possible(rule)
-        taking = [before for before in range(rule) if _both(mine, self._matches[before])]
+        above = [before for before in range(rule) if self._outlasts(before, rule)]
+        taking = [before for before in above if _both(mine, self._matches[before])]
         whole = [before for before in taking if _first_left(mine, self._matches[before]) is None]
         return whole[:1] or taking
 
     def _before(self, rule: int) -> list[Box]:
-        """All that the rules above this one speak of."""
-        return [box for boxes in self._matches[:rule] for box in boxes]
+        """All that the rules above this one speak of, as long as it holds itself."""
+        return [box for before in range(rule) if self._outlasts(before, rule) for box in self._matches[before]]
+
+    def _outlasts(self, earlier: int, rule: int) -> bool:
+        ends, end = self.policy.rules[earlier].until, self.policy.rules[rule].until
+        return ends is None or (end is not None and ends >= end)
 
 
 @dataclass(frozen=True, slots=True)

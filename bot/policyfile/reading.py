@@ -100,7 +100,8 @@ class _Build:
             rules=tuple(self._rule(base, part, index) for index, part in enumerate(self.file.rules)) + last,
             table=self._table(),
             mappings=tuple(
-                RoleMapping(part.user or part.group or "", part.role, part.scope) for part in self.file.roles.mappings
+                RoleMapping(part.user or part.group or "", part.role, part.scope, part.until)
+                for part in self.file.roles.mappings
             ),
             people=self._people(),
             review=self._review(),
@@ -121,7 +122,7 @@ class _Build:
     def _rule(self, base: Rule, part: RulePart, index: int) -> Rule:
         place: KeyPath = ("rules", index)
         if part.forbid is not None:
-            for name in sorted(part.model_fields_set - {"name", "match", "forbid"}):
+            for name in sorted(part.model_fields_set - {"name", "match", "forbid", "until"}):
                 self._wrong((*place, key_of(name)), "has no effect in a rule that forbids: leave it out")
         rule = replace(
             base,
@@ -129,6 +130,7 @@ class _Build:
             match=_match(part.match),
             channel=part.channel or base.channel,
             forbid=part.forbid or "",
+            until=part.until,
             **_terms(part),
             **_ticket(part.ticket),
         )

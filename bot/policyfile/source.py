@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.domain.policy import Policy, without_a_file
@@ -13,6 +15,10 @@ from bot.policyfile.reading import content, digest_of, parse, read
 log = logging.getLogger("latchkey")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(slots=True)
 class PolicySource:
     """Made by `open`. Without a path, the built-in policy holds for ever."""
@@ -20,6 +26,8 @@ class PolicySource:
     path: Path | None
     default_channel: str
     policy: Policy
+    """All that the file says, also what has ended."""
+    clock: Callable[[], datetime] = _now
     every: float = 5.0
     """Seconds between two looks at the file."""
     settle: float = 1.0
@@ -30,20 +38,22 @@ class PolicySource:
     """When the policy that holds was taken, in seconds since 1970."""
     taken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     """Set whenever another policy holds; who waits for it clears it."""
+    _applied: str = field(default="", init=False)
+    """The digest of what held when those who follow it were told last."""
     _refused: str | None = field(default=None, init=False)
     """What was refused last, so that the log says it once."""
     _rung: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     @classmethod
-    def open(cls, path: Path | None, default_channel: str) -> "PolicySource":
+    def open(cls, path: Path | None, default_channel: str, clock: Callable[[], datetime] = _now) -> "PolicySource":
         """Read the file for the first time. Raises `PolicyError`."""
         if path is None:
-            return cls(None, default_channel, without_a_file(default_channel))
-        return cls(path, default_channel, read(path, default_channel=default_channel).policy)
+            return cls(None, default_channel, without_a_file(default_channel), clock)
+        return cls(path, default_channel, read(path, default_channel=default_channel).policy, clock)
 
     def current(self) -> Policy:
-        """The policy that holds now. Ask again for every decision."""
-        return self.policy
+        """The policy that holds now, without what has ended. Ask again for every decision."""
+        return self.policy.on(self.clock().astimezone(UTC).date())
 
     def ring(self) -> None:
         """Have `run` read the file at once, and take it as it is: for a SIGHUP."""
@@ -52,8 +62,10 @@ class PolicySource:
     async def run(self, stop: asyncio.Event) -> None:
         """Look at the file now and then, until `stop`."""
         stopped = asyncio.create_task(stop.wait())
+        self._applied = self.current().digest
         try:
             while not stop.is_set():
+                self._end()
                 rang = await self._wait(stopped, self.every)
                 if rang or await self._has_settled(await self._look(), stopped):
                     await self.reload()
@@ -72,10 +84,18 @@ class PolicySource:
             return False
         if policy is not None:
             self.policy, self.loaded_at = policy, time.time()
+            self._applied = self.current().digest
             self.taken.set()
             log.info("policy reloaded", extra={"file": str(self.path), "digest": policy.digest})
         self.problem = self._refused = None
         return True
+
+    def _end(self) -> None:
+        """Tell those who follow the policy once rules or mappings have ended."""
+        if (digest := self.current().digest) != self._applied:
+            self._applied = digest
+            self.taken.set()
+            log.info("parts of the policy have ended", extra={"digest": digest})
 
     def _read(self, path: Path) -> Policy | None:
         """The policy in the file; None when it holds already."""

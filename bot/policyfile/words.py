@@ -1,7 +1,7 @@
 """What single values of a policy file look like: durations, ids, scopes, switches."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import (
@@ -30,6 +30,7 @@ MOST_OFFERS = 100
 """As many options as a menu of Slack's holds."""
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = r"^[0-9]{1,6}[mhdw]$"
+_DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 _SWITCHES = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
 """As YAML 1.1 has them; in quotes, and for an editor that reads YAML 1.2, they are text."""
 _ID = "[A-Za-z0-9-]+"
@@ -188,6 +189,15 @@ def _or_none(value: object, entries: ValidatorFunctionWrapHandler) -> object:
     return () if is_off else entries(value)
 
 
+def _day(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(_DAY, value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise ValueError(f"{shown(value)} isn't a day: write it like 2026-12-31")
+
+
 def _listed(value: object) -> object:
     return value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
 
@@ -280,6 +290,8 @@ KNOWN_ROLES = sorted({ACCOUNT_ADMIN}.union(*(table.roles for table in TABLES.val
 """Roles that people can hold, as far as Latchkey knows their names."""
 SomeoneWord: TypeAlias = Annotated[str, Field(pattern=f"^([SUW][A-Z0-9]+|{'|'.join(KNOWN_ROLES)})$")]
 """A Slack person, a Slack user group, or a role."""
+Day: TypeAlias = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "pattern": _DAY})]
+"""A day such as 2026-12-31."""
 ConfluentUser: TypeAlias = Annotated[str, Field(pattern=f"^u-{_ID}$")]
 EnvironmentId: TypeAlias = Annotated[str, Field(pattern=f"^env-{_ID}$")]
 _CLUSTER = f"({'|'.join(row.prefix.removesuffix('-') for row in _PLACED if row.prefix)})-{_ID}"

@@ -1,6 +1,7 @@
 """What `latchkey policy check` finds in a file that reads well."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -320,6 +321,32 @@ def test_a_rule_about_people_whom_earlier_rules_take_is_found() -> None:
         '5: rule "b": never decides: everything it matches is already matched by "a" above it',
         '8: rule "e": never decides: everything it matches is already matched by "d" above it',
     ]
+
+
+UNTIL = """roles:
+  mappings:
+  - {user: U1, role: KsqlAdmin, scope: env-1, until: 2026-11-30}
+  - {user: U1, role: KsqlAdmin, scope: env-1/lkc-1}
+  - {user: U2, role: KsqlAdmin, scope: env-1, until: 2026-12-09}
+  - {user: U2, role: KsqlAdmin, scope: env-1/lkc-1, until: 2026-12-08}
+rules:
+- {name: freeze, match: {operation: create}, forbid: Not this year., until: 2026-12-31}
+- {name: later, match: {operation: create}, approvals: 2}
+- {name: sooner, match: {operation: create}, until: 2026-12-14}
+"""
+
+
+def test_what_has_ended_or_ends_soon_is_found() -> None:
+    found = [each.written("p") for each in check(file(UNTIL), date(2026, 12, 1))]
+
+    assert found == [
+        "p:5: warning: role mapping of U1: it ended with 2026-11-30 (UTC): remove it, or change `until`",
+        "p:7: warning: role mapping of U2: it ends with 2026-12-09 (UTC)",
+        "p:8: warning: role mapping of U2: it ends with 2026-12-08 (UTC)",
+        "p:8: role mapping of U2: line 7 already gives KsqlAdmin there",
+        'p:12: rule "sooner": never decides: everything it matches is already matched by "freeze" above it',
+        'p:12: warning: rule "sooner": it ends with 2026-12-14 (UTC)',
+    ]  # of "later" nothing is said: it decides once the freeze is over
 
 
 def test_an_example_says_who_asks() -> None:

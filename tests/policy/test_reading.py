@@ -1,7 +1,7 @@
 """A policy file becomes what it says, or one line for each thing that is wrong with it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -39,7 +39,7 @@ def test_everything_that_a_file_can_say() -> None:
     assert (production.overlap, no_global.overlap) == (7 * DAY, 7 * DAY)
     assert policy.mappings == (
         RoleMapping("S01", "OrganizationAdmin", ""),
-        RoleMapping("U02", "CloudClusterAdmin", "environment=env-dev001/cloud-cluster=lkc-dev001"),
+        RoleMapping("U02", "CloudClusterAdmin", "environment=env-dev001/cloud-cluster=lkc-dev001", date(2030, 12, 31)),
     )
     assert policy.people == {"U07": "u-abc001"}
 
@@ -618,3 +618,9 @@ def test_a_rule_can_ask_for_no_name_where_the_defaults_do() -> None:
     rules = file("defaults: {confirm: resource}\nrules: [{name: a}, {name: b, confirm: none}]").policy.rules
 
     assert [rule.confirm for rule in rules[:3]] == ["resource", "", "resource"]
+
+
+def test_a_day_that_does_not_exist_is_no_end() -> None:
+    assert problems("rules: [{name: a, until: 2026-02-30}]") == [
+        '3: rules[0].until: "2026-02-30" isn\'t a day: write it like 2026-12-31'
+    ]

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,16 @@ def opened(path: Path, *, every: float = SOON, settle: float = SOON) -> PolicySo
     source = PolicySource.open(path, "")
     source.every, source.settle = every, settle
     return source
+
+
+class Today:
+    """A clock that stands, on a day that a test sets."""
+
+    def __init__(self, day: str) -> None:
+        self.day = day
+
+    def __call__(self) -> datetime:
+        return datetime.fromisoformat(f"{self.day}T23:59:59+00:00")
 
 
 def name(source: PolicySource) -> str:
@@ -201,3 +212,57 @@ async def test_all_problems_are_logged_and_the_first_is_told(path: Path, caplog:
 async def test_stopping_does_not_wait_for_the_next_look(path: Path) -> None:
     async with asyncio.timeout(20), following(opened(path, every=3600)):
         pass
+
+
+# --- what ends --------------------------------------------------------------------------------------------------------
+
+ENDING = f"""{HEAD}roles:
+  mappings:
+    - {{user: U1, role: EnvironmentAdmin, scope: env-1, until: 2026-12-30}}
+    - {{user: U2, role: EnvironmentAdmin, scope: env-1}}
+rules:
+- {{name: freeze, forbid: Not before the new year., until: 2026-12-31}}
+- {{name: usual}}
+"""
+
+
+def test_a_rule_and_a_mapping_hold_through_their_last_day(path: Path) -> None:
+    write(path, ENDING)
+    today = Today("2026-12-30")
+    source = PolicySource.open(path, "", today)
+    whole = source.current()
+    assert (name(source), len(whole.mappings), whole.digest) == ("freeze", 2, digest_of(path))
+
+    today.day = "2026-12-31"
+    assert (name(source), [each.subject for each in source.current().mappings]) == ("freeze", ["U2"])
+    assert source.current().digest == f"{digest_of(path)}@2026-12-30"
+
+    today.day = "2027-01-01"
+    assert name(source) == "usual"
+    assert source.current().digest == f"{digest_of(path)}@2026-12-31"
+
+
+def test_days_are_in_utc_wherever_the_clock_is(path: Path) -> None:
+    write(path, ENDING)
+    there = datetime(2027, 1, 1, 1, 0, tzinfo=timezone(timedelta(hours=2)))
+
+    assert name(PolicySource.open(path, "", lambda: there)) == "freeze"
+
+
+async def test_who_follows_the_policy_is_told_when_a_part_of_it_ended(path: Path) -> None:
+    write(path, ENDING)
+    today = Today("2026-12-30")
+    source = PolicySource.open(path, "", today)
+    source.every = SOON
+    async with following(source):
+        await asyncio.sleep(0)
+        assert not source.taken.is_set()
+        today.day = "2027-01-01"
+        async with asyncio.timeout(20):
+            await source.taken.wait()
+
+        source.taken.clear()
+        write(path, ENDING.replace("usual", "new"))
+        async with asyncio.timeout(20):
+            await source.taken.wait()
+        assert name(source) == "new"
