@@ -134,7 +134,7 @@ async def _mappings(organization: Snapshot, who: Approvers, tenant: Tenant, file
             continue
         has = "everyone in it already has" if mapping.is_group else f"{holders[0]} already has"
         text = f"{has} {mapping.role} there, by a role binding in Confluent Cloud"
-        line = file.tree.line(("roles", "mappings", index))
+        line = file.mapping_line(index)
         yield Finding(line, f"role mapping of {mapping.subject}", text, is_warning=True)
 
 

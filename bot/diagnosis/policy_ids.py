@@ -12,6 +12,7 @@ from bot.domain.keys import SlackUserId
 from bot.domain.kinds import PLACED, Kind
 from bot.policyfile import Finding, PolicyFile
 from bot.policyfile.findings import of_rule
+from bot.policyfile.teams import PREFIX
 from bot.policyfile.tree import KeyPath
 from bot.policyfile.words import shown
 from bot.services.people.directory import belongs
@@ -77,8 +78,11 @@ def _named(file: PolicyFile) -> Iterator[Named]:
     """Every id in the file that can be looked up."""
     yield from _in_rules(file)
     for index, mapping in enumerate(file.policy.mappings):
-        line, where = file.tree.line(("roles", "mappings", index)), f"role mapping of {mapping.subject}"
+        line, where = file.mapping_line(index), f"role mapping of {mapping.subject}"
         yield from (Named(id_, line, where) for id_ in (mapping.subject, *_ids(mapping.scope)))
+    for index, team in enumerate(file.teams):
+        ids = [*team.members, *(id_ for scope in team.scopes for id_ in _ids(scope))]
+        yield from (Named(id_, file.tree.line(("teams", index)), f"team {shown(team.name)}") for id_ in ids)
     for index, (user, principal) in enumerate(file.policy.people.items()):
         line = file.tree.line(("people", index))
         yield from (Named(id_, line, f"person {user}") for id_ in (str(user), str(principal)))
@@ -94,7 +98,8 @@ def _in_rules(file: PolicyFile) -> Iterator[Named]:
         places += [(("rules", index, *key), f"rule {shown(rule.name)}") for key in _KEYS]
     for place, where in places:
         if place in file.tree.lines:
-            yield from (Named(id_, file.tree.lines[place], where) for id_ in _texts(file, place))
+            found = (each for each in _texts(file, place) if not each.startswith(PREFIX))
+            yield from (Named(id_, file.tree.lines[place], where) for id_ in found)
     for index, rule in enumerate(file.policy.rules[: file.rules]):
         line, by = file.tree.line(("rules", index, "match", "by")), rule.match.by
         yield from (Named(id_, line, f"rule {shown(rule.name)}") for id_ in sorted(by.users | by.groups))
@@ -179,4 +184,4 @@ def _misplaced(file: PolicyFile, seen: Seen) -> Iterator[Finding]:
         for cluster in ids[1:]:
             if seen.clusters.get(cluster, ids[0]) != ids[0]:
                 text = f"{cluster} is in {seen.clusters[cluster]}, not in {ids[0]}, so the role applies nowhere"
-                yield Finding(file.tree.line(("roles", "mappings", index)), f"role mapping of {mapping.subject}", text)
+                yield Finding(file.mapping_line(index), f"role mapping of {mapping.subject}", text)

@@ -19,6 +19,7 @@ from bot.policyfile.model import (
     ReviewPart,
     RolesPart,
     RulePart,
+    TeamPart,
     TicketPart,
 )
 from bot.policyfile.tree import KeyPath, Problem, Tree, written
@@ -31,6 +32,7 @@ POLICY: Parts = {
     (): FilePart,
     ("roles",): RolesPart,
     ("roles", "mappings", ANY): MappingPart,
+    ("teams", ANY): TeamPart,
     ("people", ANY): PersonPart,
     ("defaults",): Conditions,
     ("rules", ANY): RulePart,

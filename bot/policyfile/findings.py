@@ -40,7 +40,15 @@ class Finding:
 
 def check(file: PolicyFile, today: date = date.min) -> list[Finding]:
     """All findings, in the order of the file; on the first of all days, nothing has ended."""
-    found = [*_rules(file), *_ends(file, today), *_mappings(file), *_people(file), *_review(file), *_grants(file)]
+    found = [
+        *_rules(file),
+        *_ends(file, today),
+        *_mappings(file),
+        *_people(file),
+        *_review(file),
+        *_grants(file),
+        *_teams(file),
+    ]
     return sorted(found, key=lambda each: each.line)
 
 
@@ -106,7 +114,7 @@ def _ends(file: PolicyFile, today: date) -> Iterator[Finding]:
             yield of_rule(file, index, said, ("until",), is_warning=True)
     for index, mapping in enumerate(file.policy.mappings):
         if said := _end(mapping.until, today):
-            line = file.tree.line(("roles", "mappings", index, "until"))
+            line = file.mapping_line(index, "until")
             yield Finding(line, f"role mapping of {mapping.subject}", said, is_warning=True)
 
 
@@ -121,7 +129,7 @@ def _end(until: date | None, today: date) -> str:
 def _mappings(file: PolicyFile) -> Iterator[Finding]:
     seen = dict[RoleMapping, int]()
     for index, mapping in enumerate(file.policy.mappings):
-        line = file.tree.line(("roles", "mappings", index))
+        line = file.mapping_line(index)
         where = f"role mapping of {mapping.subject}"
         wider = next((other for other in seen if _gives_all_of(other, mapping)), None)
         if wider is not None:
@@ -170,6 +178,12 @@ def _grants(file: PolicyFile) -> Iterator[Finding]:
                 text = f"offers the same as line {file.tree.line(('grants', before))}: {offer.role} on {offer.on}"
                 yield Finding(file.tree.line(("grants", index)), f"grant {shown(offer.name)}", text)
                 break
+
+
+def _teams(file: PolicyFile) -> Iterator[Finding]:
+    for index in file.unused:
+        line = file.tree.line(("teams", index))
+        yield Finding(line, "teams", "no rule uses this team, and it gives no role", is_warning=True)
 
 
 def _elsewhere(table: Table, mapping: RoleMapping) -> str:

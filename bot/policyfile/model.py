@@ -16,6 +16,7 @@ from bot.policyfile.words import (
     Duration,
     EnvironmentId,
     Lifetime,
+    Member,
     Name,
     Notify,
     OfferName,
@@ -31,6 +32,7 @@ from bot.policyfile.words import (
     SomeoneWord,
     Switch,
     TableName,
+    TeamName,
     TicketPattern,
     TicketUrl,
 )
@@ -68,18 +70,20 @@ class MatchPart(Part):
         None, description="One or more of create, edit, rotate, delete; create also covers extending."
     )
     kind: OneOrMany[Kind] | None = Field(None, description=f"The kind of key, one or more of {', '.join(Kind)}.")
-    environment: OneOrMany[EnvironmentId] | None = Field(None, description="Environment IDs, env-….")
+    environment: OneOrMany[EnvironmentId] | None = Field(
+        None, description="Environment IDs, env-…, or team:NAME for those of a team."
+    )
     cluster: OneOrMany[ClusterId] | None = Field(
         None,
-        description=f"IDs of clusters: {_PREFIXES}, or a Flink region such as aws.us-east-1.",
+        description=f"IDs of clusters: {_PREFIXES}, or a Flink region such as aws.us-east-1; or team:NAME.",
     )
     owner: OneOrMany[OwnerWord] | None = Field(
-        None, description="Whose key it is: me, service-account, new-service-account, or IDs sa-…."
+        None, description="Whose key it is: me, service-account, new-service-account, IDs sa-…, or team:NAME."
     )
     by: OneOrMany[SomeoneWord] | None = Field(
         None,
         description="Who requests it: Slack people (U…), user groups (S…), and roles such as EnvironmentAdmin that "
-        "the requester has there; one that fits is enough.",
+        "the requester has there, or team:NAME for its members; one that fits is enough.",
     )
 
 
@@ -173,7 +177,7 @@ class RulePart(Conditions):
     )
     channel: Channel | None = Field(None, description=_CHANNEL)
     until: Day | None = Field(
-        None, description="The last day on which it applies, in UTC, like 2026-12-31; no end if omitted."
+        None, description="The last day on which it applies, in UTC, like 2026-12-31; unlimited if omitted."
     )
     ticket: TicketPart | None = Field(
         None, description="A field for a ticket in the form: pattern, url and required. Approvers see the ticket."
@@ -194,7 +198,7 @@ class MappingPart(Part):
     scope: ScopeText = Field("", description="Where: env-1, env-1/lkc-1, sa-1; the whole organization if omitted.")
 
     until: Day | None = Field(
-        None, description="The last day on which it applies, in UTC, like 2026-12-31; no end if omitted."
+        None, description="The last day on which it applies, in UTC, like 2026-12-31; unlimited if omitted."
     )
 
     @model_validator(mode="after")
@@ -277,6 +281,24 @@ class ReviewPart(Part):
     )
 
 
+class TeamPart(Part):
+    """People and places under one name."""
+
+    name: TeamName = Field(description="A unique name, which rules use as team:NAME.")
+    members: Annotated[tuple[Member, ...], Field(max_length=20)] = Field(
+        (), description="A list of Slack people (U…) and user groups (S…)."
+    )
+    scopes: Annotated[tuple[ScopeText, ...], Field(max_length=100)] = Field(
+        (), description="A list of places: env-1, env-1/lkc-1, sa-1."
+    )
+    role: Role | None = Field(
+        None, description="A role that this file gives its members at its scopes, such as CloudClusterAdmin."
+    )
+    until: Day | None = Field(
+        None, description="The last day on which members have the role, in UTC, like 2026-12-31; unlimited if omitted."
+    )
+
+
 class FilePart(Part):
     """Latchkey's policy file."""
 
@@ -286,6 +308,9 @@ class FilePart(Part):
     )
     roles: RolesPart = Field(
         default_factory=lambda: RolesPart.model_validate({}), description="The role table, and roles given here."
+    )
+    teams: tuple[TeamPart, ...] = Field(
+        (), description="A list of people and places under one name: name, members, scopes, role and until."
     )
     people: tuple[PersonPart, ...] = Field(
         (), description="People whose email address doesn't match their Confluent user."

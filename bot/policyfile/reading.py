@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
@@ -16,7 +16,8 @@ from bot.domain.policy import REMIND, Match, Policy, Review, RoleMapping, Rule, 
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
 from bot.policyfile.complaints import POLICY
 from bot.policyfile.document import PolicyError, draft, raise_for
-from bot.policyfile.model import Conditions, FilePart, MatchPart, RulePart, TicketPart, key_of
+from bot.policyfile.model import Conditions, FilePart, MatchPart, RulePart, TeamPart, TicketPart, key_of
+from bot.policyfile.teams import Teams
 from bot.policyfile.tree import MOST_BYTES, KeyPath, Problem, Tree
 from bot.policyfile.words import shown, ticket_pattern
 
@@ -30,6 +31,15 @@ class PolicyFile:
     tree: Tree
     rules: int
     """How many rules the file has; those that follow in `policy` are built in."""
+    mapped: tuple[KeyPath, ...] = ()
+    """Where each mapping of `policy` stands."""
+    teams: tuple[TeamPart, ...] = ()
+    unused: tuple[int, ...] = ()
+    """The positions of teams that nothing uses."""
+
+    def mapping_line(self, index: int, key: str = "") -> int:
+        """The line of a mapping of `policy`, or of one of its keys."""
+        return self.tree.line((*self.mapped[index], *filter(None, [key])))
 
 
 def read(path: Path, *, default_channel: str) -> PolicyFile:
@@ -62,7 +72,10 @@ def parse(data: bytes, *, default_channel: str, name: str = "policy") -> PolicyF
     policy = build.policy()
     more = [each for each in build.problems if not any(_hides(wrong, each) for wrong in found.problems)]
     raise_for(name, [*found.problems, *more])
-    return PolicyFile(name, replace(policy, digest=digest_of(data)), found.tree, len(found.part.rules))
+    policy = replace(policy, digest=digest_of(data))
+    return PolicyFile(
+        name, policy, found.tree, len(found.part.rules), build.mapped, found.part.teams, build.unused_teams()
+    )
 
 
 def digest_of(data: bytes) -> str:
@@ -88,6 +101,8 @@ class _Build:
         self.tree = tree
         self.channel = file.channel or default_channel
         self.problems: list[Problem] = []
+        self.teams = Teams(file.teams)
+        self.mapped: tuple[KeyPath, ...] = ()
 
     def policy(self) -> Policy:
         """The whole policy; of use only when there are no problems."""
@@ -96,19 +111,31 @@ class _Build:
         base = self._defaults()
         last = built_in(base)
         self._names(last)
-        return Policy(
+        mappings = [*self._mappings(), *self.teams.mappings()]
+        self.mapped = tuple(place for _, place in mappings)
+        found = Policy(
             rules=tuple(self._rule(base, part, index) for index, part in enumerate(self.file.rules)) + last,
             table=self._table(),
-            mappings=tuple(
-                RoleMapping(part.user or part.group or "", part.role, part.scope, part.until)
-                for part in self.file.roles.mappings
-            ),
+            mappings=tuple(mapping for mapping, _ in mappings),
             people=self._people(),
             review=self._review(),
             open_requests=self.file.open_requests,
             delete_orphans_after=self._orphans(),
             offers=self._offers(),
         )
+        for place, text in self.teams.complaints:
+            self._wrong(place, text)
+        return found
+
+    def unused_teams(self) -> tuple[int, ...]:
+        """The positions of teams that no rule names, and that give no role."""
+        parts = enumerate(self.file.teams)
+        return tuple(index for index, part in parts if part.name not in self.teams.used and not part.role)
+
+    def _mappings(self) -> Iterator[tuple[RoleMapping, KeyPath]]:
+        for index, part in enumerate(self.file.roles.mappings):
+            found = RoleMapping(part.user or part.group or "", part.role, part.scope, part.until)
+            yield found, ("roles", "mappings", index)
 
     def _wrong(self, place: KeyPath, text: str) -> None:
         found = self.tree.problem(place, text)
@@ -127,7 +154,7 @@ class _Build:
         rule = replace(
             base,
             name=part.name,
-            match=_match(part.match),
+            match=self._match(part.match, (*place, "match")),
             channel=part.channel or base.channel,
             forbid=part.forbid or "",
             until=part.until,
@@ -168,6 +195,19 @@ class _Build:
             self._wrong((*place, "remind"), "the last reminder must come before `pending` ends")
         return part.remind
 
+    def _match(self, part: MatchPart, place: KeyPath) -> Match:
+        def ids(key: str) -> frozenset[str]:
+            return self.teams.spelled_out(getattr(part, key) or (), key, (*place, key))
+
+        return Match(
+            operations=frozenset(map(Operation, part.operation or ())),
+            kinds=frozenset(part.kind or ()),
+            environments=ids("environment"),
+            clusters=ids("cluster"),
+            owners=ids("owner"),
+            by=Selector.of(*ids("by")),
+        )
+
     def _names(self, last: tuple[Rule, ...]) -> None:
         known = {rule.name: "a built-in rule" for rule in last}
         for index, part in enumerate(self.file.rules):
@@ -186,9 +226,13 @@ class _Build:
                 self._wrong(("roles", "new_accounts", index), _unknown_role(role, table, known))
         if roles.new_accounts is not None:
             table = replace(table, creates_accounts=frozenset(roles.new_accounts))
-        for index, part in enumerate(roles.mappings):
-            if part.role not in table.roles:
-                self._wrong(("roles", "mappings", index, "role"), _unknown_role(part.role, table, table.roles))
+        given: list[tuple[KeyPath, str]] = [
+            (("roles", "mappings", index), each.role) for index, each in enumerate(roles.mappings)
+        ]
+        given += [(("teams", index), each.role) for index, each in enumerate(self.file.teams) if each.role]
+        for place, role in given:
+            if role not in table.roles:
+                self._wrong((*place, "role"), _unknown_role(role, table, table.roles))
         return replace(table, people_only=True) if roles.people_only else table
 
     def _review(self) -> Review | None:
@@ -258,17 +302,6 @@ def _ticket(part: TicketPart | None) -> dict[str, Any]:
         return {}
     ticket = Ticket(part.pattern, part.url or "", part.required)
     return {"ticket": ticket, "fits": ticket_pattern(part.pattern).isinstance_python}
-
-
-def _match(part: MatchPart) -> Match:
-    return Match(
-        operations=frozenset(map(Operation, part.operation or ())),
-        kinds=frozenset(part.kind or ()),
-        environments=frozenset(part.environment or ()),
-        clusters=frozenset(part.cluster or ()),
-        owners=frozenset(part.owner or ()),
-        by=Selector.of(*part.by or ()),
-    )
 
 
 def _one_of(words: Sequence[str]) -> str:

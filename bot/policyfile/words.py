@@ -286,15 +286,21 @@ _IN_URL = r"[^\s<>|\"{}\\^`]"
 TicketUrl: TypeAlias = Annotated[
     str, Field(max_length=300, pattern=rf"^https?://[^\s/<>|\"{{}}\\^`]+/{_IN_URL}*\{{ticket\}}{_IN_URL}*$")
 ]
+_TEAM_NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
+_TEAM = f"team:{_TEAM_NAME}"
+TeamName: TypeAlias = Annotated[str, Field(pattern=f"^{_TEAM_NAME}$")]
+Member: TypeAlias = Annotated[str, Field(pattern=r"^[SUW][A-Z0-9]+$")]
 KNOWN_ROLES = sorted({ACCOUNT_ADMIN}.union(*(table.roles for table in TABLES.values()), *ROLES_ON.values()))
 """Roles that people can hold, as far as Latchkey knows their names."""
-SomeoneWord: TypeAlias = Annotated[str, Field(pattern=f"^([SUW][A-Z0-9]+|{'|'.join(KNOWN_ROLES)})$")]
-"""A Slack person, a Slack user group, or a role."""
+SomeoneWord: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|[SUW][A-Z0-9]+|{'|'.join(KNOWN_ROLES)})$")]
+"""A Slack person, a Slack user group, a role, or a team of the file."""
 Day: TypeAlias = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "pattern": _DAY})]
 """A day such as 2026-12-31."""
 ConfluentUser: TypeAlias = Annotated[str, Field(pattern=f"^u-{_ID}$")]
-EnvironmentId: TypeAlias = Annotated[str, Field(pattern=f"^env-{_ID}$")]
+EnvironmentId: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|env-{_ID})$")]
 _CLUSTER = f"({'|'.join(row.prefix.removesuffix('-') for row in _PLACED if row.prefix)})-{_ID}"
-ClusterId: TypeAlias = Annotated[str, Field(pattern=f"^({_CLUSTER}|{_REGION})$", examples=["lkc-1", "aws.us-east-1"])]
-OwnerWord: TypeAlias = Annotated[str, Field(pattern=f"^(me|service-account|new-service-account|sa-{_ID})$")]
+ClusterId: TypeAlias = Annotated[
+    str, Field(pattern=f"^({_TEAM}|{_CLUSTER}|{_REGION})$", examples=["lkc-1", "aws.us-east-1"])
+]
+OwnerWord: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|me|service-account|new-service-account|sa-{_ID})$")]
 ScopeText: TypeAlias = Annotated[str, Field(max_length=300), AfterValidator(_scope)]

@@ -40,6 +40,8 @@ def test_everything_that_a_file_can_say() -> None:
     assert policy.mappings == (
         RoleMapping("S01", "OrganizationAdmin", ""),
         RoleMapping("U02", "CloudClusterAdmin", "environment=env-dev001/cloud-cluster=lkc-dev001", date(2030, 12, 31)),
+        RoleMapping("S03", "CloudClusterAdmin", "environment=env-dev001/cloud-cluster=lkc-dev001"),
+        RoleMapping("U04", "CloudClusterAdmin", "environment=env-dev001/cloud-cluster=lkc-dev001"),
     )
     assert policy.people == {"U07": "u-abc001"}
 

@@ -148,6 +148,14 @@ def odd_files() -> list[dict[str, Any]]:
     found += [{"rules": [{"name": "a", "until": each}]} for each in days]
     found += [{"rules": [{"name": "a", "forbid": "No.", "until": "2026-12-31"}]}]
     found += [{"roles": {"mappings": [{"user": "U1", "role": "Operator", "until": each}]}} for each in days]
+    teams = [
+        {"name": "a", "members": ["U1", "S1"], "scopes": ["env-1/lkc-1"], "role": "Operator", "until": "2026-12-31"},
+        {"name": "a"}, {"name": "a b"}, {"name": ""}, {"name": "a" * 41}, {}, {"name": "a", "members": ["C1"]},
+        {"name": "a", "members": "U1"}, {"name": "a", "group": "S1"}, {"name": "team:a"},
+    ]  # fmt: skip
+    found += [{"teams": [each]} for each in teams]
+    found += [{"teams": [{"name": "a", "members": ["U1"]}], "rules": [{"name": "a", "match": {"by": each}}]}
+              for each in ("team:a", "team:", "team: a", "a")]  # fmt: skip
     words = ["U1", "W1", "S07", "EnvironmentAdmin", "FlinkAdmin", "AccountAdmin", "C1", "u1", "S", "Owner", "", 7, True]
     people = [*words, *([each] for each in words), [], ["U1", "S07", "Operator"]]
     found += [{"rules": [{"name": "a", "match": {"by": each}}]} for each in people]

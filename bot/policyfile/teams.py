@@ -1,0 +1,90 @@
+"""The teams of a policy file: names for people and places, which rules use as `team:NAME`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bot.domain.kinds import PLACED, Kind
+from bot.domain.policy import RoleMapping
+from bot.policyfile.model import TeamPart
+from bot.policyfile.tree import KeyPath
+from bot.policyfile.words import shown
+
+PREFIX = "team:"
+_ELEMENTS = {kind.row.element: kind for kind in PLACED}
+
+
+@dataclass(slots=True)
+class Teams:
+    """What the file says of teams. `complaints` grow as words are looked up."""
+
+    parts: Sequence[TeamPart]
+    complaints: list[tuple[KeyPath, str]] = field(default_factory=list[tuple[KeyPath, str]])
+    used: set[str] = field(default_factory=set[str])
+
+    def __post_init__(self) -> None:
+        seen = set[str]()
+        for index, part in enumerate(self.parts):
+            if part.name in seen:
+                self._wrong(
+                    ("teams", index, "name"), f"{shown(part.name)} is also the name of another team: rename one"
+                )
+            seen.add(part.name)
+            if part.role and not (part.members and part.scopes):
+                missing = "members" if not part.members else "scopes"
+                self._wrong(("teams", index, "role"), f"has no effect without `{missing}`: add them, or leave it out")
+            if part.until and not part.role:
+                self._wrong(("teams", index, "until"), "has no effect without `role`: leave it out")
+
+    def spelled_out(self, words: Iterable[str], key: str, place: KeyPath) -> frozenset[str]:
+        """These words of a rule's key, with what each team stands for in its place."""
+        return frozenset(each for word in words for each in self._meant(word, key, place))
+
+    def _meant(self, word: str, key: str, place: KeyPath) -> Iterable[str]:
+        if not word.startswith(PREFIX):
+            return (word,)
+        name = word.removeprefix(PREFIX)
+        part = next((each for each in self.parts if each.name == name), None)
+        if part is None:
+            self._wrong(place, f"there is no team {shown(name)}: add it under `teams`, or use IDs")
+            return ()
+        self.used.add(name)
+        found = part.members if key == "by" else [*_named(part, key)]
+        if not found:
+            self._wrong(place, f"the team {shown(name)} has {_MISSING[key]}: add some, or use IDs")
+        elif key == "cluster" and any(_is_region(each) for each in found):
+            self._wrong(
+                place, f"the team {shown(name)} has Flink regions, which every environment has: use `environment`"
+            )
+        return found
+
+    def mappings(self) -> Iterator[tuple[RoleMapping, KeyPath]]:
+        """The roles that members are given, and where the file says so."""
+        for index, part in enumerate(self.parts):
+            for member in part.members if part.role else ():
+                for scope in part.scopes:
+                    yield RoleMapping(member, part.role or "", scope, part.until), ("teams", index)
+
+    def _wrong(self, place: KeyPath, text: str) -> None:
+        self.complaints.append((place, text))
+
+
+_MISSING = {
+    "by": "no members",
+    "environment": "no environments among its scopes",
+    "cluster": "no clusters among its scopes",
+    "owner": "no service accounts among its scopes",
+}
+
+
+def _named(part: TeamPart, key: str) -> Iterator[str]:
+    """The ids of the environments, clusters or service accounts that the scopes of a team are."""
+    for scope in part.scopes:
+        element, _, id_ = scope.split("/")[-1].partition("=")
+        if (key == "environment" and element == "environment") or (key == "owner" and element == "service-account"):
+            yield id_
+        if key == "cluster" and element in _ELEMENTS:
+            yield id_
+
+
+def _is_region(id_: str) -> bool:
+    return Kind.of_id(id_) is None

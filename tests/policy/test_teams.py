@@ -1,0 +1,97 @@
+"""Teams of a policy file: names for people and places, and what they stand for."""
+
+import pytest
+
+from bot.domain.policy import RoleMapping, Selector
+from tests.policy.written import ROOT, file, findings, problems
+
+TEAMS = """teams:
+- {name: prod, scopes: [env-1, env-2]}
+- {name: pay, members: [S1, U1], scopes: [env-1/lkc-1, env-3/lsrc-1, sa-1], role: CloudClusterAdmin, until: 2026-12-31}
+"""
+
+
+def test_a_name_stands_for_people_and_places() -> None:
+    match_ = "{by: [team:pay, U9], environment: [team:prod, env-9], cluster: team:pay, owner: [me, team:pay]}"
+    policy = file(f"{TEAMS}rules: [{{name: a, match: {match_}}}]").policy
+    match = policy.rules[0].match
+
+    assert match.by == Selector.of("S1", "U1", "U9")
+    assert match.environments == {"env-1", "env-2", "env-9"}
+    assert match.clusters == {"lkc-1", "lsrc-1"}
+    assert match.owners == {"me", "sa-1"}
+
+
+def test_members_have_the_role_at_each_scope() -> None:
+    policy = file(TEAMS).policy
+
+    assert {(each.subject, each.scope) for each in policy.mappings} == {
+        (who, where)
+        for who in ("S1", "U1")
+        for where in (
+            "environment=env-1/cloud-cluster=lkc-1",
+            "environment=env-3/schema-registry=lsrc-1",
+            "service-account=sa-1",
+        )
+    }
+    assert {(each.role, str(each.until)) for each in policy.mappings} == {("CloudClusterAdmin", "2026-12-31")}
+    assert all(isinstance(each, RoleMapping) for each in policy.mappings)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("rules: [{name: a, match: {by: team:nope}}]", 'there is no team "nope": add it under `teams`, or use IDs'),
+        (
+            "teams: [{name: a, scopes: [env-1]}]\nrules: [{name: a, match: {by: team:a}}]",
+            'the team "a" has no members: add some, or use IDs',
+        ),
+        (
+            "teams: [{name: a, scopes: [env-1/lkc-1]}]\nrules: [{name: a, match: {environment: team:a}}]",
+            'the team "a" has no environments among its scopes: add some, or use IDs',
+        ),
+        (
+            "teams: [{name: a, scopes: [env-1/aws.us-east-1]}]\nrules: [{name: a, match: {cluster: team:a}}]",
+            'the team "a" has Flink regions, which every environment has: use `environment`',
+        ),
+        (
+            "teams: [{name: a, scopes: [env-1]}]\nrules: [{name: a, match: {owner: team:a}}]",
+            'the team "a" has no service accounts among its scopes: add some, or use IDs',
+        ),
+        ("teams: [{name: a}, {name: a}]", '"a" is also the name of another team: rename one'),
+        (
+            "teams: [{name: a, role: Operator, members: [U1]}]",
+            "has no effect without `scopes`: add them, or leave it out",
+        ),
+        ("teams: [{name: a, until: 2026-12-31}]", "has no effect without `role`: leave it out"),
+        (
+            "teams: [{name: a, members: [U1], scopes: [env-1], role: FlinkAdmin}]",
+            '"FlinkAdmin" is not in the role table "documented": only in "2026": set `table`, or use another role',
+        ),
+    ],
+)
+def test_a_slip_is_told(text: str, problem: str) -> None:
+    assert [each.partition(": ")[2].partition(": ")[2] for each in problems(text)] == [problem]
+
+
+def test_a_team_that_nothing_uses_is_found_and_its_roles_are_told_at_its_line() -> None:
+    text = """teams:
+- {name: a, members: [S1]}
+- {name: b, members: [S1], scopes: [env-1/lkc-1], role: KsqlAdmin}
+roles: {mappings: [{group: S1, role: KsqlAdmin, scope: env-1}]}
+"""
+    assert findings(text) == [
+        "4: warning: teams: no rule uses this team, and it gives no role",
+        "5: role mapping of S1: line 6 already gives KsqlAdmin there",
+    ]
+
+
+def test_thirty_teams_and_four_environments_fit_into_sixty_lines() -> None:
+    text = (ROOT / "tests" / "policy" / "cases" / "thirty-teams.policy.yml").read_text("utf-8")
+    found = file(text, head="")
+
+    assert len(text.splitlines()) <= 60
+    assert findings(text.replace("version: 1\nchannel: C02\n", "")) == []
+    assert len({each.subject for each in found.policy.mappings}) == 30
+    environments = {each.scope.split("/")[0] for each in found.policy.mappings}
+    assert len(environments) == 4
