@@ -14,10 +14,11 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from random import SystemRandom
 
+from bot.domain.audit import Action
 from chaos.invariants import End, Line
 from chaos.run import Run
 from chaos.stores import KINDS
@@ -70,7 +71,8 @@ def report(run: Run) -> None:
     _counted("People", run.done)
     _counted("Faults", run.faults)
     _counted("Requests at the end", Counter(each.kind for each in end.requests.values()))
-    _counted("Audit lines", Counter(str(line["action"]) for line in end.lines))
+    actions = Counter(str(line["action"]) for line in end.lines)
+    _counted("Audit lines", actions)
     _counted("Changes at Confluent", Counter(each.what for each in end.changes))
     shown = sum(line["action"] == "secret:shown" for line in end.lines)
     print(
@@ -78,6 +80,8 @@ def report(run: Run) -> None:
         end="",
     )
     print(f"the longest {run.longest:.2f} s; {sum(run.faults.values())} faults")
+    if missing := never(run.deeds, run.done, actions):
+        print(f"Never happened: {', '.join(missing)}.")
     if not run.broken:
         print(f"Every invariant holds (seed {run.seed}).")
         return
@@ -89,6 +93,12 @@ def report(run: Run) -> None:
         print(f"\n* {broken.invariant}: {broken.what}")
         for line in _about(end, broken.about)[-LINES:]:
             print(f"    {line['seq']:>5} {line['at'][:19]} {line['actor']:<10} {line['action']:<24} {line['details']}")
+
+
+def never(deeds: Collection[str], done: Counter[str], actions: Counter[str]) -> Sequence[str]:
+    """What nobody did, or only gave up, and which audit lines there are none of: a run without them shows nothing."""
+    went = {name for each in done for name, _, how in [each.partition(": ")] if how != "given up"}
+    return [*sorted(set(deeds) - went), *(each for each in Action if not actions[each])]
 
 
 def _about(end: End, about: str) -> list[Line]:

@@ -276,19 +276,21 @@ class Approver(Member):
         return {
             "approve": (12, lambda: self.press(APPROVALS_CHANNEL, "Approve")),
             "approve, double click": (1, lambda: self.press(APPROVALS_CHANNEL, "Approve", times=2)),
-            "delete a leaked key": (1, self._delete_leaked),
+            "delete a leaked key": (1, lambda: self._end_leaked("Delete now", {"word": "CONFIRM"})),
+            "rotate a leaked key": (1, lambda: self._end_leaked("Rotate now", {"Name of the new key": "after a leak"})),
             "deny": (1, lambda: self.below("Deny", APPROVALS_CHANNEL, "Not this week.")),
             "look": (1, self.home),
         }
 
-    async def _delete_leaked(self) -> str:
-        if not await self.press(APPROVALS_CHANNEL, "Delete now"):
+    async def _end_leaked(self, button: str, answers: Mapping[str, str]) -> str:
+        """Press a button under a message about a leaked key, and submit what it opens."""
+        if not await self.press(APPROVALS_CHANNEL, button):
             return ""
         await self.client.wait_for(lambda: self.client.modal and not is_loading(self.client.modal))
         if not (self.client.modal and self.client.modal.get("submit")):
             await self.client.close(everything=True)
             return "refused"
-        return await self.sent({"word": "CONFIRM"})
+        return await self.sent(answers)
 
 
 def _actions(message: Json, text: str) -> Iterator[Json]:

@@ -29,7 +29,7 @@ rules:
   - {{name: two in production, match: {{environment: env-prod01, operation: [create, rotate]}}, approvals: 2}}
   - {{name: on claim, match: {{kind: [schema-registry, tableflow], operation: [create, rotate]}}, mint: on_claim}}
   - {{name: own keys live for hours, match: {{owner: me, operation: [create, rotate]}}, lifetime: 8h}}
-  - {{name: nobody has to approve, match: {{owner: me, operation: [edit, delete]}}, approvals: 0}}
+  - {{name: nobody has to approve, match: {{owner: me, operation: [edit, delete]}}, approvals: 0, leaked: delete}}
   - {{name: the rest, match: {{operation: [create, rotate, edit, delete]}}}}
 """
 BOTS = 2
@@ -48,6 +48,8 @@ class Run:
     folder: Path
     store: str = "server"
     done: Counter[str] = field(default_factory=Counter[str])
+    deeds: set[str] = field(default_factory=set[str])
+    """All that people do, as `done` begins with them."""
     faults: Counter[str] = field(default_factory=Counter[str])
     acks: int = 0
     longest: float = 0
@@ -86,6 +88,7 @@ class Run:
             here.slack.workspace.channels[APPROVALS_CHANNEL].members.discard(user)
         people = [Requester(here, user, self._numbers(user), self.done) for user in REQUESTERS]
         deciders = [Approver(here, user, self._numbers(user), self.done) for user in APPROVERS]
+        self.deeds = {name for each in (*people, *deciders) for name in each.deeds()}
         async with asyncio.TaskGroup() as group:
             for each in (*people, *deciders):
                 group.create_task(each.live(stop))

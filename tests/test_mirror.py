@@ -13,6 +13,7 @@ WITHOUT_MIRROR = {"e2e", "sandbox", "support", "data"}
 TESTED = {"chaos": "chaos", "handlers": "handlers", "policy": "bot/policyfile", "runtime": "bot"}
 """Where the modules are that a folder tests, where that is not the folder of `bot` with the same name."""
 STORIES = {
+    "chaos/test_end_of_a_run.py": "what a run says at its end",
     "cli/test_report_machine.py": "reports of any moment of any story",
     "cli/test_explain_roles.py": "every role of the page, through the command",
     "confluent/test_accounts.py": "service accounts, from list to deletion",
