@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import distributions
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -12,24 +14,48 @@ from bot import installed
 from tests.test_architecture import ROOT
 
 
+def distribution(folder: Path, name: str, *files: str, declared: str = "") -> None:
+    """What an installer leaves in the folder."""
+    info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "RECORD").write_text("".join(f"{file},sha256=x,1\n" for file in (*files, f"{info.name}/METADATA")))
+    if declared:
+        (info / "top_level.txt").write_text(declared)
+
+
 @pytest.mark.parametrize(
     ("found", "others"),
     [
-        ({"bot": ["latchkey-confluent"], "handlers": ["latchkey-confluent"], "yaml": ["PyYAML"]}, []),
+        ({"latchkey-confluent": ["bot/app.py", "handlers/__init__.py"], "PyYAML": ["yaml/__init__.py"]}, []),
         ({}, []),
-        ({"bot": ["latchkey-confluent", "latchkey"], "handlers": ["some-handlers"]}, ["latchkey", "some-handlers"]),
-        ({"bot": ["bot", "bot"]}, ["bot"]),
+        (
+            {"latchkey": ["bot/__init__.py", "x.py"], "some-handlers": ["x.py", "handlers/a.py"]},
+            ["latchkey", "some-handlers"],
+        ),
+        ({"bot": ["bot.py"]}, ["bot"]),
+        ({"botany": ["botany/bot.py", "robot/__init__.py", "bots/bot/a.py", "lib/bot/a.py"]}, []),
     ],
 )
 def test_another_distribution_with_packages_of_our_names_is_found(
-    monkeypatch: pytest.MonkeyPatch, found: Mapping[str, list[str]], others: list[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, found: Mapping[str, list[str]], others: list[str]
 ) -> None:
-    monkeypatch.setattr(installed, "packages_distributions", lambda: found)
+    for name, files in found.items():
+        distribution(tmp_path, name, *files)
+    monkeypatch.setattr(installed, "distributions", partial(distributions, path=[str(tmp_path)]))
 
     assert installed.strangers() == others
     said = installed.problem()
     assert (said is None) == (others == [])
     assert all(name in (said or "") for name in others)
+
+
+def test_what_a_distribution_declares_is_believed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    distribution(tmp_path, "one", declared="other\nbot\n")
+    distribution(tmp_path, "two", "bot/data.txt", declared="two\n")
+    monkeypatch.setattr(installed, "distributions", partial(distributions, path=[str(tmp_path)]))
+
+    assert installed.strangers() == ["one"]
 
 
 def test_the_wheel_carries_the_product_and_no_sandbox(tmp_path: Path) -> None:
