@@ -12,6 +12,7 @@ from hypothesis import settings
 from bot import trouble
 from bot.store import embedded
 from sandbox.slack.manners import new_seed
+from tests.support.tls import one_context_for_all
 
 CHROMIUMS = (
     "chromium",
@@ -35,6 +36,13 @@ def pytest_configure() -> None:
         if name.startswith(PRODUCT_VARIABLES):
             del os.environ[name]
     os.environ.setdefault(SEED, str(new_seed()))
+    one_context_for_all()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first: a worker that takes one of them last would work alone at the end."""
+    items.sort(key=lambda item: {"e2e", "chaos"}.isdisjoint(item.path.parts))
 
 
 def pytest_collection_finish() -> None:

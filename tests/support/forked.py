@@ -20,7 +20,6 @@ from typing import NoReturn
 from sandbox.stage import Running, fresh
 
 _SERVER = get_context("forkserver") if sys.platform == "linux" else None  # macOS's own libraries do not
-_IMPORTED = ["bot.app", "bot.cli.main", "bot.diagnosis", "sandbox.clock", "tests.support.forked"]
 _HEEDED_AT_IMPORT = {"SSL_CERT_FILE", "SSL_CERT_DIR"}
 """What aiohttp makes its TLS context of, once."""
 
@@ -31,7 +30,7 @@ class Forked:
     def __init__(self, program: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> None:
         """Start it; blocks for as long as a fork takes, the first time for the imports."""
         assert _SERVER is not None
-        _SERVER.set_forkserver_preload(_IMPORTED)
+        _SERVER.set_forkserver_preload(["tests.support.preloaded"])
         self._process = _SERVER.Process(target=_become, args=(program, environment, Path.cwd(), out, err), daemon=True)
         self._process.start()
         self.pid: int = self._process.pid or 0
