@@ -222,6 +222,7 @@ def test_access_whose_answer_was_lost_is_found_again_and_taken_back(fault: Fault
         asyncio.run(played({("cloud.bind", nth): fault}, owner, claims=True, late=late))
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("owner", OWNERS, ids=lambda each: each.kind)
 @pytest.mark.parametrize("claims", [False, True])
 def test_a_kill_or_a_lost_answer_at_any_call_leaves_all_access_or_none(owner: Owner, *, claims: bool) -> None:
@@ -232,6 +233,7 @@ def test_a_kill_or_a_lost_answer_at_any_call_leaves_all_access_or_none(owner: Ow
             asyncio.run(played({call: fault}, owner, claims=claims))
 
 
+@pytest.mark.search
 @settings(max_examples=40)
 @given(FAULTS, st.sampled_from(OWNERS), st.booleans(), st.sampled_from(["on_approval", "on_claim"]),
        st.sampled_from([0, 4, 100]))  # fmt: skip
