@@ -23,7 +23,7 @@ from bot.domain.keys import (
     TeamId,
 )
 from bot.domain.kinds import Kind
-from bot.domain.policy import RULED, RoleMapping, Rule
+from bot.domain.policy import RULED, Policy, RoleMapping, Rule
 from bot.domain.roles import Scope
 from bot.policyfile import Finding, PolicyFile
 from bot.policyfile.findings import of_rule
@@ -45,7 +45,8 @@ async def check_people(
     """What is wrong. Raises `LatchkeyError` for no answer."""
     organization = await observe(cloud, now)
     asked_once = AskedOnce(people)
-    who = Approvers(SnapshotCloud(organization), asked_once, tenant, file.policy)
+    today = file.policy.on(now.date())
+    who = Approvers(SnapshotCloud(organization), asked_once, tenant, today)
     found = [each async for each in _rules(organization, who, tenant, file)]
     return found + [each async for each in _mappings(organization, who, tenant, file)]
 
@@ -55,7 +56,7 @@ async def _rules(organization: Snapshot, who: Approvers, tenant: Tenant, file: P
     for index, rule in enumerate(file.policy.rules):
         wanted = rule.most_approvals
         able = dict[Target, int]()
-        for target in _targets(organization, file, rule) if wanted else ():
+        for target in _targets(organization, who.policy, rule) if wanted else ():
             found = await who.of(target, requester, thorough=True, most=MOST_MET)
             able[target] = sum(not each.someone.refusal for each in found)
         short = [target for target, number in able.items() if number < wanted]
@@ -72,28 +73,31 @@ async def _rules(organization: Snapshot, who: Approvers, tenant: Tenant, file: P
             yield of_rule(file, index, text, is_warning=True)
 
 
-def _targets(organization: Snapshot, file: PolicyFile, rule: Rule) -> Sequence[Target]:
-    """Keys that the rule decides about: of each kind, in each environment, for an owner of each sort."""
+def _targets(organization: Snapshot, policy: Policy, rule: Rule) -> Sequence[Target]:
+    """Keys that the rule decides about: of each kind, in each environment, for an owner of each sort.
+
+    There are none once the rule has ended.
+    """
     owners: list[Owner] = [MyAccount(_NOBODY), NewServiceAccount("", "")]
     named = [each for each in organization.service_accounts if each.id in rule.match.owners]
     owners += named or organization.service_accounts[:1]
-    found, requesters = dict[Target, None](), tuple(_requesters(organization, file, rule))
+    found, requesters = dict[Target, None](), tuple(_requesters(organization, policy, rule))
     for resource, owner, operation in product(_resources(organization, rule), owners, RULED):
         target = Target(owner, resource)
         if isinstance(owner, NewServiceAccount) and operation is not Operation.CREATE:
             continue
-        if any(file.policy.rule(operation, target, each) is rule for each in requesters):
+        if any(policy.rule(operation, target, each) is rule for each in requesters):
             found.setdefault(target)
         if len(found) == MOST_TARGETS:
             break
     return tuple(found)
 
 
-def _requesters(organization: Snapshot, file: PolicyFile, rule: Rule) -> Iterator[HeldRoles]:
+def _requesters(organization: Snapshot, policy: Policy, rule: Rule) -> Iterator[HeldRoles]:
     """Someone of each sort that the rule is about; for a rule about everyone, someone whom no other rule names."""
-    groups = frozenset[str]().union(*(each.groups for each in file.policy.selectors))
+    groups = frozenset[str]().union(*(each.groups for each in policy.selectors))
     anyone = Person(SlackUserId(_NOBODY), TeamId(""), "", "", _NOBODY)
-    nobody = HeldRoles(anyone, (), organization.organization, file.policy.table, looked_up=groups)
+    nobody = HeldRoles(anyone, (), organization.organization, policy.table, looked_up=groups)
     by = rule.match.by
     if not by:
         yield nobody

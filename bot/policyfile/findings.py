@@ -19,6 +19,8 @@ MOST_OFTEN = timedelta(hours=1)
 """A review that comes more often is one that nobody reads."""
 
 
+MOST_GROUPS = 10
+"""How many user groups can have roles before Slack's limit is felt: two decisions may fall into one minute."""
 SOON = timedelta(days=14)
 """How long before its end a rule or a mapping is named."""
 
@@ -48,6 +50,7 @@ def check(file: PolicyFile, today: date = date.min) -> list[Finding]:
         *_review(file),
         *_grants(file),
         *_teams(file),
+        *_groups(file),
     ]
     return sorted(found, key=lambda each: each.line)
 
@@ -184,6 +187,16 @@ def _teams(file: PolicyFile) -> Iterator[Finding]:
     for index in file.unused:
         line = file.tree.line(("teams", index))
         yield Finding(line, "teams", "no rule uses this team, and it gives no role", is_warning=True)
+
+
+def _groups(file: PolicyFile) -> Iterator[Finding]:
+    groups = {each.subject for each in file.policy.mappings if each.is_group}
+    if len(groups) > MOST_GROUPS:
+        text = (
+            f"{len(groups)} user groups have roles here. Each decision reads all of them, and Slack answers about 20 "
+            f"such questions a minute: name people, or at most {MOST_GROUPS} groups"
+        )
+        yield Finding(file.tree.line(("roles", "mappings")), "roles", text, is_warning=True)
 
 
 def _elsewhere(table: Table, mapping: RoleMapping) -> str:

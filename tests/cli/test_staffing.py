@@ -59,6 +59,15 @@ async def test_a_rule_about_certain_people_is_looked_at_as_one_of_them(org: Path
     assert [line for line in lines if '"a"' in line or '"b"' in line] == [f"3: {text}"]
 
 
+async def test_a_rule_that_has_ended_is_not_looked_at_and_takes_nothing_from_the_next(org: Path) -> None:
+    ended = "{name: a, match: {kind: cloud}, approvals: 5, until: 2020-12-31}"
+    lines = await found(org, f"rules: [{ended}, {{name: b, match: {{kind: cloud}}, approvals: 5}}]")
+
+    assert [line.split(",")[0] for line in lines if '"a"' in line or '"b"' in line] == [
+        '3: rule "b": needs 5 approvals'
+    ]
+
+
 async def test_built_in_rules_that_too_few_people_could_approve_are_a_warning(org: Path) -> None:
     lines = await found(org, "defaults: {approvals: 5}")
 

@@ -20,15 +20,18 @@ from bot.domain.keys import (
     Principal,
     Resource,
     ServiceAccount,
+    SlackUserId,
 )
 from bot.domain.kinds import CLOUDS, Shape
-from bot.domain.policy import CHANGES, ME, NEW_SERVICE_ACCOUNT, RULED, Match, Policy, Rule
+from bot.domain.policy import CHANGES, ME, NEW_SERVICE_ACCOUNT, RULED, Match, Policy, Rule, Selector
 from bot.policyfile.losses import NEVER, losses, needed
 from bot.policyfile.reach import Example, Reach
 from tests.policy.test_findings import EVERY_ASK, MATCHES
 from tests.policy.written import findings
 from tests.support.build import DANA, HERS, NEWEST, an_ask, crn, holding
 
+GROUPS = frozenset({"S1", "S2"})
+BY = st.sampled_from([(), (), ("S1",), ("S2",), ("U1",), ("U2", "S1")]).map(lambda words: Selector.of(*words))
 RULES = st.lists(
     st.builds(
         lambda match, approvals, otherwise, forbid, user_keys: Rule(
@@ -70,15 +73,20 @@ def owner_of(example: Example, *, manages: bool) -> Owner:
             return ServiceAccount(Principal(example.owner or "sa-unnamed"), "unnamed")
 
 
-def requester(*, manages: bool) -> HeldRoles:
-    return holding(DANA, *[("OrganizationAdmin", crn())] * manages, table=NEWEST)
+def requester(by: frozenset[str] = frozenset(), *, manages: bool) -> HeldRoles:
+    """Someone who is in these groups, and has this Slack id, where one is among them."""
+    held = holding(DANA, *[("OrganizationAdmin", crn())] * manages, table=NEWEST)
+    slack = next((SlackUserId(each) for each in by if each.startswith("U")), DANA.slack)
+    person = replace(DANA, slack=slack)
+    return replace(held, person=person, groups=by & GROUPS, looked_up=GROUPS)
 
 
 def asked_of(policy: Policy, example: Example, *, manages: bool) -> tuple[str, int]:
     """The rule that decides about such a request, and how many approvals it asks for."""
     owner, resource = owner_of(example, manages=manages), resource_of(example)
-    ask = an_ask(operation=example.operation, owner=owner, resource=resource)
-    match decide(policy, ask, requester(manages=manages)):
+    who = requester(example.by, manages=manages)
+    ask = an_ask(requester=who.person, operation=example.operation, owner=owner, resource=resource)
+    match decide(policy, ask, who):
         case Forbidden(rule):
             return rule, NEVER
         case NeedsApproval(terms, missing):
@@ -88,8 +96,12 @@ def asked_of(policy: Policy, example: Example, *, manages: bool) -> tuple[str, i
 
 
 @pytest.mark.search
-@given(RULES)
-def test_each_loss_is_shown_by_a_request_that_is_decided_as_it_says(rules: tuple[Rule, ...]) -> None:
+@given(RULES, st.lists(BY, min_size=5, max_size=5))
+def test_each_loss_is_shown_by_a_request_that_is_decided_as_it_says(
+    rules: tuple[Rule, ...], selectors: list[Selector]
+) -> None:
+    pairs = zip(rules, selectors, strict=False)
+    rules = tuple(replace(rule, match=replace(rule.match, by=by)) for rule, by in pairs)
     policy, found = Policy(rules, table=NEWEST), 0
     for index, rule in enumerate(rules):
         for loss in losses(Reach(policy), rules, index):

@@ -92,6 +92,15 @@ def test_thirty_teams_and_four_environments_fit_into_sixty_lines() -> None:
 
     assert len(text.splitlines()) <= 60
     assert findings(text.replace("version: 1\nchannel: C02\n", "")) == []
-    assert len({each.subject for each in found.policy.mappings}) == 30
+    assert len({each.subject for each in found.policy.mappings}) == 31  # one team has two
     environments = {each.scope.split("/")[0] for each in found.policy.mappings}
     assert len(environments) == 4
+
+
+def test_more_groups_with_roles_than_slack_answers_for_are_a_warning() -> None:
+    def text(number: int) -> str:
+        lines = "".join(f"    - {{group: S{n}, role: KsqlAdmin, scope: env-{n}}}\n" for n in range(number))
+        return f"roles:\n  mappings:\n{lines}"
+
+    assert findings(text(10)) == []
+    assert [each[:53] for each in findings(text(11))] == ["4: warning: roles: 11 user groups have roles here. Ea"]
