@@ -91,7 +91,9 @@ class Census:
         if request is not None:
             self._take_request(action, request, details.get("operation"))
         if isinstance(key := details.get("key"), str) and action in _KEY:
-            self._take_key(action, key)
+            # What ends a key that is gone says why; what ends it with its lifetime does not, and deletes it next.
+            is_gone = action == Action.RETIRED and "why" in details
+            self._take_key(DELETED if is_gone else _KEY[action], action, key)
 
     @property
     def seen(self) -> int:
@@ -140,10 +142,9 @@ class Census:
         self.requests[state] += 1
         self._states[request] = state
 
-    def _take_key(self, action: str, key: str) -> None:
+    def _take_key(self, state: str, action: str, key: str) -> None:
         if key not in self._key_states and action not in _FIRST:
             return
-        state = _KEY[action]
         self.keys[self._key_states.pop(key, "")] -= 1
         self.keys[state] += 1
         if state != DELETED:

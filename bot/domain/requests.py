@@ -118,10 +118,11 @@ class Ask:
         return frozenset({self.id, _companion_of(self.id)} if self.also else {self.id})
 
     def likeness(self) -> str:
-        """The same for all that ask for the same account, scope, operation and key, whatever their texts."""
+        """The same for all that ask for the same account, scope, operation, key and access, whatever their texts."""
         owner = self.owner.name if isinstance(self.owner, NewServiceAccount) else self.owner.id
         place = (self.resource.kind, self.resource.environment, self.resource.id)
-        same = (self.operation, self.owner.kind, owner, *place, self.key.id if self.key else "")
+        access = sorted((each.role, each.path) for each in self.bindings)
+        same = (self.operation, self.owner.kind, owner, *place, self.key.id if self.key else "", *access)
         return hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
 
 

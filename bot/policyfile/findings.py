@@ -71,7 +71,7 @@ def _rules(file: PolicyFile) -> Iterator[Finding]:
             yield of_rule(file, index, f"never decides: everything it matches is already matched by {names} above it")
         else:
             yield from _reached(file, reach, index, rule)
-            yield from _confirmed(file, index, rule)
+            yield from _idle(file, reach, index, rule)
             for loss in losses(reach, file.policy.rules, index):
                 yield of_rule(file, index, loss.in_words(file.policy.rules), is_warning=not loss.is_grave)
 
@@ -103,7 +103,10 @@ def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator
             yield of_rule(file, index, text)
 
 
-def _confirmed(file: PolicyFile, index: int, rule: Rule) -> Iterator[Finding]:
+def _idle(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator[Finding]:
+    """What the rule sets and nothing uses."""
+    if rule.leaked == "delete" and not reach.decides(index, Match(frozenset({Operation.DELETE}))):
+        yield of_rule(file, index, "its leaked has no effect: the rule doesn't match deletions", ("leaked",))
     if not rule.most_approvals and ("rules", index, "confirm") in file.tree.lines:
         yield of_rule(file, index, "its confirm has no effect: no one approves anything under it", ("confirm",))
 

@@ -52,6 +52,7 @@ def counts(found: Census) -> tuple[dict[str, int], dict[str, int]]:
         ([SENT, BEGUN, CREATED, SHOWING, of(Action.UNDELIVERED, K)], "undelivered", DELETING),
         ([SENT, BEGUN, CREATED, SHOWING, SHOWN, of(Action.RETIRED, K)], "retired", DELETING),
         ([SENT, BEGUN, CREATED, SHOWING, SHOWN, of(Action.FOUND_GONE, K)], "shown", DELETED),
+        ([SENT, BEGUN, CREATED, SHOWING, SHOWN, (Action.RETIRED, R, {"key": K, "why": "gone"})], "retired", DELETED),
     ],
 )
 def test_a_request_and_its_key_are_counted_in_the_state_that_the_log_leaves_them_in(

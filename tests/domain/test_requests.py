@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from bot.domain.access import WantedBinding
 from bot.domain.requests import (
     Approved,
     Confirmed,
@@ -81,3 +82,13 @@ def test_a_failure_without_a_reference_has_the_id_of_its_request() -> None:
 def test_each_state_is_in_the_unions_that_its_fields_say(state: Request) -> None:
     assert isinstance(state, Granted) == hasattr(state, "attempt")
     assert isinstance(state, InFlight) != hasattr(state, "at")
+
+
+def test_requests_that_differ_in_their_access_are_not_alike() -> None:
+    reads, writes = (
+        WantedBinding(role, "environment=env-1/topic=orders-*") for role in ("DeveloperRead", "DeveloperWrite")
+    )
+    alike = {build.an_ask(bindings=each).likeness() for each in ((), (reads,), (writes,), (reads, writes))}
+
+    assert len(alike) == 4
+    assert build.an_ask(bindings=(reads, writes)).likeness() == build.an_ask(bindings=(writes, reads)).likeness()

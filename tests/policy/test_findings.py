@@ -179,6 +179,15 @@ def test_an_overlap_where_nothing_is_rotated_is_found(match: str) -> None:
     assert findings("defaults: {overlap: 2d}\nrules:\n- {name: a, overlap: 1d, match: {operation: rotate}}\n") == []
 
 
+@pytest.mark.parametrize("match", ["{operation: [create, edit]}", "{owner: new-service-account}"])
+def test_a_rule_that_deletes_leaked_keys_and_matches_no_deletion_is_found(match: str) -> None:
+    rule = f"- name: a\n  match: {match}\n  leaked: delete\n"
+
+    assert findings(f"rules:\n{rule}") == ['6: rule "a": its leaked has no effect: the rule doesn\'t match deletions']
+    assert findings("rules:\n- {name: a, match: {operation: delete}, leaked: delete}\n") == []
+    assert findings("rules:\n- {name: a, match: {operation: create}, leaked: ask}\n") == []
+
+
 @pytest.mark.parametrize(("every", "is_found"), [("59m", True), ("1h", False), ("1d", False)])
 def test_a_review_that_nobody_could_keep_up_with_is_found(every: str, *, is_found: bool) -> None:
     found = findings(f"review:\n  older_than: 30d\n  every: {every}\n")

@@ -13,7 +13,7 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Rule
 from bot.domain.requests import Approved, Failed, Pending, Ready
 from bot.policyfile.words import ticket_pattern
-from bot.services.commands import Approve, Delete, Draft, Extend, ReplyTo, Send
+from bot.services.commands import Approve, Delete, Draft, Extend, ReplyTo, ReportLeak, Send
 from bot.services.form.validate import TICKET, ticket_problem
 from bot.services.pages import FormPage
 from tests.services.world import World, a_world
@@ -183,3 +183,21 @@ async def test_a_change_of_a_key_needs_the_ticket_of_its_own_rule(operation: Ope
         assert (await world.state(click)).ask.ticket == "OPS-7"
         submitted = [line for line in await world.audit() if line["action"] == Action.SUBMITTED]
         assert submitted[-1]["details"]["ticket"] == "OPS-7"
+
+
+async def test_a_leaked_key_waits_for_no_ticket() -> None:
+    async with a_world() as world:
+        world.policy = build.policy_of(a_rule(approvals=1))
+        shown = build.shown(key=build.a_key(kind=Kind.KAFKA))
+        await world.seed(shown)
+        world.cloud.add(shown.key)
+        await world.click(Delete(shown.key.id, "CONFIRM", "leaked"), ERIN)
+        await world.work_now()
+        assert "ticket" in world.slack.said[-1][1]
+        assert world.cloud.live() == [shown.key.id]
+
+        await world.click(ReportLeak((shown.key.id,)), DANA)
+        await world.work_now()
+        await world.click(Delete(shown.key.id, "CONFIRM", "leaked"), ERIN)
+        await world.settle(DAY)
+        assert world.cloud.live() == []

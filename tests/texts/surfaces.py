@@ -234,6 +234,7 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     yield "edit", page(pages.EditPage(view, terms))
     yield "delete", page(pages.DeletePage(view, terms))
     yield "delete, ticket", page(pages.DeletePage(view, build.terms(ticket=replace(TICKET, required=False))))
+    yield "delete, access", page(pages.DeletePage(replace(view, request=came_with, manages=True), terms))
     yield "delete, foreign", page(pages.DeletePage(foreign, terms))
     yield "rotate", page(pages.RotatePage(view, terms, (0, 1, 7)))
     yield "extend", page(pages.ExtendPage(view, terms, left=DAY))

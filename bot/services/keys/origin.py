@@ -104,11 +104,17 @@ class Origin:
     async def edited(self, key: ApiKey) -> None:
         """The key has another name or description; `key` is as Confluent reports it now."""
 
-        def renamed(state: Living) -> Living:
+        async def step() -> None:
+            stored = await self.maker(key)
+            state = stored.value if stored else None
+            if stored is None or not isinstance(state, Ready | Living):
+                return
             # Nothing else: what an answer leaves out, or has wrong, must not move the key's end.
-            return replace(state, key=replace(state.key, name=key.name, description=key.description))
+            renamed = replace(state, key=replace(state.key, name=key.name, description=key.description))
+            if renamed != state:
+                await self.transitions.commit(stored, renamed)
 
-        await self._change(key, renamed)
+        await persistently(step)
 
     async def expires(self, key: ApiKey) -> None:
         """Confluent shows this key, and when it ends it, of which its answer to the create may have said nothing.

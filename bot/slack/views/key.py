@@ -110,13 +110,21 @@ def delete(content: DeletePage) -> Block:
     view = content.view
     word = text_input(ids.FORM_TEXT, "", limit=LIMITS["name"], placeholder=CONFIRM)
     blocks = [
-        *_top(content, *about(view), *_needs(content)),
+        *_top(content, *about(view), *_needs(content), *_access_left(view)),
         alert("error", _LOST, on="modal"),
         field(f"Type {CONFIRM} to delete this API key", ids.WORD_BLOCK, word),
         _reason(_why(view), optional=not view.needs_reason),
         *ticket_field(content.terms.ticket),
     ]
     return _asking("Delete API key", blocks, ids.DELETE, view, submit="Delete API key")
+
+
+def _access_left(view: KeyView) -> Rows:
+    """What the key leaves behind: roles are the account's, which may have other keys."""
+    if not any(each.state == "given" for each in view.access):
+        return []
+    first = " If nothing else needs it, select Remove access on the key's page first." if view.can_remove_access else ""
+    return [[f"The account keeps the access that was granted with this key.{first}"]]
 
 
 def rotate(content: RotatePage) -> Block:

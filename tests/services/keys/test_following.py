@@ -9,6 +9,7 @@ from bot.domain.deadlines import CLOCKS_APART, end_of_life
 from bot.domain.errors import Refused
 from bot.domain.keys import ApiKey, RequestId
 from bot.domain.requests import Ready, Request, Retired, Shown
+from bot.services.commands import Show
 from bot.services.keys.origin import Origin
 from tests.services.world import World, a_world
 from tests.support import build
@@ -95,6 +96,22 @@ async def test_an_edit_changes_the_texts_and_nothing_else(world: World) -> None:
     await origin.edited(replace(edited, expires_at=NOW + HOUR, created_at=None))
 
     assert await world.state() == replace(SHOWN, key=edited)
+
+
+async def test_an_edit_before_the_secret_is_viewed_is_on_record_and_the_secret_still_waits(world: World) -> None:
+    await world.seed(build.approved())
+    await world.work_now()
+    state = await world.state()
+    assert isinstance(state, Ready)
+    origin = world.start().delivery.lifecycle.origin
+    edited = replace(state.key, name="orders v2")
+
+    await origin.edited(edited)
+
+    assert await world.state() == replace(state, key=edited)
+    await world.click(Show(state.ask.id, state.attempt))
+    await world.work_now()
+    assert world.shown() == [state.key.id]
 
 
 async def test_the_end_that_confluent_tells_is_learned_where_it_is_yet_to_come(world: World) -> None:

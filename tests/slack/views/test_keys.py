@@ -16,6 +16,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 import handlers
+from bot.domain.access import GivenBinding, State, WantedBinding
 from bot.domain.catalog import Endpoints, Environment
 from bot.domain.deadlines import lifetime
 from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, Operation, OrganizationScope
@@ -714,3 +715,14 @@ _RESOURCES = (
     OrganizationScope(Kind.TABLEFLOW),
     OrganizationScope(Kind.GLOBAL),
 )
+
+
+@pytest.mark.parametrize(("state", "says"), [("given", True), ("removed", False), ("existed", False)])
+def test_who_deletes_a_key_reads_that_its_account_keeps_the_access(state: State, *, says: bool) -> None:
+    wanted = WantedBinding("DeveloperWrite", "environment=env-dev001/topic=orders-*")
+    came_with = build.shown(grant=replace(build.a_grant(), bindings=(GivenBinding(wanted, state),)))
+    view = KeyView(came_with.key, build.ACCOUNT, "orders-service", build.CLUSTER, came_with)
+    pages = [str(key_pages.delete(DeletePage(each, build.terms()))) for each in (view, replace(view, manages=True))]
+
+    assert ["The account keeps the access that was granted with this key." in page for page in pages] == [says, says]
+    assert ["select Remove access on the key's page first" in page for page in pages] == [False, says]
