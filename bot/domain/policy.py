@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from itertools import takewhile
 from typing import Literal, TypeAlias
 
 from bot.domain.access import OFFERS, Offer
@@ -280,6 +281,15 @@ class Policy:
             if not by or by.picks(requester, part):
                 return None
         return None
+
+    def lacks_roles(self, operation: Operation, target: Target, requester: HeldRoles) -> bool:
+        """Whether a rule about people with certain roles is passed over, because this person has none of them."""
+
+        def passed(part: Target) -> Iterator[Rule]:
+            rules = self.depending(operation, part)
+            return takewhile(lambda rule: bool(rule.match.by) and not rule.match.by.picks(requester, part), rules)
+
+        return any(rule.match.by.roles for part in target.parts for rule in passed(part))
 
     def depending(self, operation: Operation, target: Target) -> Iterator[Rule]:
         """The rules that can decide about this, depending on who asks: the first, and those that follow it."""

@@ -1,24 +1,27 @@
 """Rules about certain people's requests: who is in a group is read when it is needed, and not knowing refuses."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
 
 from bot.domain.approvals import Terms, Ticket
-from bot.domain.errors import Refused, Unavailable
-from bot.domain.keys import KeyId, Operation, RequestId
+from bot.domain.authority import Target
+from bot.domain.errors import Refused, Throttled, Unavailable
+from bot.domain.keys import KeyId, Operation, Principal, RequestId
 from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Selector
 from bot.domain.requests import Approved, Failed, Pending, Ready
+from bot.domain.roles import Binding
 from bot.services.commands import Approve, Delete, Send
 from bot.services.form.fill import form
 from bot.services.pages import FormPage
 from tests.services.requests.test_submit import DRAFT, forms, is_stored, sent
 from tests.services.world import World, a_world
 from tests.support import build
-from tests.support.build import DANA, DAY, ERIN, FEMI, HOUR
+from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR
 from tests.support.composed import may_approve
+from tests.support.fakes import FakeCloud
 
 TEAM, CONTRACTORS = "S07", "S09"
 R1 = RequestId("R1")
@@ -130,6 +133,54 @@ async def test_what_was_allowed_waits_for_a_group_that_slack_does_not_tell(world
     world.slack.groups[CONTRACTORS] = [FEMI.slack]
     await world.settle(DAY / 12)
     assert isinstance(await world.state(), Ready)
+
+
+class Hiding(FakeCloud):
+    """A Confluent that shows a Latchkey with few rights all roles but Dana's."""
+
+    hides = True
+
+    async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
+        return () if self.hides and principal == DANA.principal else await super().role_bindings(principal)
+
+    async def must_see_all(self) -> None:
+        if self.hides:
+            raise Throttled("Only a part is shown.", wait=HOUR / 60)
+
+
+async def test_a_role_that_confluent_may_only_not_show_leads_to_no_other_rule() -> None:
+    async with a_world(cloud=Hiding) as world:
+        never = build.a_rule(1, Match(by=Selector.of("Operator")), name="operators", forbid="Not for operators.")
+        world.policy = build.policy_of(never, build.a_rule(1, name="anyone"))
+        world.cloud.bindings[DANA.principal] = [build.a_binding(DANA, "Operator")]
+        await world.seed(build.approved(terms=world.policy.rules[1].terms(world.policy.table)))
+        await world.settle(HOUR)
+        assert isinstance(await world.state(), Approved)
+        assert world.cloud.minted == {}
+
+        assert isinstance(world.cloud, Hiding)
+        world.cloud.hides = False
+        await world.settle(HOUR)
+        state = await world.state()
+        assert isinstance(state, Failed)
+        assert "Not for operators." in state.happened
+
+
+@pytest.mark.parametrize("roles", [("Operator",), ("EnvironmentAdmin",)])
+async def test_only_who_lacks_a_role_that_a_rule_names_has_all_roles_looked_for(
+    world: World, roles: tuple[str, ...]
+) -> None:
+    world.policy = build.policy_of(build.a_rule(2, Match(by=Selector.of("Operator")), name="operators"), ANYONE)
+    world.cloud.bindings[DANA.principal] = [build.a_binding(DANA, role) for role in roles]
+    requester = await world.start().services.directory.held_roles(DANA)
+    world.cloud.is_partial = True
+    asking = world.start().services.directory.asking(requester, Operation.CREATE, Target(ACCOUNT, CLUSTER))
+
+    if roles == ("Operator",):
+        assert (await asking).bindings == requester.bindings
+    else:
+        with pytest.raises(Throttled):
+            await asking
 
 
 async def test_a_change_of_a_key_goes_by_its_requesters_groups_too(world: World) -> None:

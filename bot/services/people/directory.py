@@ -234,14 +234,18 @@ class Directory:
     ) -> HeldRoles:
         """Someone who asks for this, with the user groups that tell which rule decides about it.
 
-        Raises `Unavailable` where Slack does not tell who is in one of them. `shown` is as for `members`.
+        Raises `Unavailable` where Slack does not tell who is in one of them, and where a rule about people with a role
+        is passed over, but Confluent may not show us all roles. `shown` is as for `members`: for pages.
         """
         policy = self.policy()
-        return await looked_up(
+        asker = await looked_up(
             held_roles,
             lambda known: policy.unread(operation, target, known),
             lambda group: self.members(group, shown=shown),
         )
+        if not shown and policy.lacks_roles(operation, target, asker):
+            await self.cloud.must_see_all()
+        return asker
 
     async def members(self, group: str, *, shown: bool) -> Sequence[SlackUserId]:
         """Who is in a Slack user group; a group that does not exist has nobody. `shown` accepts a minute-old list."""
