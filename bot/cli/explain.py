@@ -28,6 +28,14 @@ Within = Annotated[
     str,
     typer.Option("--environment", metavar="ID", help="The environment of the resource; looked up if omitted."),
 ]
+Wanted = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--access",
+        metavar="NAME=TEXT",
+        help="Access requested with a new key, as in the form: 'Write topics=orders-'. Repeat it for more.",
+    ),
+]
 ByPolicy = Annotated[
     Path | None,
     typer.Option(
@@ -43,6 +51,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 if TYPE_CHECKING:
     from bot.cli.snapshot import Snapshot
+    from bot.domain.access import WantedBinding
+    from bot.domain.keys import Owner, Resource
     from bot.domain.policy import Policy
     from bot.services.people.directory import Tenant
     from bot.services.people.explain import Explainer, Explanation
@@ -63,6 +73,8 @@ class Question:
     resource: str
     owner: str
     environment: str
+    access: Sequence[str] = ()
+    """Each the name of an entry in the policy's list, and what is typed for it behind `=`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,7 @@ def explain(  # noqa: PLR0913 -- one for each option
     resource: For = "",
     owner: OwnedBy,
     environment: Within = "",
+    access: Wanted = None,
     policy: ByPolicy = None,
     snapshot: OnSnapshot = None,
     channel: CardsIn = "",
@@ -95,7 +108,7 @@ def explain(  # noqa: PLR0913 -- one for each option
     """
     from bot.cli import explanation as explained
 
-    question = Question(user, operation, kind, resource, owner, environment)
+    question = Question(user, operation, kind, resource, owner, environment, access or ())
     explanation, names = _answered(question, Sources(policy, snapshot, channel))
     if as_json:
         print_json(explained.as_json(explanation, names))
@@ -112,6 +125,7 @@ def who_can_approve(  # noqa: PLR0913 -- one for each option
     resource: For = "",
     owner: OwnedBy,
     environment: Within = "",
+    access: Wanted = None,
     policy: ByPolicy = None,
     snapshot: OnSnapshot = None,
     channel: CardsIn = "",
@@ -123,7 +137,7 @@ def who_can_approve(  # noqa: PLR0913 -- one for each option
     """
     from bot.cli import explanation as explained
 
-    question = Question(user, operation, kind, resource, owner, environment)
+    question = Question(user, operation, kind, resource, owner, environment, access or ())
     explanation, names = _answered(question, Sources(policy, snapshot, channel))
     if as_json:
         print_json(explained.approvers_as_json(explanation, names))
@@ -187,7 +201,34 @@ async def answer(who: "Explainer", question: Question) -> "Explanation":
     someone = await who.find(question.user)
     owner = await find_owner(who.cloud, question.owner, someone.person, question.operation)
     resource = await find_resource(who.cloud, question.kind, question.resource, question.environment)
-    return await who.explain(someone, question.operation, Target(owner, resource))
+    bindings = _bindings(who.policy, question, owner, resource)
+    return await who.explain(someone, question.operation, Target(owner, resource, bindings))
+
+
+def _bindings(
+    policy: "Policy", question: Question, owner: "Owner", resource: "Resource"
+) -> "tuple[WantedBinding, ...]":
+    """The role bindings that come with the key. Raises `NotFound` for access that can't be requested with it."""
+    from bot.domain.errors import NotFound
+    from bot.domain.keys import MyAccount
+    from bot.services.commands import Draft, Wish
+    from bot.services.form.access import offered, wanted
+
+    if not question.access:
+        return ()
+    is_own = isinstance(owner, MyAccount) or question.operation is not Operation.CREATE
+    offers = {each.name: each for each in offered(policy.offers, resource.kind, is_own=is_own)}
+    wishes: list[Wish] = []
+    for each in question.access:
+        name, _, typed = each.partition("=")
+        if name.strip() not in offers:
+            listed = f" It can be {', '.join(offers)}." if offers else " There is none for this request."
+            raise NotFound(f"--access: no “{name.strip()}” can be requested.{listed}")
+        wishes.append(Wish(offers[name.strip()].id, typed))
+    bindings, problems = wanted(Draft(access=tuple(wishes)), tuple(offers.values()), resource, is_own=False)
+    if problems:
+        raise NotFound(f"--access: {' '.join(problems.values())}")
+    return bindings
 
 
 async def _taken(sources: Sources, include: Sequence[str]) -> "Snapshot":

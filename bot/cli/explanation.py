@@ -229,6 +229,10 @@ def _asked(rule: Rule) -> Iterator[str]:
 
 
 def _access(explanation: Explanation) -> Iterator[str]:
+    for each in explanation.ask.bindings:
+        yield f"          grants {each.role} on {each.on} {each.name}: approvers have to be able to grant it"
+    if explanation.ask.bindings:
+        return
     if explanation.offers and not isinstance(explanation.verdict, Forbidden):
         yield f"          access that can be requested with it: {', '.join(explanation.offers)}"
 

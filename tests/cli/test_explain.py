@@ -553,3 +553,42 @@ def test_a_rule_about_certain_people_says_whom(org: Path, tmp_path: Path) -> Non
 
     assert 'Rule:     "platform", for requests by U0DANA or members of S0PLATFORM or people with Organ' in mine
     assert 'Rule:     "one approval for every new key"\n' in theirs
+
+
+ORDERS_KEY_ADMIN = "Ravi Menon"
+"""ResourceKeyAdmin of the organization: approves keys there, and can grant no role."""
+
+
+def test_access_is_weighed_as_in_the_form_and_who_cannot_grant_it_cannot_approve(org: Path, policy: Path) -> None:
+    words = (*DEV, "--policy", str(policy))
+    without = run(org, "who-can-approve", *words)
+    result = run(
+        org, "explain", *words, "--access", "Write topics=clicks-, audit-", "--access", "Use consumer groups=c"
+    )
+    able = result.stdout.partition("Who could approve")[2].partition("People who have")[0]
+
+    assert ORDERS_KEY_ADMIN in without.stdout
+    assert result.exit_code == 0
+    assert "          grants DeveloperWrite on topic clicks-*: approvers have to be able to grant it" in result.stdout
+    assert result.stdout.count("          grants ") == 3
+    assert "Erin Castellanos" in able
+    assert ORDERS_KEY_ADMIN not in able
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((*DEV, "--access", "Fly"), "no “Fly” can be requested. It can be Read topics, Write topics"),
+        ((*DEV, "--access", "Write topics"), "Enter how the names start."),
+        ((*DEV, "--access", "Write topics=a b/c"), "A name is up to 249 letters"),
+        ((*MY_DEV, "--access", "Write topics=a"), "There is none for this request."),
+        ((*DEV, "--operation", "rotate", "--access", "Write topics=a"), "There is none for this request."),
+    ],
+)
+def test_access_that_cannot_be_requested_ends_with_2(
+    org: Path, policy: Path, words: tuple[str, ...], says: str
+) -> None:
+    result = run(org, "explain", *words, "--policy", str(policy))
+
+    assert result.exit_code == 2
+    assert says in result.stderr

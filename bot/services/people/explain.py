@@ -5,7 +5,7 @@ fresh reads, where something happens.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bot.domain.authority import HeldRoles, Target, Weighed, weigh_all
@@ -114,6 +114,7 @@ class Explainer:
         """What would be decided if this person asked for this now, and why."""
         person = requester.person
         ask = Ask(RequestId(""), person, operation, target.owner, target.resource, "", "", "", _NO_TIME)
+        ask = replace(ask, bindings=target.bindings)
         held_roles, via = await self.held_roles(requester)
         held_roles = await looked_up(
             held_roles, lambda known: self.policy.unread(operation, target, known), self.people.members
