@@ -54,6 +54,7 @@ from bot.services.requests.change import KeyRequests
 from bot.services.requests.conversation import Conversations
 from bot.services.requests.decide import Decisions
 from bot.services.requests.deciders import Deciders
+from bot.services.requests.glass import GlassUses
 from bot.services.requests.policy_changes import PolicyChanges
 from bot.services.requests.recheck import Permission
 from bot.services.requests.refusals import Refusals
@@ -170,17 +171,17 @@ def compose(ports: Ports) -> Services:
     )
 
     validator = Validator(directory, catalog, cloud)
-    refusals = Refusals(transitions, ports.tally)
-    channels = RememberedChannels(ports.channels, cache, clock)
+    refusals, channels = Refusals(transitions, ports.tally), RememberedChannels(ports.channels, cache, clock)
     recipients = Recipients(directory, cloud, ports.people)
     notices = Notices(candidates, channels, recipients.owners_of)
     proposals = Proposals(transitions, directory, notices, refusals, cloud, catalog.names)
     forms = Forms(
         transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals, ports.posts, requests
     )
+    glass_uses = GlassUses(transitions, directory, candidates, cloud, refusals, catalog)
     deciders = Deciders(transitions, directory, cloud, refusals, catalog)
     conversations = Conversations(transitions, deciders, ports.posts, channels)
-    decisions = Decisions(transitions, directory, refusals, deciders, channels)
+    decisions = Decisions(transitions, directory, refusals, deciders, channels, glass_uses)
     policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)
     key_requests = KeyRequests(proposals, key_views, directory, catalog, cloud, clock)
     permission = Permission(directory, cloud, clock, requests)
@@ -202,6 +203,7 @@ def compose(ports: Ports) -> Services:
         lifecycle,
         Probes(transitions, requests, ports.prober, ports.jitter),
         pairs,
+        glass_uses,
     )
     removal = Removal(transitions, directory, refusals)
     delivery = Delivery(transitions, directory, expiry, lifecycle, creation, ports.notifier, refusals, removal, pairs)
@@ -328,6 +330,7 @@ def expose(
     metrics.worker_gauge(registry, lambda: worker.last_look)
     metrics.policy_gauges(registry, lambda: source.loaded_at, lambda: source.problem is None)
     metrics.own_key_gauge(registry, lambda: cloud.own_key_expires_at)
+    metrics.break_glass_gauge(registry, lambda: store.audit.unreviewed)
     readings = metrics.StoreReadings(registry, Load(), store.audit.census)
 
     async def read() -> Load:

@@ -290,6 +290,12 @@ def audit_gauges(
     gauge(registry, "latchkey_records_contradicted", says, contradicted)
 
 
+def break_glass_gauge(registry: CollectorRegistry, unreviewed: Callable[[], int]) -> None:
+    """`latchkey_break_glass_unreviewed`."""
+    says = "Uses of break-glass that no one has reviewed."
+    gauge(registry, "latchkey_break_glass_unreviewed", says, unreviewed)
+
+
 def worker_gauge(registry: CollectorRegistry, last_look: Callable[[], datetime | None]) -> None:
     """`latchkey_worker_last_look_timestamp_seconds`."""
     says = "When the worker of this process last read its agenda, in seconds since 1970; 0 for never."

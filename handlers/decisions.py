@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.errors import Unavailable
 from bot.domain.keys import RequestId
-from bot.domain.requests import Pending
+from bot.domain.requests import Pending, Request
 from bot.services.commands import (
     Anyway,
     Approve,
@@ -19,6 +19,8 @@ from bot.services.commands import (
     Deed,
     Deny,
     DropFormer,
+    Glass,
+    Judge,
     KeepFormer,
     Question,
     RemoveAccess,
@@ -26,6 +28,7 @@ from bot.services.commands import (
     Reply,
     Saved,
     Show,
+    UseGlass,
 )
 from bot.services.form.validate import MESSAGE
 from bot.services.text import is_same_text
@@ -42,6 +45,8 @@ def _longer(request: RequestId, attempt: int, until: int) -> KeepFormer:
 
 _COMMANDS: Mapping[str, Callable[[Body], Deed]] = {
     ids.REVIEW_BACK: lambda body: Back(read.request_id(body)),
+    ids.GLASS: lambda body: Glass(read.pressed_value(body)),
+    ids.JUSTIFIED: lambda body: Judge(read.request_id(body), "justified"),
     ids.ANYWAY: lambda body: Anyway(read.request_id(body)),
     ids.APPROVE: lambda body: Approve(*read.key_ref(body)),
     ids.CANCEL: lambda body: Cancel(read.request_id(body)),
@@ -61,6 +66,7 @@ _REPLY = (ids.MESSAGE_BLOCK, MESSAGE, "Write a reply.")
 def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to them all, and to those that ask for a text first."""
     _confirmations(app, context)
+    _break_glass(app, context)
 
     @app.action(ids.any_of(*_COMMANDS))
     async def button(ack: AsyncAck, body: Body) -> None:
@@ -103,6 +109,29 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
         await context.text(ack, body, _REPLY, lambda text: Reply(request, number, text), conversation.REPLYING)
 
 
+def _break_glass(app: AsyncApp, context: ListenerContext) -> None:
+    """Listen to uses of break-glass, and to the reviews that ask for a reason."""
+
+    @app.view(ids.GLASS_USE)
+    async def used(ack: AsyncAck, body: Body) -> None:
+        draft = read.metadata(body)
+        await context.reason(ack, body, "everyone who is told", lambda why: UseGlass(draft, why), pages.BREAKING_GLASS)
+
+    @app.action(ids.NOT_JUSTIFIED)
+    async def judge(ack: AsyncAck, body: Body) -> None:
+        request = read.request_id(body)
+        deed = Judge(request, "not justified")
+        can = partial(context.decisions.reviewable, deed, context.click(body, deed))
+        await _open(context, ack, body, can, pages.JUDGING, lambda name: pages.not_justified(request, name))
+
+    @app.view(ids.GLASS_NOTE)
+    async def judged(ack: AsyncAck, body: Body) -> None:
+        request = RequestId(read.metadata(body))
+        await context.reason(
+            ack, body, "the requester", lambda note: Judge(request, "not justified", note), pages.JUDGING
+        )
+
+
 def _confirmations(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to approvals for which something is typed first."""
 
@@ -137,7 +166,7 @@ async def _open(
     context: ListenerContext,
     ack: AsyncAck,
     body: Body,
-    can: Callable[[], Awaitable[Pending]],
+    can: Callable[[], Awaitable[Request]],
     title: str,
     view: Callable[[str], Block],
 ) -> None:

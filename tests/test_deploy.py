@@ -173,7 +173,7 @@ def test_alerts_and_dashboard_ask_for_actions_that_there_are() -> None:
 def test_an_alert_says_how_urgent_it_is_and_what_is_wrong() -> None:
     names = [alert["alert"] for alert in alerts()]
 
-    assert len(names) == len(set(names)) == 16
+    assert len(names) == len(set(names)) == 17
     assert {alert["labels"]["severity"] for alert in alerts()} == {"page", "ticket"}
     assert all(alert["annotations"]["summary"].endswith(".") for alert in alerts())
 

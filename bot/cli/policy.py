@@ -38,6 +38,7 @@ def check(
     online: Annotated[
         bool, typer.Option("--online", help="Also look up its IDs in Slack and Confluent Cloud.")
     ] = False,
+    break_glass: Annotated[bool, typer.Option("--break-glass", help="Also warn if no rule has break_glass.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a policy file for errors and warnings.
@@ -46,7 +47,7 @@ def check(
     """
     from datetime import UTC, datetime
 
-    from bot.policyfile import PolicyError
+    from bot.policyfile import PolicyError, without_break_glass
     from bot.policyfile import check as examine
 
     try:
@@ -54,7 +55,7 @@ def check(
     except PolicyError as error:
         _say({"valid": False, "problems": list(error.problems)} if as_json else str(error))
         raise typer.Exit(1) from None
-    findings = examine(read, datetime.now(UTC).date())
+    findings = [*examine(read, datetime.now(UTC).date()), *(without_break_glass(read) if break_glass else [])]
     if online:
         findings = sorted([*findings, *_online(read)], key=lambda each: each.line)
     lines = [each.written(read.name) for each in findings]

@@ -23,6 +23,7 @@ from bot.slack.api.workspace import Workspace, channel_problem
 _KEYS: tuple[KeyPath, ...] = (
     ("channel",),
     ("notify",),
+    ("break_glass", "notify"),
     ("match", "environment"),
     ("match", "cluster"),
     ("match", "owner"),
@@ -103,6 +104,9 @@ def _in_rules(file: PolicyFile) -> Iterator[Named]:
     for index, rule in enumerate(file.policy.rules[: file.rules]):
         line, by = file.tree.line(("rules", index, "match", "by")), rule.match.by
         yield from (Named(id_, line, f"rule {shown(rule.name)}") for id_ in sorted(by.users | by.groups))
+        if rule.break_glass:
+            line, by = file.tree.line(("rules", index, "break_glass", "by")), rule.break_glass.by
+            yield from (Named(id_, line, f"rule {shown(rule.name)}") for id_ in sorted(by.users | by.groups))
 
 
 def _texts(file: PolicyFile, place: KeyPath) -> list[str]:

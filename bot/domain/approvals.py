@@ -1,13 +1,33 @@
-"""What the policy's rule says about a request, each approval on these terms, and what enough of them gave."""
+"""What the policy's rule says about a request, each approval on these terms, and what enough of them gave.
+
+Break-glass takes the place of approvals, for people whom a rule names. A use is part of the grant, so whatever writes
+its request keeps it. It is open until someone else, who could have approved the request, says whether it was justified.
+The audit log says whose uses are open, and no second use of the same Confluent user is written before that.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeAlias
 from urllib.parse import quote
 
 from bot.domain.access import GivenBinding
 from bot.domain.keys import Person, SlackUserId
 
+REVIEW_WITHIN = timedelta(days=3)
+"""How long people have to review a use."""
+GLASS_ROUNDS = (timedelta(), timedelta(days=1), timedelta(days=2), REVIEW_WITHIN)
+"""When people are told of a use and reminded of its review, counted from the use."""
+OVERDUE = len(GLASS_ROUNDS) - 1
+"""The round from which on the review is overdue, and the channels read it, too."""
+OVERDUE_EVERY = timedelta(days=7)
+"""How often people are reminded after that."""
+TELL_AGAIN = timedelta(minutes=1)
+"""When to look again for the people to tell, if they couldn't be looked up."""
+LONGEST_GLASS = timedelta(days=1)
+"""The longest lifetime that a rule can give such a key."""
+GLASS_MARGIN = timedelta(minutes=10)
+"""How long after Latchkey's own end Confluent is to end such a key: no extension needs room."""
+Judgment: TypeAlias = Literal["justified", "not justified"]
 NOBODY = ("none",)
 """`Terms.notify` of a rule that has no one told."""
 
@@ -99,6 +119,51 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class GlassReview:
+    """What someone else said of a use."""
+
+    outcome: Judgment
+    by: Person
+    at: datetime
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GlassUse:
+    """One use of break-glass."""
+
+    why: str
+    """Why it can't wait, as it was typed."""
+    at: datetime
+    ends_at: datetime
+    """When the key ends, whatever it is replaced or extended by."""
+    notify: tuple[str, ...] = ()
+    """Slack ids of channels (C…, G…), people and user groups that the rule names, when it was used."""
+    told: tuple[str, ...] = ()
+    """Whom a message of their own tells: the Slack ids of people and channels, as `ID:ROUND`."""
+    rounds: int = 0
+    """The next round of `GLASS_ROUNDS`, then one every `OVERDUE_EVERY`."""
+    next_round: datetime | None = None
+    review: GlassReview | None = None
+
+    @property
+    def review_by(self) -> datetime:
+        """When the review is overdue."""
+        return self.at + REVIEW_WITHIN
+
+    def due(self, rounds: int) -> datetime:
+        """When this round is due."""
+        after = GLASS_ROUNDS[rounds] if rounds <= OVERDUE else REVIEW_WITHIN + (rounds - OVERDUE) * OVERDUE_EVERY
+        return self.at + after
+
+    @property
+    def readers(self) -> tuple[tuple[str, int], ...]:
+        """Who is told, and in which round."""
+        told = (each.rpartition(":") for each in self.told)
+        return tuple((reader, int(number)) for reader, _, number in told)
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """What enough approvals gave: the right to make one key until `fresh_until`."""
 
@@ -112,3 +177,5 @@ class Grant:
     is told beyond the requester: of any other request, and of what an older version wrote."""
     bindings: tuple[GivenBinding, ...] = ()
     """What became of each of the role bindings that were asked for; () before the first is tried."""
+    glass: GlassUse | None = None
+    """The use of break-glass that took the place of approvals."""

@@ -80,6 +80,10 @@ class Action(StrEnum):
     ACCOUNT_DELETED = "account:deleted"
     ARCHIVE_INTENDED = "audit:archive-intended"
     ARCHIVED = "audit:archived"
+    GLASS_USED = "break-glass:used"
+    GLASS_TOLD = "break-glass:told"
+    GLASS_OVERDUE = "break-glass:overdue"
+    GLASS_REVIEWED = "break-glass:reviewed"
     BINDING_FOUND = "binding:found"
     BINDING_INTENDED = "binding:create-intended"
     BINDING_CREATED = "binding:created"
@@ -127,6 +131,10 @@ _NEVER_AFTER: Mapping[str, frozenset[Action]] = {
 """What cannot happen to a request anymore, by how it ended."""
 
 
+_ENDS_USE = frozenset({Action.GLASS_REVIEWED, Action.FAILED})
+"""What ends a use of break-glass, as far as its user is concerned."""
+
+
 class History:
     """What the audit log says of each request: its newest revision, and how it ended, if it did.
 
@@ -137,6 +145,10 @@ class History:
     def __init__(self) -> None:
         self._newest = dict[str, int]()
         self._ends = dict[str, str]()
+        self._uses = dict[str, str]()
+        """Uses of break-glass: by request, the Confluent user."""
+        self._reviewed = set[str]()
+        """What ends a use, was said of these. Apart, so that to learn a line twice does no harm."""
 
     def newest(self, request: str) -> int | None:
         """The newest revision that a line names; 0 when lines name none, None when there is no line."""
@@ -156,11 +168,34 @@ class History:
             return f"revision {was} is newer than the audit log, which lacks the line written with it"
         return f"{action} after {end}" if action in _NEVER_AFTER.get(end, ()) else None
 
-    def add(self, request: str, action: str, rev: int | None) -> None:
+    @property
+    def open_uses(self) -> Mapping[str, str]:
+        """The uses of break-glass that no one has reviewed: by request, the Confluent user."""
+        return {request: user for request, user in self._uses.items() if request not in self._reviewed}
+
+    def use_in_the_way(self, event: Event) -> str | None:
+        """The request of the use that has to be reviewed before this event, which is another one of the same user."""
+        if event.action != Action.GLASS_USED:
+            return None
+        mine = (request for request, user in self.open_uses.items() if user == event.details["principal"])
+        return next((request for request in mine if request != event.request), None)
+
+    def add(self, request: str, action: str, rev: int | None, details: Mapping[str, object] | None = None) -> None:
         """Learn from a line."""
         self._newest[request] = max(self._newest.get(request, 0), rev or 0)
         if action in _NEVER_AFTER:
             self._ends.setdefault(request, action)
+        if action == Action.GLASS_USED and details:
+            self._uses[request] = str(details.get("principal"))
+        if action in _ENDS_USE:
+            self._reviewed.add(request)
+
+    def learn(self, other: "History") -> None:
+        """Know what another one knows, too."""
+        for each in other.items():
+            self.add(*each)
+        self._uses |= other._uses  # noqa: SLF001 - of the same class
+        self._reviewed |= other._reviewed  # noqa: SLF001 - of the same class
 
     def items(self) -> Iterator[tuple[str, str, int]]:
         """Each request with how it ended ("": it has not) and its newest revision, as `add` takes them."""

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from bot.domain import requests as states
-from bot.domain.approvals import Terms
+from bot.domain.approvals import GlassUse, Terms
 from bot.domain.keys import ApiKey
 from bot.domain.requests import LEADS, LOOK_EVERY, MOST_OVERLAP, Ask
 
@@ -15,6 +15,26 @@ CLOCKS_APART = timedelta(hours=1)
 
 def due(request: states.Request) -> datetime | None:
     """When someone has to look at this request again, by its own deadlines; None when it is at rest."""
+    return earliest(_due(request), glass_round(request))
+
+
+def glass_of(request: states.Request) -> GlassUse | None:
+    """The use of break-glass that this request is; None for any other, and for one that came to nothing."""
+    return request.grant.glass if isinstance(request, states.Granted) else None
+
+
+def glass_round(request: states.Request) -> datetime | None:
+    """When people are next told of a use of break-glass, or reminded of its review; None when that is over.
+
+    Never while a key is being created or its secret shown: what is under way is written down first.
+    """
+    glass = glass_of(request)
+    if glass is None or glass.review or isinstance(request, states.Working | states.Revealing):
+        return None
+    return glass.next_round
+
+
+def _due(request: states.Request) -> datetime | None:
     match request:
         case states.Pending():
             end = request.expires_at
@@ -38,7 +58,7 @@ def due(request: states.Request) -> datetime | None:
 def last_due(request: states.Request) -> datetime | None:
     """The last of what is planned for this request; None when it is at rest."""
     if isinstance(request, states.Living | states.Withdrawn):
-        return max((each for each in _moments(request) if each), default=None)
+        return max((each for each in (*_moments(request), glass_round(request)) if each), default=None)
     return request.claim_by if isinstance(request, states.Ready | states.Offered) else due(request)
 
 
@@ -114,11 +134,15 @@ def in_force(expires_at: datetime | None, now: datetime) -> datetime | None:
 
 
 def own_end(request: states.Keyed) -> datetime | None:
-    """When Latchkey deletes the key; None is never. Counted from its creation, or its extension."""
+    """When Latchkey deletes the key; None is never. Counted from its creation, or its extension.
+
+    Nothing moves the end of a key that was created by break-glass.
+    """
+    hard = request.grant.glass.ends_at if request.grant.glass else None
     if isinstance(request, states.Living) and (request.life.ends_at or request.life.endless):
-        return request.life.ends_at
+        return earliest(request.life.ends_at, hard)
     lasts = lifetime(request.ask, request.terms)
-    return _made_at(request) + lasts if lasts else None
+    return earliest(_made_at(request) + lasts if lasts else None, hard)
 
 
 def _made_at(request: states.Keyed) -> datetime:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from bot.domain.access import WantedBinding
 from bot.domain.approvals import Approval, Terms
 from bot.domain.authority import HeldRoles, Target, authority, beyond, describe, lacks_only_the_account
-from bot.domain.keys import MyAccount, Operation, Principal
+from bot.domain.keys import MyAccount, NewServiceAccount, Operation, Principal
 from bot.domain.policy import CHANGES, Policy, Rule
 from bot.domain.requests import Ask
 
@@ -81,6 +81,8 @@ def decide(
 
     A pair of keys is decided by the rules of both: what either forbids is forbidden, the stricter terms hold, and who
     approves covers both.
+
+    With `ask.break_glass` the people whom the rule names for it need no approval, and nobody else gets one so.
     """
     terms = _ruled(policy, ask, requester, is_sketch=is_sketch)
     if (other := ask.companion()) is not None and not isinstance(terms, Forbidden):
@@ -106,6 +108,8 @@ def _ruled(policy: Policy, ask: Ask, requester: HeldRoles, *, is_sketch: bool) -
     if reason is not None:
         return Forbidden(rule.name, reason)
     terms, is_manager = rule.terms(policy.table), _is_manager(ask, requester)
+    if ask.break_glass:
+        return _broken_glass(rule, ask, requester, terms)
     if rule.approvals >= 1 or is_manager:
         return terms
     if rule.otherwise is None:
@@ -117,6 +121,22 @@ def _is_manager(ask: Ask, requester: HeldRoles) -> bool:
     """Whether the requester does this without the approvals that a rule takes from everyone else."""
     target = Target(ask.owner, ask.resource, ask.bindings)
     return manages(requester, target) or (ask.operation in CHANGES and _owns(requester, ask))
+
+
+def _broken_glass(rule: Rule, ask: Ask, requester: HeldRoles, terms: Terms) -> Terms | Forbidden:
+    """The terms on which this person can have the key without an approval, if they can."""
+    glass = rule.break_glass
+    if glass is None or ask.operation is not Operation.CREATE:
+        return Forbidden(rule.name, "The policy doesn't allow break-glass for this.")
+    if not glass.by.picks(requester, Target(ask.owner, ask.resource)):
+        return Forbidden(rule.name, "The policy doesn't list you for break-glass.")
+    if _lacks_line(requester):
+        line = "Only people listed under `people:` in the policy can use break-glass, and you aren't listed."
+        return Forbidden(rule.name, line)
+    if isinstance(ask.owner, NewServiceAccount) or ask.bindings or ask.also:
+        return Forbidden(rule.name, "Break-glass is only for one key of an existing account, without more access.")
+    lasts = min(each for each in (terms.lifetime, glass.lifetime) if each is not None)
+    return replace(terms, approvals=0, lifetime=lasts, claim=min(terms.claim, lasts))
 
 
 def why_not_alone(policy: Policy, ask: Ask, requester: HeldRoles, verdict: Verdict) -> str | None:

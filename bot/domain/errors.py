@@ -4,6 +4,7 @@
     ├── Refused            the policy or an authority says no; nothing was changed
     ├── Conflict           someone else was first; the caller reads again
     ├── Occupied           the requester has an open request for the same, or as many as the policy allows
+    ├── Unreviewed         the requester's last use of break-glass waits for its review
     ├── NotFound           no such request, key or draft
     ├── Archived           lines of the audit log were moved to a file
     ├── Unavailable        a system we need did not answer; nothing was changed; trying again is safe
@@ -82,6 +83,16 @@ class Occupied(LatchkeyError):
         )
         self.requests = requests
         self.is_alike = is_alike
+
+
+class Unreviewed(LatchkeyError):
+    """The requester's last use of break-glass has to be reviewed before the next one."""
+
+    code = "unreviewed"
+
+    def __init__(self, request: RequestId) -> None:
+        super().__init__("Your last use of break-glass hasn't been reviewed yet.", changed="Nothing was created.")
+        self.request = request
 
 
 class NotFound(LatchkeyError):

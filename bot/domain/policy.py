@@ -106,6 +106,16 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakGlass:
+    """What a rule says of break-glass: keys without an approval, in an emergency."""
+
+    by: Selector
+    lifetime: timedelta
+    notify: tuple[str, ...] = ()
+    """Slack ids of channels (C…, G…), people and user groups that are told, besides the people who could approve."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule, complete: what the file left out was filled in from its defaults."""
 
@@ -142,6 +152,8 @@ class Rule:
     """Whether a text is a ticket by the pattern of `ticket`, in time linear in its length."""
     confirm: Literal["", "resource"] = ""
     """What approvers type before they approve."""
+    break_glass: BreakGlass | None = None
+    """Who can have such a key without an approval, and for how long; None is no one."""
 
     until: date | None = None
     """The last whole day, in UTC, on which it holds; None is for ever."""
@@ -241,9 +253,11 @@ class Policy:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Where requests and reviews are posted, sorted."""
+        """Where requests, uses of break-glass and reviews are posted, sorted."""
         reviewed = [self.review.channel] if self.review else []
-        return tuple(sorted({*(rule.channel for rule in self.rules), *reviewed}))
+        glass = (each for rule in self.rules if rule.break_glass for each in rule.break_glass.notify)
+        told = (each for each in glass if each.startswith(("C", "G")))
+        return tuple(sorted({*(rule.channel for rule in self.rules), *reviewed, *told}))
 
     @property
     def user_keys(self) -> bool:
@@ -253,7 +267,8 @@ class Policy:
     @property
     def selectors(self) -> tuple[Selector, ...]:
         """Everything that picks people."""
-        return tuple(rule.match.by for rule in self.rules if rule.match.by)
+        asking = (rule.match.by for rule in self.rules if rule.match.by)
+        return (*asking, *(rule.break_glass.by for rule in self.rules if rule.break_glass))
 
     def rule(self, operation: Operation, target: Target, requester: HeldRoles | None) -> Rule | None:
         """The first rule that speaks of it; None when none does, which means no.
@@ -268,18 +283,23 @@ class Policy:
                 return rule
         return None
 
-    def unread(self, operation: Operation, target: Target, requester: HeldRoles) -> str | None:
-        """A user group that has to be read to tell which rules decide about this; None when that is known."""
-        found = (self._unread(operation, part, requester) for part in target.parts)
+    def unread(
+        self, operation: Operation, target: Target, requester: HeldRoles, *, break_glass: bool = False
+    ) -> str | None:
+        """A user group that has to be read to tell which rules decide about this; None when that is known.
+
+        With `break_glass`, also whether its requester can use that.
+        """
+        found = (self._unread(operation, part, requester, break_glass=break_glass) for part in target.parts)
         return next((group for group in found if group), None)
 
-    def _unread(self, operation: Operation, part: Target, requester: HeldRoles) -> str | None:
+    def _unread(self, operation: Operation, part: Target, requester: HeldRoles, *, break_glass: bool) -> str | None:
         for rule in self.depending(operation, part):
             by = rule.match.by
             if group := by.unread(requester, part):
                 return group
             if not by or by.picks(requester, part):
-                return None
+                return rule.break_glass.by.unread(requester, part) if break_glass and rule.break_glass else None
         return None
 
     def lacks_roles(self, operation: Operation, target: Target, requester: HeldRoles) -> bool:

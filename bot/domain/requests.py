@@ -81,6 +81,8 @@ class Ask:
     """The Schema Registry whose key comes with this one: a pair, in one request under one approval."""
     beside: RequestId | None = None
     """Of the second key of a pair, the request that was approved for both. It alone is asked, decided and shown."""
+    break_glass: bool = False
+    """Whether its requester uses break-glass in place of approvals."""
 
     @property
     def makes_key(self) -> bool:
@@ -130,7 +132,7 @@ def _companion_of(request: RequestId) -> RequestId:
     return RequestId(f"{request}-2")
 
 
-_LATER = {"key", "lifetime", "overlap", "bindings", "leaked", "ticket", "also", "beside"}
+_LATER = {"key", "lifetime", "overlap", "bindings", "leaked", "ticket", "also", "beside", "break_glass"}
 _LATER_FIELDS = tuple(each for each in fields(Ask) if each.name in _LATER)
 
 

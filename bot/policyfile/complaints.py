@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from bot.domain.policy import ME, NEW_SERVICE_ACCOUNT, SERVICE_ACCOUNT
 from bot.policyfile.model import (
+    BreakGlassPart,
     Conditions,
     FilePart,
     GrantPart,
@@ -38,6 +39,7 @@ POLICY: Parts = {
     ("rules", ANY): RulePart,
     ("rules", ANY, "match"): MatchPart,
     ("rules", ANY, "ticket"): TicketPart,
+    ("rules", ANY, "break_glass"): BreakGlassPart,
     ("review",): ReviewPart,
     ("grants", ANY): GrantPart,
 }

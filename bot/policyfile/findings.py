@@ -72,6 +72,7 @@ def _rules(file: PolicyFile) -> Iterator[Finding]:
         else:
             yield from _reached(file, reach, index, rule)
             yield from _idle(file, reach, index, rule)
+            yield from _break_glass(file, reach, index, rule)
             for loss in losses(reach, file.policy.rules, index):
                 yield of_rule(file, index, loss.in_words(file.policy.rules), is_warning=not loss.is_grave)
 
@@ -130,6 +131,24 @@ def _end(until: date | None, today: date) -> str:
     if until < today:
         return f"it ended with {until} (UTC): remove it, or change `until`"
     return f"it ends with {until} (UTC)"
+
+
+def _break_glass(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator[Finding]:
+    if rule.break_glass is None:
+        return
+    if not reach.decides(index, Match(frozenset({Operation.CREATE}))):
+        yield of_rule(file, index, "its break_glass has no effect: the rule doesn't match `create`", ("break_glass",))
+    elif not rule.most_approvals:
+        text = "its break_glass has no effect: nothing under it needs an approval"
+        yield of_rule(file, index, text, ("break_glass",))
+
+
+def without_break_glass(file: PolicyFile) -> list[Finding]:
+    """A warning about a file in which no rule has break-glass, for those who want to have it."""
+    if any(rule.break_glass for rule in file.policy.rules):
+        return []
+    text = "no rule has `break_glass`: if no approver answers, no one gets a key that needs an approval"
+    return [Finding(1, "rules", text, is_warning=True)]
 
 
 def _mappings(file: PolicyFile) -> Iterator[Finding]:

@@ -15,6 +15,9 @@ from bot.policyfile.words import (
     Day,
     Duration,
     EnvironmentId,
+    GlassBy,
+    GlassLifetime,
+    GlassNotify,
     Lifetime,
     Member,
     Name,
@@ -147,6 +150,10 @@ def key_of(field: str) -> str:
     return (found and found.alias) or field
 
 
+_OF_A_RULE = ("channel", "ticket", "break_glass")
+"""What a rule sets besides `Conditions`."""
+
+
 class TicketPart(Part):
     """The ticket that requests name."""
 
@@ -160,13 +167,27 @@ class TicketPart(Part):
     required: Switch = Field(default=False, description="Whether every request must name a ticket: true or false.")
 
 
+class BreakGlassPart(Part):
+    """Keys without an approval, in an emergency."""
+
+    by: GlassBy = Field(
+        description="Who can use it: people (U…), user groups (S…), roles such as EnvironmentAdmin, and team:NAME."
+    )
+    lifetime: GlassLifetime = Field(description="How long such a key works, up to 24h. Nothing extends it.")
+    notify: GlassNotify = Field(
+        (),
+        description="A list of Slack channels (C…), user groups (S…) and people (U…) to tell at once, besides everyone "
+        "who could have approved.",
+    )
+
+
 class RulePart(Conditions):
     """One rule. The first one that matches decides."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "if": {"required": ["forbid"]},
-            "then": {"properties": dict.fromkeys((*map(key_of, Conditions.model_fields), "channel", "ticket"), False)},
+            "then": {"properties": dict.fromkeys((*map(key_of, Conditions.model_fields), *_OF_A_RULE), False)},
         }
     )
 
@@ -181,6 +202,11 @@ class RulePart(Conditions):
     )
     ticket: TicketPart | None = Field(
         None, description="A field for a ticket in the form: pattern, url and required. Approvers see the ticket."
+    )
+    break_glass: BreakGlassPart | None = Field(
+        None,
+        description="In a rule that covers `create`: people who can have a key without an approval, which someone "
+        "reviews afterward: by, lifetime and notify.",
     )
     forbid: Sentence | None = Field(
         None, description="A sentence, up to 300 characters: forbids what matches and tells the requester why."

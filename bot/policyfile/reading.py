@@ -12,11 +12,11 @@ from typing import Any
 from bot.domain.access import OFFERS, ROLES_ON, Offer
 from bot.domain.approvals import NOBODY, Ticket
 from bot.domain.keys import Operation, Principal, SlackUserId
-from bot.domain.policy import REMIND, Match, Policy, Review, RoleMapping, Rule, Selector, built_in
+from bot.domain.policy import REMIND, BreakGlass, Match, Policy, Review, RoleMapping, Rule, Selector, built_in
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
 from bot.policyfile.complaints import POLICY
 from bot.policyfile.document import PolicyError, draft, raise_for
-from bot.policyfile.model import Conditions, FilePart, MatchPart, RulePart, TeamPart, TicketPart, key_of
+from bot.policyfile.model import BreakGlassPart, Conditions, FilePart, MatchPart, RulePart, TeamPart, TicketPart, key_of
 from bot.policyfile.teams import Teams
 from bot.policyfile.tree import MOST_BYTES, KeyPath, Problem, Tree
 from bot.policyfile.words import shown, ticket_pattern
@@ -160,6 +160,7 @@ class _Build:
             until=part.until,
             **_terms(part),
             **_ticket(part.ticket),
+            break_glass=self._break_glass(part.break_glass, (*place, "break_glass", "by")),
         )
         if part.leaked and rule.match.by:
             self._wrong(
@@ -207,6 +208,11 @@ class _Build:
             owners=ids("owner"),
             by=Selector.of(*ids("by")),
         )
+
+    def _break_glass(self, part: BreakGlassPart | None, place: KeyPath) -> BreakGlass | None:
+        if part is None:
+            return None
+        return BreakGlass(Selector.of(*self.teams.spelled_out(part.by, "by", place)), part.lifetime, part.notify)
 
     def _names(self, last: tuple[Rule, ...]) -> None:
         known = {rule.name: "a built-in rule" for rule in last}

@@ -17,7 +17,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, SchemaError, SchemaValidator, core_schema
 
 from bot.domain.access import ROLES_ON
-from bot.domain.approvals import NOBODY
+from bot.domain.approvals import LONGEST_GLASS, NOBODY
 from bot.domain.kinds import CLOUDS, Kind, KindRow, Shape
 from bot.domain.requests import MOST_OVERLAP
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES
@@ -72,6 +72,13 @@ def _duration(value: object) -> timedelta:
     found = _span(value)
     if not timedelta(0) < found <= LONGEST:
         raise ValueError(f"{value} is {'nothing' if not found else 'too long'}: more than 0, at most {LONGEST.days}d")
+    return found
+
+
+def _glass_lifetime(value: object) -> timedelta:
+    found = _duration(value)
+    if found > LONGEST_GLASS:
+        raise ValueError(f"{value} is too long: at most 24h")
     return found
 
 
@@ -296,6 +303,11 @@ SomeoneWord: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|[SUW][A-Z0-9]+
 """A Slack person, a Slack user group, a role, or a team of the file."""
 Day: TypeAlias = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "pattern": _DAY})]
 """A day such as 2026-12-31."""
+GlassBy: TypeAlias = Annotated[tuple[SomeoneWord, ...], Field(min_length=1, max_length=20)]
+GlassNotify: TypeAlias = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[CGSUW][A-Z0-9]+$")], ...], Field(max_length=20)
+]
+GlassLifetime: TypeAlias = Annotated[timedelta, BeforeValidator(_glass_lifetime), _of(_spans(LONGEST_GLASS))]
 ConfluentUser: TypeAlias = Annotated[str, Field(pattern=f"^u-{_ID}$")]
 EnvironmentId: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|env-{_ID})$")]
 _CLUSTER = f"({'|'.join(row.prefix.removesuffix('-') for row in _PLACED if row.prefix)})-{_ID}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from bot.domain.approvals import Judgment
 from bot.domain.keys import KeyId, Principal, RequestId, Secret, SlackUserId, TeamId
 
 
@@ -91,6 +92,33 @@ class Send:
 
     draft: str
     kind: Literal["send"] = "send"
+
+
+@dataclass(frozen=True, slots=True)
+class Glass:
+    """`Use break-glass` on the review page of this stored draft: show what that means."""
+
+    draft: str
+    kind: Literal["glass"] = "glass"
+
+
+@dataclass(frozen=True, slots=True)
+class UseGlass:
+    """Break-glass is used for this stored draft; `why` is why it can't wait."""
+
+    draft: str
+    why: str
+    kind: Literal["use-glass"] = "use-glass"
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """`Justified` or `Not justified` under a use of break-glass; `note` is the reason, where one is asked for."""
+
+    request: RequestId
+    outcome: Judgment
+    note: str = ""
+    kind: Literal["judge"] = "judge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,11 +323,25 @@ class Anyway:
 
 
 Act: TypeAlias = (
-    Approve | Deny | Cancel | Question | Reply | Show | Saved | Replace | DropFormer | KeepFormer | RemoveAccess
+    Approve | Deny | Cancel | Question | Reply | Judge | Show | Saved | Replace | DropFormer | KeepFormer | RemoveAccess
 )
 """What is done to a request that is there."""
 Deed: TypeAlias = (
-    Check | Back | Send | Edit | Delete | Rotate | Extend | Keep | KeepShown | ReportLeak | FoundLeak | Anyway | Act
+    Check
+    | Back
+    | Send
+    | Glass
+    | UseGlass
+    | Edit
+    | Delete
+    | Rotate
+    | Extend
+    | Keep
+    | KeepShown
+    | ReportLeak
+    | FoundLeak
+    | Anyway
+    | Act
 )
 
 

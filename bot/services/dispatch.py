@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from bot.domain.deadlines import due
+from bot.domain.deadlines import due, glass_of
 from bot.domain.errors import (
     CloudRefused,
     LatchkeyError,
@@ -79,6 +79,9 @@ def table(
         Route(commands.Check, forms.check),
         Route(commands.Back, forms.back),
         Route(commands.Send, forms.send, "Request sent", opens=lambda deed, _: deed.draft),
+        Route(commands.Glass, forms.glass),
+        Route(commands.UseGlass, forms.use_glass, "Break-glass used", opens=lambda deed, _: deed.draft),
+        Route(commands.Judge, decisions.judge, "Reviewed", SurfaceKind.CARD),
         Route(commands.Edit, key_requests.edit, "Request sent", opens=_of_click),
         Route(commands.Delete, key_requests.delete, "Request sent", opens=_of_click),
         Route(commands.Rotate, key_requests.rotate, "Request sent", opens=_of_click),
@@ -135,7 +138,7 @@ class Dispatcher:
         except (Unavailable, Unknown, TimeoutError) as error:
             passing = error if isinstance(error, LatchkeyError) else Unavailable(_SLOW, again="Try again in a minute.")
             log.warning("click failed temporarily", extra={**extra, "code": passing.code, "why": str(passing)})
-            if not isinstance(click.deed, commands.Check | commands.Back):
+            if not isinstance(click.deed, commands.Check | commands.Back | commands.Glass):
                 return await self._later(click, passing)
             # The person sits in front of the form.
             page, outcome = _apology("Couldn't do that", passing.tell, click), "failed"
@@ -338,10 +341,13 @@ def _drawn(page: Page, click: Click) -> Page:
 def _surface(row: Route[Any], by: SlackUserId, card: CardAt, request: Request) -> Surface | None:
     """Which of a request's messages this is; None for one that the person who clicked would not have been sent."""
     if row.stands_on is SurfaceKind.CARD:
-        is_told = isinstance(request, Pending) and any(user == by for user, _ in request.asked)
         if card.channel == request.terms.channel:
             return CARD
-        return Surface(SurfaceKind.COPY, by, number=0) if is_told else None
+        glass = glass_of(request)
+        told = {user for user, _ in request.asked} if isinstance(request, Pending) else set[str]()
+        told |= {reader for reader, _ in glass.readers} if glass else set()
+        reader = next((each for each in (card.channel, by) if each in told), None)
+        return Surface(SurfaceKind.COPY, SlackUserId(reader), number=0) if reader else None
     if row.stands_on is None or by != request.ask.requester.slack:
         return None
     if row.stands_on is SurfaceKind.KEY:
@@ -361,10 +367,13 @@ def _apology(title: str, text: str, click: Click) -> TextPage:
     match click.deed:
         case commands.Check():
             return TextPage(title, text, back=click.id)
-        case commands.Back(draft) | commands.Send(draft):
+        case commands.Back(draft) | commands.Send(draft) | commands.Glass(draft):
             return TextPage(title, text, back=draft)
+        case commands.UseGlass(draft, why):
+            return TextPage(title, text, back=draft, typed=why)
         case (
             commands.Deny(_, reason)
+            | commands.Judge(_, _, reason)
             | commands.Question(_, reason)
             | commands.Reply(_, _, reason)
             | commands.Keep(_, reason)

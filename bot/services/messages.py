@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain import requests as states
-from bot.domain.deadlines import end_of_life, is_reminded, is_reminded_to_claim
+from bot.domain.deadlines import end_of_life, glass_of, is_reminded, is_reminded_to_claim
 from bot.domain.errors import ASK_ADMINISTRATOR, Throttled, Unavailable, Undeliverable
-from bot.domain.keys import MyAccount, RequestId
+from bot.domain.keys import MyAccount, RequestId, SlackUserId
 from bot.domain.requests import LEADS
 from bot.services.commands import CardAt
 from bot.services.ports.slack import Channels, Notifier
@@ -22,6 +22,7 @@ from bot.services.surfaces import (
     ONCE,
     OUTCOME,
     REPLACED,
+    REVIEWED,
     Surface,
     SurfaceKind,
     claim_of,
@@ -45,6 +46,20 @@ def surfaces(request: states.Request) -> tuple[Surface, ...]:
     A record that an older version brought to rest must not get another one: it would be posted months later, when
     something touches the record. So what is new here depends on a field that such records lack.
     """
+    return (*_surfaces(request), *_of_break_glass(request))
+
+
+def _of_break_glass(request: states.Request) -> tuple[Surface, ...]:
+    """Of a use of break-glass: the card for everyone who is told, until it is reviewed, and then its requester."""
+    glass = glass_of(request)
+    if glass is None:
+        return ()
+    if glass.review:
+        return (REVIEWED,)
+    return tuple(Surface(SurfaceKind.COPY, SlackUserId(reader), number=number) for reader, number in glass.readers)
+
+
+def _surfaces(request: states.Request) -> tuple[Surface, ...]:
     if request.ask.beside is not None:
         return _beside(request)
     if not request.ask.makes_key and not request.terms.approvals:

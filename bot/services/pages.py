@@ -107,6 +107,22 @@ class ReviewPage:
     """Whether sending it closes the modal: messages reach this person, and tell what comes of it."""
     bindings: tuple[WantedBinding, ...] = ()
     """The roles that the account is granted with the key."""
+    break_glass: timedelta | None = None
+    """How long the key would work if its reader used break-glass; None where they can't."""
+
+
+@dataclass(frozen=True, slots=True)
+class GlassPage:
+    """What using break-glass for a reviewed form means."""
+
+    draft_id: str
+    draft: Draft
+    owner: Owner
+    resource: Resource
+    terms: Terms
+    lifetime: timedelta
+    people: int
+    """How many people are told: everyone who could approve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,5 +308,5 @@ class ExtendPage:
 ChangePage: TypeAlias = EditPage | DeletePage | RotatePage | ExtendPage
 """The pages to request a change of a key; `approvers` could approve it, as in `ReviewPage`."""
 Page: TypeAlias = (
-    FormPage | ReviewPage | TextPage | KeyPage | KeysPage | EditPage | DeletePage | RotatePage | ExtendPage
+    FormPage | ReviewPage | GlassPage | TextPage | KeyPage | KeysPage | EditPage | DeletePage | RotatePage | ExtendPage
 )

@@ -13,7 +13,7 @@ class SurfaceKind(StrEnum):
     CARD = "card"
     """In the approvals channel."""
     COPY = "copy"
-    """The card in an approver's DM; all others are in the requester's."""
+    """The card in an approver's DM, or in a channel that is told; all others are in the requester's DM."""
     ASKED = "asked"
     CHANGED = "changed"
     """A changed policy, while a request waits."""
@@ -38,6 +38,8 @@ class SurfaceKind(StrEnum):
     """A reply, in the DM of the person who asked."""
     APPROVERS = "approvers"
     """A request came to nothing, for the people who approved it: below the card, or in the DM of one of them."""
+    REVIEWED = "reviewed"
+    """What someone said of a use of break-glass, for its requester."""
 
 
 ONCE = frozenset({SurfaceKind.THREAD, SurfaceKind.QUESTION, SurfaceKind.REPLY})
@@ -117,7 +119,7 @@ def of_said(said: Remark) -> tuple[Surface, ...]:
     return (in_thread, Surface(SurfaceKind.REPLY, said.to, number=said.number)) if said.is_direct else (in_thread,)
 
 
-CARD, ASKED, CHANGED, OUTCOME, REPLACED, END, APPROVERS = map(
+CARD, ASKED, CHANGED, OUTCOME, REPLACED, END, APPROVERS, REVIEWED = map(
     Surface,
     (
         SurfaceKind.CARD,
@@ -127,5 +129,6 @@ CARD, ASKED, CHANGED, OUTCOME, REPLACED, END, APPROVERS = map(
         SurfaceKind.REPLACED,
         SurfaceKind.END,
         SurfaceKind.APPROVERS,
+        SurfaceKind.REVIEWED,
     ),
 )

@@ -11,9 +11,9 @@ from typing import Any, Literal, TypeAlias, cast
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from bot.domain.audit import LEAP
+from bot.domain.audit import LEAP, Action
 from bot.domain.deadlines import last_due
-from bot.domain.errors import Conflict, LatchkeyError, Occupied, Tampered
+from bot.domain.errors import Conflict, LatchkeyError, Occupied, Tampered, Unreviewed
 from bot.domain.keys import RequestId, Secret, SlackUserId
 from bot.domain.requests import Approved, Keyed, Open, Pending, Ready, Request, Working
 from bot.services.agenda import Item, ItemKind
@@ -230,8 +230,14 @@ class RedisRequests:
         return found
 
     async def _must_follow(self, change: Change, was: int) -> None:
-        """Raise `Contradicted` when the audit log does not let this change follow, `Conflict` when it is outdated."""
+        """Raise `Contradicted` when the audit log does not let this change follow, `Conflict` when it is outdated.
+
+        And `Unreviewed` for a second use of break-glass.
+        """
         request = change.after.ask.id
+        # The log as it is known here: once it has moved on, the script writes nothing, and this is asked again.
+        if use := self._audit.use_in_the_way(change.events):
+            raise Unreviewed(RequestId(use))
         if self._audit.contradiction(request, was, change.events) is None:
             return
         await self._audit.follow()
@@ -356,6 +362,8 @@ class RedisRequests:
         """What became of those that are not to be tried again."""
         outcomes, links, head = dict[_Write, _Outcome](), dict[_Write, Linked](), self._audit.head
         for write in writes:
+            if _is_use(write) and any(map(_is_use, links)):
+                continue  # the log does not know of the other one yet
             try:
                 await self._must_follow(write.change, write.was)
             except LatchkeyError as error:
@@ -427,6 +435,11 @@ def _is_open_of(requester: SlackUserId, request: Request) -> bool:
 def _is_open(request: Request) -> bool:
     """Whether it takes room: a pair is one request, which was counted when it was sent."""
     return isinstance(request, Open) and request.ask.beside is None
+
+
+def _is_use(write: _Write) -> bool:
+    """Whether this is a use of break-glass."""
+    return any(event.action == Action.GLASS_USED for event in write.change.events)
 
 
 def _outrun() -> Conflict:

@@ -7,7 +7,7 @@ import pytest
 
 from bot.slack.payloads import ids
 from sandbox.cast import APPROVALS_CHANNEL, DEV, PROD
-from tests.support.play import fields, play, send_anyway
+from tests.support.play import Play, fields, play, send_anyway
 from tests.support.wishes import IN_DEV, IN_PRODUCTION, ask, choose_account, choose_scope, new_policy, posted, words_of
 
 TICKET = f"""
@@ -107,3 +107,58 @@ async def test_an_approval_that_never_asked_for_the_name_is_refused(tmp_path: Pa
         assert it.our_keys() == []
         (refused,) = await it.audit("approval:refused")
         assert refused["actor"] == "U0ERIN"
+
+
+GLASS = f"""
+version: 1
+rules:
+  - {{name: dev, match: {{environment: {DEV}}}, break_glass: {{by: [U0DANA], lifetime: 4h}}}}
+"""
+
+
+async def test_break_glass_gives_a_key_at_once_and_someone_else_reviews_it(tmp_path: Path) -> None:
+    """B7: the second way on the review page, the buttons on the card, and no second use before the review."""
+    async with play(tmp_path, policy=GLASS) as it:
+        await break_glass(it)
+        await it.dana.see("Latchkey is creating the key and will tell you when it's ready.")
+        await it.key_is_there()
+        await it.card_says("Not justified")
+        assert "No one approved this key. Was that justified?" in words_of(it.cards()[-1])
+        await it.until(lambda: "used break-glass" in str(it.erin.messages()), "Erin's own copy of the card")
+
+        await it.press("U0DANA", APPROVALS_CHANNEL, it.cards()[-1], "Justified")
+        await it.dana.see("You used break-glass here, so someone else has to review it.")
+        await it.dana.close()
+        await break_glass(it, "orders again", until="hasn't been reviewed yet")
+        await it.erin.click("Not justified", in_channel=APPROVALS_CHANNEL)
+        await it.erin.see("The requester will see this.")
+        await it.erin.fill({"Reason": "I was there to approve it."})
+        assert await it.erin.submit() == {}
+        await it.card_says("I was there to approve it.")
+        await it.until(lambda: "You can use break-glass again." in str(it.dana.messages()), "what Dana is told")
+        (reviewed,) = await it.audit("break-glass:reviewed")
+        assert reviewed["actor"] == "U0ERIN"
+        assert len(it.our_keys()) == 1
+
+
+async def break_glass(it: Play, name: str = "orders producer", until: str = "") -> None:
+    """Dana fills in the form and uses break-glass on its review page."""
+    await it.fill_in(name)
+    await it.dana.submit()
+    await it.dana.see("Review your request")
+    await it.dana.click("Use break-glass")
+    if until:
+        await it.dana.see(until)
+        return
+    await it.dana.see("The key is created now. No one approves it.")
+    await it.dana.fill({"Why it can't wait": "Orders are down."})
+    assert await it.dana.submit() == {}
+
+
+async def test_no_one_else_is_offered_break_glass(tmp_path: Path) -> None:
+    """B7: for people whom the rule doesn't name, the review page is as it was."""
+    async with play(tmp_path, policy=GLASS.replace("U0DANA", "U0ERIN")) as it:
+        await it.fill_in()
+        await it.dana.submit()
+        await it.dana.see("Review your request")
+        assert "break-glass" not in str(it.dana.front()).lower()

@@ -22,6 +22,8 @@ from bot.services.commands import (
     DropFormer,
     Edit,
     Extend,
+    Glass,
+    Judge,
     Keep,
     KeepFormer,
     KeepShown,
@@ -35,6 +37,7 @@ from bot.services.commands import (
     Saved,
     Send,
     Show,
+    UseGlass,
 )
 from bot.slack.payloads import ids
 from tests.handlers.lobby import CHANNEL, Acks, Lobby, a_lobby, in_modal, on_home, pressed, submitted, typed_command
@@ -56,11 +59,14 @@ STORED: Mapping[str, tuple[str, Deed]] = {
     ids.KEEP_FORMER: ("R1/2/77", KeepFormer(R1, 2, until=77)),
     ids.REVIEW_BACK: ("R1", Back("R1")),
     ids.ANYWAY: ("held-C1", Anyway("held-C1")),
+    ids.GLASS: ("R1", Glass("R1")),
+    ids.JUSTIFIED: ("R1", Judge(R1, "justified")),
 }
 """Buttons whose click is stored for the worker: their value, and what is stored."""
 OPENING: Mapping[str, tuple[str, str]] = {
     ids.CONFIRM: ("R1", "Approve this request"),
     ids.DENY: ("R1", "Deny this request"),
+    ids.NOT_JUSTIFIED: ("R1", "Review break-glass"),
     ids.ASK: ("R1", "Ask a question"),
     ids.ANSWER: ("R1/2", "Reply"),
     ids.OPEN_FORM: ("", "Create an API key"),
@@ -101,6 +107,8 @@ SNIPPETS = (ids.SNIPPET, ids.KEY_SNIPPET)
 SUBMITS: Mapping[str, tuple[dict[str, Any], Deed]] = {
     ids.APPROVAL: (submitted(ids.APPROVAL, KEPT, word=" orders "), Approve(R1, 2, word=" orders ")),
     ids.DENY_REASON: (submitted(ids.DENY_REASON, "R1", reason="Not there"), Deny(R1, "Not there")),
+    ids.GLASS_USE: (submitted(ids.GLASS_USE, "R1", reason="Down"), UseGlass("R1", "Down")),
+    ids.GLASS_NOTE: (submitted(ids.GLASS_NOTE, "R1", reason="No"), Judge(R1, "not justified", "No")),
     ids.QUESTION: (submitted(ids.QUESTION, "R1", message="Which?"), Question(R1, "Which?")),
     ids.REPLY: (submitted(ids.REPLY, "R1/2", message="All."), Reply(R1, 2, "All.")),
     ids.REVIEW: (submitted(ids.REVIEW, "R1"), Send("R1")),
@@ -144,6 +152,8 @@ WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     ids.FORM: (submitted(ids.FORM, reason=""), "reason"),
     ids.APPROVAL: (submitted(ids.APPROVAL, KEPT, word="order"), "word"),
     ids.DENY_REASON: (submitted(ids.DENY_REASON, "R1", reason=" "), "reason"),
+    ids.GLASS_USE: (submitted(ids.GLASS_USE, "R1", reason=" "), "reason"),
+    ids.GLASS_NOTE: (submitted(ids.GLASS_NOTE, "R1", reason=" "), "reason"),
     ids.QUESTION: (submitted(ids.QUESTION, "R1", message=" "), "message"),
     ids.REPLY: (submitted(ids.REPLY, "R1/2", message="x" * 1001), "message"),
     ids.KEEP: (submitted(ids.KEEP, "{}", reason=" "), "reason"),

@@ -25,7 +25,7 @@ from bot.domain.keys import (
 from bot.domain.kinds import Kind
 from bot.domain.policy import RULED, Match, Policy, Rule, Selector
 from bot.domain.roles import TABLES, Table
-from bot.policyfile import check
+from bot.policyfile import check, without_break_glass
 from bot.policyfile.reach import Reach
 from tests.policy.written import examples, file, findings
 from tests.support.build import a_person, crn, holding
@@ -391,3 +391,24 @@ def test_an_entry_that_offers_what_another_one_does_is_found() -> None:
     assert [each.written("p") for each in check(file(text))] == [
         'p:6: grant "c": offers the same as line 4: DeveloperRead on topic'
     ]
+
+
+GLASS = "rules:\n- {name: a, match: %s, approvals: %s, break_glass: {by: [U01], lifetime: 4h}}\n"
+
+
+@pytest.mark.parametrize(
+    ("match", "approvals", "says"),
+    [
+        ("{operation: rotate}", "2", "its break_glass has no effect: the rule doesn't match `create`"),
+        ("{}", "0, unless_manager: forbid", "its break_glass has no effect: nothing under it needs an approval"),
+    ],
+)
+def test_break_glass_without_effect_is_found(match: str, approvals: str, says: str) -> None:
+    assert [line for line in findings(GLASS % (match, approvals)) if "break_glass" in line] == [f'4: rule "a": {says}']
+
+
+def test_a_file_without_break_glass_is_warned_of_only_when_asked() -> None:
+    without, having = file("rules: []\n"), file(GLASS % ("{}", "2"))
+    assert check(without) == check(having) == []
+    assert [each.is_warning for each in without_break_glass(without)] == [True]
+    assert without_break_glass(having) == []

@@ -1,5 +1,6 @@
 """A policy file becomes what it says, or one line for each thing that is wrong with it."""
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,9 +12,9 @@ from bot.domain.access import OFFERS, Offer
 from bot.domain.approvals import NOBODY
 from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
-from bot.domain.policy import REMIND, Match, Review, RoleMapping, built_in, without_a_file
+from bot.domain.policy import REMIND, BreakGlass, Match, Review, RoleMapping, Selector, built_in, without_a_file
 from bot.domain.roles import TABLES
-from bot.policyfile import PolicyError, read
+from bot.policyfile import PolicyError, parse, read
 from bot.policyfile.tree import MOST_BYTES
 from tests.policy.written import examples, file, problems
 
@@ -626,3 +627,40 @@ def test_a_day_that_does_not_exist_is_no_end() -> None:
     assert problems("rules: [{name: a, until: 2026-02-30}]") == [
         '3: rules[0].until: "2026-02-30" isn\'t a day: write it like 2026-12-31'
     ]
+
+
+GLASS = """
+version: 1
+channel: C01
+rules:
+  - name: production
+    match: {environment: env-prod01, operation: create}
+    break_glass: %s
+"""
+
+
+def test_break_glass_is_read_as_it_is_written() -> None:
+    by = Selector.of("U07", "S09", "EnvironmentAdmin")
+    written = GLASS % "{by: [U07, S09, EnvironmentAdmin], lifetime: 4h, notify: [C09, S01, U02]}"
+    rule = parse(written.encode(), default_channel="")
+    assert rule.policy.rules[0].break_glass == BreakGlass(by, timedelta(hours=4), ("C09", "S01", "U02"))
+    assert rule.policy.channels == ("C01", "C09")
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        ("{lifetime: 4h}", "`by` is missing"),
+        ("{by: [U07]}", "`lifetime` is missing"),
+        ("{by: [], lifetime: 4h}", "is empty"),
+        ("{by: [C09], lifetime: 4h}", "doesn't look right"),
+        ("{by: [U07], lifetime: 25h}", "at most 24h"),
+        ("{by: [U07], lifetime: 0h}", "is nothing"),
+        ("{by: [U07], lifetime: unlimited}", "isn't a duration"),
+        ("{by: [U07], lifetime: 4h, notify: closest}", "isn't a list"),
+        ("{by: [U07], lifetime: 4h, for: [U08]}", "for"),
+    ],
+)
+def test_a_mistake_in_break_glass_is_named(written: str, complaint: str) -> None:
+    with pytest.raises(PolicyError, match=re.escape(complaint)):
+        parse((GLASS % written).encode(), default_channel="")

@@ -25,12 +25,14 @@ from bot.services.commands import (
     Edit,
     Extend,
     FoundLeak,
+    Glass,
     Keep,
     KeepShown,
     ReplyTo,
     Rotate,
     Saved,
     Send,
+    UseGlass,
 )
 from bot.services.dispatch import STALE, Dispatcher, Route, table
 from bot.services.messages import Publisher
@@ -149,11 +151,11 @@ def test_what_is_done_to_a_request_stands_on_one_of_its_messages() -> None:
 
 
 def test_what_is_asked_for_a_key_opens_a_request() -> None:
-    assert {row.command for row in rows() if row.opens} == {Edit, Delete, Rotate, Extend, Send}
+    assert {row.command for row in rows() if row.opens} == {Edit, Delete, Rotate, Extend, Send, UseGlass}
 
 
 def test_whoever_answers_with_a_sentence_has_a_title_for_it() -> None:
-    assert {row.command for row in rows() if not row.title} == {Check, Back, Keep, KeepShown, Saved, FoundLeak}
+    assert {row.command for row in rows() if not row.title} == {Check, Back, Glass, Keep, KeepShown, Saved, FoundLeak}
 
 
 async def test_a_sentence_is_shown_under_the_title_of_its_row(office: Office) -> None:

@@ -7,7 +7,7 @@ needs is built by `tests/support/build.py`.
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from bot.domain.approvals import Approval, Grant, Terms
+from bot.domain.approvals import Approval, GlassReview, GlassUse, Grant, Terms
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
@@ -110,12 +110,22 @@ def states() -> dict[str, Request]:
     ]
     ended = Retired(*made, KEY, at=NOW, deleted_at=NOW, why="It was deleted.", by=BEN)
     more: dict[str, Request] = {"rotated": rotated(grant), "ended": ended, "pair": pair(), "beside": beside()}
+    more["by_break_glass"] = by_break_glass()
     return {state.kind: state for state in every} | more
 
 
 def about(operation: Operation) -> Ask:
     """An ask about a key that exists."""
     return replace(ask(), operation=operation, key=replace(KEY, kind=Kind.KAFKA, environment="env-dev001"))
+
+
+def by_break_glass() -> Shown:
+    """A key by break-glass, whose use was reviewed."""
+    review = GlassReview("not justified", BEN, NOW + 24 * HOUR, "Someone was there to approve it.")
+    told = ("C09:0", "U02:0", "U02:1")
+    use = GlassUse("Orders are down.", NOW, NOW + 4 * HOUR, ("C09",), told, 2, NOW + 48 * HOUR, review)
+    grant = Grant((), NOW, NOW + 4 * HOUR, glass=use)
+    return Shown(replace(ask(), break_glass=True), replace(TERMS, approvals=0), grant, 1, KEY, at=NOW)
 
 
 def rotated(grant: Grant) -> Shown:

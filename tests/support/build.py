@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.approvals import Approval, Grant, Terms
+from bot.domain.approvals import Approval, GlassUse, Grant, Terms
 from bot.domain.audit import Action, Event
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Endpoints
@@ -43,6 +43,7 @@ from bot.domain.requests import (
     Done,
     Expired,
     Failed,
+    Granted,
     Life,
     Offered,
     Pending,
@@ -260,6 +261,22 @@ def states() -> dict[str, Request]:
         Done(a_change(Operation.DELETE), rules, a_grant(), 1, at=NOW, note="Someone else had already deleted it."),
     ]
     return {state.kind: state for state in every} | {"rotated": rotated(), "ended": ended()}
+
+
+def a_use(**fields: Any) -> GlassUse:
+    """A use of break-glass, four hours long, of which people know."""
+    told = ("C09:0", f"{ERIN.slack}:0", f"{FEMI.slack}:0")
+    usual: dict[str, Any] = {"notify": ("C09",), "told": told, "rounds": 1, "next_round": NOW + DAY}
+    return GlassUse("Orders are down.", NOW, NOW + 4 * HOUR, **(usual | fields))
+
+
+def broken_glass(request: Request, **fields: Any) -> Request:
+    """The same request by break-glass."""
+    if not isinstance(request, Granted):
+        raise TypeError("only what is granted can be by break-glass")
+    ask = replace(request.ask, break_glass=True)
+    rules = replace(request.terms, approvals=0, lifetime=4 * HOUR, claim=4 * HOUR)
+    return replace(request, ask=ask, terms=rules, grant=Grant((), NOW, NOW + 4 * HOUR, glass=a_use(**fields)))
 
 
 def rotated() -> Shown:

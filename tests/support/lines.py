@@ -9,7 +9,7 @@ _EDIT = "key old_name new_name old_description new_description"
 _ASK = "operation requester principal owner kind resource name description reason digest rule policy"
 _BINDING = "principal role scope"
 FIELDS: Mapping[Action, str] = {
-    Action.SUBMITTED: f"{_ASK} missing (access) (also) (environment) (key) (lifetime) (leaked) (ticket)",
+    Action.SUBMITTED: f"{_ASK} missing (access) (also) (environment) (key) (lifetime) (leaked) (ticket) (break_glass)",
     Action.PAIRED: f"{_ASK.removesuffix(' policy')} missing approvals beside environment (lifetime) (ticket)",
     Action.REFUSED: "reason rule policy (count)",
     Action.APPROVED: "basis rule policy missing approvals",
@@ -52,6 +52,10 @@ FIELDS: Mapping[Action, str] = {
     Action.ACCOUNT_DELETED: "account name",
     Action.ARCHIVE_INTENDED: "lines last operator",
     Action.ARCHIVED: "lines last operator",
+    Action.GLASS_USED: "principal rule why ends_at review_by",
+    Action.GLASS_TOLD: "told",
+    Action.GLASS_OVERDUE: "review_by",
+    Action.GLASS_REVIEWED: "outcome note",
     Action.BINDING_FOUND: f"{_BINDING} (binding)",
     Action.BINDING_INTENDED: _BINDING,
     Action.BINDING_CREATED: f"{_BINDING} (binding) (found)",
@@ -62,7 +66,7 @@ FIELDS: Mapping[Action, str] = {
 }
 """By what happened; in brackets what is there at times only."""
 _MAY_BE_EMPTY = {"description", "reason", "reference", "old_description", "new_description", "old_name", "resource",
-                 "approvals"}  # fmt: skip
+                 "approvals", "note", "told"}  # fmt: skip
 _BY_EITHER = {Action.DELETE_INTENDED, Action.DELETED, Action.RETIRED, Action.FOUND_GONE, Action.LEAK_REPORTED}
 _BY_LATCHKEY = {
     Action.PAIRED,
@@ -77,6 +81,8 @@ _BY_LATCHKEY = {
     Action.UNCLAIMED,
     Action.END_MOVED,
     Action.FOUND_ORPHANED,
+    Action.GLASS_TOLD,
+    Action.GLASS_OVERDUE,
     *(action for action in Action if action.startswith(("account:", "audit:", "binding:"))),
 } - {Action.BINDING_REMOVAL_ASKED}
 

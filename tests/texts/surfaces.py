@@ -7,10 +7,11 @@ from typing import Any, get_args
 
 from bot.domain.access import OFFERS, GivenBinding, WantedBinding
 from bot.domain.access import State as GivenState
-from bot.domain.approvals import Ticket
+from bot.domain.approvals import OVERDUE, GlassReview, Ticket
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Environment, Quota, Region
 from bot.domain.conversation import Remark
+from bot.domain.deadlines import glass_of
 from bot.domain.keys import Cluster, MyAccount, Operation, RequestId, Resource, Secret
 from bot.domain.kinds import Kind
 from bot.domain.leaks.report import Leak, LeakAudience, LeakNotice
@@ -42,7 +43,7 @@ from bot.slack.messages import answers, digest, secret
 from bot.slack.messages.leak import told as leaks
 from bot.slack.views import conversation, home, options, review
 from bot.slack.views import leaks as leak_views
-from bot.slack.views.pages import approve, checking, deny, page, working
+from bot.slack.views.pages import approve, checking, deny, not_justified, page, working
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW
 from tests.texts.blocks import read
@@ -127,6 +128,23 @@ def requests() -> dict[str, Request]:
             ask=build.a_change(Operation.ROTATE, overlap=2 * DAY), life=Life(former=ReplacedKey(NOW + DAY))
         ),
         **{name: build.shown(life=Life(probe=probe)) for name, probe in probes.items()},
+        **_by_break_glass(),
+    }
+
+
+def _by_break_glass() -> dict[str, Request]:
+    """Uses of break-glass: waiting for their review, overdue, and reviewed."""
+    expiring = build.shown(life=Life(reminded=3))
+    justified = GlassReview("justified", ERIN, NOW + DAY)
+    not_justified = GlassReview("not justified", ERIN, NOW + DAY, "Someone was there to approve it.")
+    return {
+        "approved, break-glass": build.broken_glass(build.approved()),
+        "ready, break-glass": build.broken_glass(build.ready()),
+        "shown, break-glass": build.broken_glass(build.shown()),
+        "shown, expiring, break-glass": build.broken_glass(expiring),
+        "shown, overdue, break-glass": build.broken_glass(build.shown(), rounds=OVERDUE + 1),
+        "shown, justified, break-glass": build.broken_glass(build.shown(), review=justified),
+        "shown, not justified, break-glass": build.broken_glass(build.shown(), review=not_justified),
     }
 
 
@@ -151,6 +169,9 @@ def of_requests() -> Iterator[Message]:
 def _can_be(kind: SurfaceKind, request: Request) -> bool:
     """Whether a request can have such a message: some are about a change that took effect."""
     changed = request.ask.key is not None and isinstance(request, Shown | Done)
+    if kind is SurfaceKind.REVIEWED:
+        glass = glass_of(request)
+        return glass is not None and glass.review is not None
     if kind is SurfaceKind.REPLACED:
         return changed and request.ask.operation is Operation.ROTATE
     return changed or kind is not SurfaceKind.TOLD
@@ -199,6 +220,11 @@ def views() -> Iterator[tuple[str, Any]]:
     yield "review, own account", page(replace(_review(draft, CLUSTER), owner=MyAccount(DANA.principal)))
     named = _review(replace(draft, ticket="OPS-1"), CLUSTER)
     yield "review, ticket", page(replace(named, terms=build.terms(ticket=TICKET)))
+    yield "review, break-glass", page(replace(_review(draft, CLUSTER), break_glass=4 * HOUR))
+    for people in (1, 12):
+        use = pages.GlassPage("D1", draft, ACCOUNT, CLUSTER, build.terms(approvals=0), 4 * HOUR, people)
+        yield "break-glass", page(use)
+    yield "not justified", not_justified(RequestId("R1"))
     yield "approve", approve(build.pending(terms=build.terms(confirm="resource")))
     yield "deny", deny(RequestId("R1"))
     yield "question", conversation.question(RequestId("R1"))

@@ -61,6 +61,10 @@ _NO_PLACE = (
     "Latchkey can't find this key's resource, so it can't create another key for it. Nothing was changed. "
     "If the resource is new, try again in ten minutes."
 )
+_BREAK_GLASS = (
+    "This key was created by break-glass, so it can't be extended. Nothing was changed. Rotate it instead: you get a "
+    "new key, and time to switch."
+)
 NO_SUCH_KEY = (
     "No key with that ID, or you don't have access to it. Nothing was changed. `/apikey list` shows your keys."
 )
@@ -340,6 +344,8 @@ class _Case:
             return _NO_PLACE
         if operation is not Operation.EXTEND:
             return ""
+        if isinstance(made, Living) and made.grant.glass:
+            return _BREAK_GLASS
         end = end_of_life(made) if isinstance(made, Living) else None
         if end is not None and self.key.expires_at is not None and self.key.expires_at <= end:
             return nothing_left(self.key.expires_at)

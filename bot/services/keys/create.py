@@ -244,8 +244,9 @@ class Creation:
         The `second` key of a pair is there already: both wait as long as that one does.
         """
         now, state, key = self.transitions.clock(), made.working.value, made.key
+        hard = state.grant.glass.ends_at if state.grant.glass else None
         until = second.claim_by if second else None
-        claim_by = earliest(now + to_claim(state.ask, state.terms), key.expires_at, until) or now
+        claim_by = earliest(now + to_claim(state.ask, state.terms), key.expires_at, until, hard) or now
         other = OtherKey(second.key, second.endpoints, second.life.probe) if second else None
         life = Life(begin(state.ask.resource.kind, now), other=other)
         ready = state.then(

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Literal, TypeAlias
 
 from bot.domain import requests as states
+from bot.domain.approvals import GLASS_MARGIN
 from bot.domain.audit import Action, Event
 from bot.domain.deadlines import ends_at_confluent, lifetime
 from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable, Unknown
@@ -131,7 +132,9 @@ class Backstop:
         said, at = await self._last()
         if said == "refused" and self.clock() - at < REFUSED_FOR:
             return None
-        return (self.clock() + lasts + margin(lasts)).replace(microsecond=0)
+        end, glass = self.clock() + lasts, approved.grant.glass
+        end = min(end, glass.ends_at) + GLASS_MARGIN if glass else end + margin(lasts)
+        return end.replace(microsecond=0)
 
     async def learn(self, said: ExpirySupport) -> None:
         """Remember what a create met. The key is made and on record: this must not fail anymore."""

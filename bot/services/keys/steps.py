@@ -17,6 +17,7 @@ from bot.services.keys.probe import Probes
 from bot.services.keys.reconcile import Reconciliation
 from bot.services.ports.store import Stored
 from bot.services.requests.conversation import Conversations
+from bot.services.requests.glass import GlassUses
 from bot.services.requests.remind import Reminders
 from bot.services.requests.transitions import ASK_AGAIN, Transitions
 
@@ -35,10 +36,11 @@ class Steps:
     lifecycle: Lifecycle
     probes: Probes
     pairs: Pairs
+    glass_uses: GlassUses
 
     async def advance(self, stored: Stored[states.Request]) -> None:
         """Take the step that is due; at rest, do nothing."""
-        if await self.pairs.step(stored):
+        if await self.pairs.step(stored) or await self.glass_uses.step(stored):
             return
         now = self.transitions.clock()
         match stored.value:

@@ -230,9 +230,15 @@ class Directory:
         return await self._with_mappings(person, bindings, shown=True)
 
     async def asking(
-        self, held_roles: HeldRoles, operation: Operation, target: Target, *, shown: bool = False
+        self,
+        held_roles: HeldRoles,
+        operation: Operation,
+        target: Target,
+        *,
+        shown: bool = False,
+        break_glass: bool = False,
     ) -> HeldRoles:
-        """Someone who asks for this, with the user groups that tell which rule decides about it.
+        """Someone who asks for this, with the user groups that tell which rule decides, or whether they can so ask.
 
         Raises `Unavailable` where Slack does not tell who is in one of them, and where a rule about people with a role
         is passed over, but Confluent may not show us all roles. `shown` is as for `members`: for pages.
@@ -240,7 +246,7 @@ class Directory:
         policy = self.policy()
         asker = await looked_up(
             held_roles,
-            lambda known: policy.unread(operation, target, known),
+            lambda known: policy.unread(operation, target, known, break_glass=break_glass),
             lambda group: self.members(group, shown=shown),
         )
         if not shown and policy.lacks_roles(operation, target, asker):

@@ -73,7 +73,7 @@ class Requests(Protocol):
         """Write all of `change` or nothing; with `take_secret`, remove the sealed secret and return it.
 
         Raises `Conflict` when the record is not at `change.before`'s revision (or exists, for a new one), `Occupied`
-        when a new one finds no room.
+        when a new one finds no room, `Unreviewed` when one of its events is a second use of break-glass.
         A sealed secret that is missing or does not open comes back as None: the write has happened.
         """
         ...

@@ -13,13 +13,14 @@ from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, dec
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Person, Resource
 from bot.domain.requests import Approved, Cancelled, Denied, Pending, Request
-from bot.services.commands import Approve, Cancel, Click, Deny
+from bot.services.commands import Approve, Cancel, Click, Deny, Judge
 from bot.services.people.approvers import names_of, right
 from bot.services.people.directory import Directory
 from bot.services.ports.slack import Channels
 from bot.services.ports.store import Stored
 from bot.services.requests.audience import members
 from bot.services.requests.deciders import Deciders, called
+from bot.services.requests.glass import GlassUses
 from bot.services.requests.policy_changes import approvers, difference, record, under
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.submit import follows, forbidden
@@ -36,6 +37,7 @@ class Decisions:
     refusals: Refusals
     deciders: Deciders
     channels: Channels
+    glass_uses: GlassUses
 
     def for_one_decision(self) -> "Decisions":
         """See `Directory.for_one_decision`."""
@@ -52,6 +54,14 @@ class Decisions:
         if pending.drawn != deed.seen:
             raise Refused(_drawn_anew(pending))
         return pending
+
+    async def reviewable(self, deed: Judge, click: Click) -> Request:
+        """A use of break-glass, where this person may review it now. Raises `Refused` with the reason otherwise."""
+        return await self.glass_uses.reviewable(deed, click)
+
+    async def judge(self, deed: Judge, click: Click) -> str:
+        """Review a use of break-glass."""
+        return await self.glass_uses.review(deed, click)
 
     async def deny(self, deed: Deny, click: Click) -> str:
         """Refuse the request for good."""

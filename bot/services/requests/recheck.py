@@ -41,8 +41,8 @@ class Permission:
         except Refused as error:
             raise Refused(f"The requester couldn't be confirmed: {error.tell}") from error
         approvers = await directory.held_by_approvers(granted.grant.approvals)
-        target = Target.of(ask)
-        requester = await directory.asking(await directory.held_roles(person), ask.operation, target)
+        target, held = Target.of(ask), await directory.held_roles(person)
+        requester = await directory.asking(held, ask.operation, target, break_glass=ask.break_glass)
         verdict = decide(directory.policy(), ask, requester, approvers, granted.terms)
         if not isinstance(verdict, Allowed):
             await self.cloud.must_see_all()

@@ -2,36 +2,40 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from bot.domain.access import Offer
-from bot.domain.approvals import Terms
-from bot.domain.audit import Action
+from bot.domain.approvals import LONGEST_GLASS, Terms
+from bot.domain.audit import Action, Event
 from bot.domain.authority import HeldRoles, Target
-from bot.domain.deadlines import lifetime
+from bot.domain.deadlines import glass_of, lifetime
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, missing, why_not_alone
-from bot.domain.errors import Conflict, NotFound, Occupied, Refused, plain
+from bot.domain.errors import Conflict, NotFound, Occupied, Refused, Tampered, Unavailable, Unreviewed, plain
 from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Person, RequestId
-from bot.domain.policy import Policy
+from bot.domain.policy import Policy, Rule
 from bot.domain.requests import Approved, Ask, Open, Pending, Request
 from bot.services.browse.rights import rights
 from bot.services.catalog.quota import must_have_room
-from bot.services.commands import Back, Check, Click, Draft, Send
+from bot.services.commands import Back, Check, Click, Draft, Glass, Send, UseGlass
 from bot.services.form.access import wishes
 from bot.services.form.fill import USUAL
 from bot.services.form.validate import Validator, lifetime_problem, warnings_about
-from bot.services.pages import FormPage, ReviewPage
+from bot.services.pages import FormPage, GlassPage, ReviewPage
 from bot.services.people.candidates import Candidate, Candidates
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Drafts, Posts, Requests, Room
 from bot.services.requests.access import Names, access_of
 from bot.services.requests.audience import Notices, Told
+from bot.services.requests.deciders import called
+from bot.services.requests.glass import begun
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.remind import first_round, next_round
 from bot.services.requests.transitions import Transitions, With
 from bot.services.surfaces import ASKED
-from bot.services.text import lifetime_of
+from bot.services.text import lifetime_of, when
 
 MOST_READ = 50
 """How many of a person's newest requests are looked at for open ones."""
@@ -49,29 +53,43 @@ class Proposals:
     cloud: Cloud
     names: Names
 
-    async def propose(self, ask: Ask, click: Click) -> Approved | Pending | None:
+    async def propose(self, ask: Ask, click: Click, why: str = "") -> Approved | Pending | None:
         """Open the request, and return it; None when the same click opened it before.
 
+        `why` is why it can't wait, where it uses break-glass: then open requests don't count.
+
         Raises `Refused` when the policy forbids it, or when nobody could approve it, or when its requester has as many
-        open requests as they may have; `Occupied` when one of these is for the same.
+        open requests as they may have, or a use of break-glass that is not reviewed; `Occupied` when an open request is
+        for the same.
         """
         policy = self.directory.policy()
         used = policy.digest
         held_roles, target = await self.directory.held_roles(ask.requester), Target.of(ask)
-        verdict = decide(policy, ask, await self.directory.asking(held_roles, ask.operation, target))
+        asker = await self.directory.asking(held_roles, ask.operation, target, break_glass=ask.break_glass)
+        verdict = decide(policy, ask, asker)
         if isinstance(verdict, Forbidden):
             await self.cloud.must_see_all()  # else roles may only not be shown to us
             details = {"reason": verdict.reason, "rule": verdict.rule, "policy": used}
             await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), **details)
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
-        request = await self._opened(ask, verdict, used, click)
+        if ask.break_glass:
+            rule = policy.rule(ask.operation, target, asker)
+            request: Approved | Pending = await self._used(ask, rule, verdict.terms, click, why)
+        else:
+            request = await self._opened(ask, verdict, used, click)
         said = {**summary(ask), "rule": request.terms.rule, "policy": used, "missing": str(missing(verdict))}
-        event = self.transitions.event(Action.SUBMITTED, ask.id, click.by, **said)
+        events = [self.transitions.event(Action.SUBMITTED, ask.id, click.by, **said), *self._use_of(request)]
         most = self.directory.policy().open_requests
+        room = With(durable=True) if ask.break_glass else With(room=Room(most, click.anyway))
         try:
-            await self.transitions.commit(None, request, event, extra=With(room=Room(most, click.anyway)))
+            await self.transitions.commit(None, request, *events, extra=room)
         except Conflict:
             return None
+        except Unreviewed as error:
+            reason = await self._unreviewed(error)
+            details = {"reason": reason, "rule": request.terms.rule, "policy": used}
+            await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), **details)
+            raise Refused(reason) from None
         except Occupied as error:
             if error.is_alike:
                 raise
@@ -87,6 +105,30 @@ class Proposals:
         if able is not None:
             enough(able, verdict)
         return able
+
+    async def _used(self, ask: Ask, rule: Rule | None, terms: Terms, click: Click, why: str) -> Approved:
+        """A use of break-glass. Raises `Refused` where no one could review it."""
+        if rule is None or rule.break_glass is None:
+            raise AssertionError("the rule that allowed it has break-glass")
+        one = NeedsApproval(terms, 1)
+        await self.directory.before_no(click.by, lambda directory: self._enough(directory, ask, one))
+        return begun(ask, terms, rule.break_glass, why, self.transitions.clock())
+
+    def _use_of(self, request: Request) -> Sequence[Event]:
+        """What the audit log says of a use of break-glass, in the same write."""
+        glass, ask = glass_of(request), request.ask
+        if glass is None:
+            return ()
+        details = {"principal": ask.requester.principal, "rule": request.terms.rule, "why": glass.why}
+        ends = {"ends_at": glass.ends_at.isoformat(), "review_by": glass.review_by.isoformat()}
+        return (self.transitions.event(Action.GLASS_USED, ask.id, ask.requester.slack, **details, **ends),)
+
+    async def _unreviewed(self, error: Unreviewed) -> str:
+        """Why there is no second use, with the name of the first one."""
+        with suppress(Tampered):
+            if first := await self.transitions.find(error.request):
+                return unreviewed(first.value)
+        return f"{error.happened} {error.changed}"
 
     async def _opened(
         self, ask: Ask, verdict: Allowed | NeedsApproval, policy: str, click: Click
@@ -167,7 +209,18 @@ class Forms:
         lasts = lifetime(ask, verdict.terms)
         page = ReviewPage(click.id, draft, target.owner, target.resource, verdict.terms, approvers, warnings)
         closes = await self._reaches(person)
-        return replace(page, lifetime=lasts, alike=alike, closes=closes, bindings=target.bindings)
+        glass = await self._glass_offered(directory, ask, target, held_roles) if needs else None
+        return replace(page, lifetime=lasts, alike=alike, closes=closes, bindings=target.bindings, break_glass=glass)
+
+    async def _glass_offered(
+        self, directory: Directory, ask: Ask, target: Target, held_roles: HeldRoles
+    ) -> timedelta | None:
+        """How long the key would work by break-glass; None for who can't use it, and while Slack doesn't tell that."""
+        with suppress(Unavailable):
+            asker = await directory.asking(held_roles, Operation.CREATE, target, shown=True, break_glass=True)
+            verdict = decide(directory.policy(), with_glass(ask), asker)
+            return verdict.terms.lifetime if isinstance(verdict, Allowed) else None
+        return None
 
     async def _open_alike(self, ask: Ask) -> Request | None:
         """An open request of the same person for the same. Raises `Refused` when they have no room for another one.
@@ -189,6 +242,40 @@ class Forms:
                 return any(post.surface == ASKED and not post.broken for post in posts)
         return False
 
+    async def glass(self, deed: Glass, click: Click) -> GlassPage | FormPage:
+        """What using break-glass for a reviewed form means, to be confirmed. Raises `Refused` as `use_glass` does."""
+        draft = await self._draft(deed.draft, click)
+        return await self.directory.before_no(click.by, lambda directory: self._glass(directory, deed, draft, click))
+
+    async def _glass(self, directory: Directory, deed: Glass, draft: Draft, click: Click) -> GlassPage | FormPage:
+        person = await directory.identify(click.by, click.team, shown=True)
+        held_roles = await directory.glance(person)
+        target = await self.validator.check(draft, held_roles)
+        if isinstance(target, FormPage):
+            return target
+        asker = await directory.asking(held_roles, Operation.CREATE, target, shown=True, break_glass=True)
+        policy = directory.policy()
+        verdict = decide(policy, with_glass(self._ask(RequestId(deed.draft), draft, target, asker, policy)), asker)
+        if isinstance(verdict, Forbidden):
+            raise Refused(f"{forbidden(verdict)} Nothing was sent.")
+        for each in await self.requests.of_requester(person.slack, MOST_READ):
+            if (use := glass_of(each.value)) and use.review is None:
+                raise Refused(unreviewed(each.value))
+        people = await self.candidates.of(target, person, fresh=directory.is_afresh)
+        enough(people, NeedsApproval(verdict.terms, 1))
+        lasts = verdict.terms.lifetime or LONGEST_GLASS
+        return GlassPage(deed.draft, draft, target.owner, target.resource, verdict.terms, lasts, len(people))
+
+    async def use_glass(self, deed: UseGlass, click: Click) -> str | FormPage | None:
+        """Use break-glass for a reviewed form: the key is created at once. Twice for the same draft, it is used once.
+
+        Raises `Refused` where the policy doesn't let this person, where no one could review it, and while their last
+        use waits for its review.
+        """
+        if not deed.why.strip():
+            raise Refused("Enter a reason. Nothing was sent.")
+        return await self._sent(deed.draft, click, deed.why)
+
     async def back(self, deed: Back, click: Click) -> FormPage:
         """The form again, as it was typed."""
         return await self.validator.form(await self._draft(deed.draft, click))
@@ -199,7 +286,11 @@ class Forms:
         Where the modal is closed, a message tells that it was sent, and nothing else is said. Sending the same draft
         twice makes one request. Raises `Refused` as `check` does.
         """
-        draft_id, draft = deed.draft, await self._draft(deed.draft, click)
+        return await self._sent(deed.draft, click)
+
+    async def _sent(self, draft_id: str, click: Click, why: str = "") -> str | FormPage | None:
+        """Send a form; with `why`, by break-glass."""
+        draft = await self._draft(draft_id, click)
         person = await self.directory.identify(click.by, click.team)
         held_roles = await self.directory.glance(person)
         target = await self.validator.check(draft, held_roles)
@@ -209,7 +300,9 @@ class Forms:
         held_roles = await self.directory.asking(held_roles, Operation.CREATE, target, shown=True)
         ask = self._ask(RequestId(draft_id), draft, target, held_roles, policy)
         rule = policy.rule(ask.operation, target, held_roles)
-        if rule:
+        if why:
+            ask = with_glass(ask)
+        elif rule:
             ask = usual(ask, rule.terms(policy.table))
             if problem := lifetime_problem(ask, rule.terms(policy.table)):
                 return await self.validator.form(draft, {"lifetime": problem})
@@ -219,11 +312,14 @@ class Forms:
             used = {"rule": rule.name if rule else "-", "policy": policy.digest}
             await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), reason=error.tell, **used)
             raise
-        request = await self.proposals.propose(ask, click)
+        request = await self.proposals.propose(ask, click, why)
         if click.reply.view is None:
             return None
         if request is None:
             return SENT_ALREADY
+        if glass := glass_of(request):
+            ends = f"The key expires {when(glass.ends_at)}."
+            return f"{follows(ask, request.terms, 'you')} {ends} People who could have approved it are being told."
         if isinstance(request, Approved):
             return f"No approval needed. {follows(ask, request.terms, 'you')}"
         return "Request sent. Latchkey will message you when it's approved or denied."
@@ -258,6 +354,19 @@ def usual(ask: Ask, terms: Terms) -> Ask:
     return replace(ask, lifetime=None) if is_usual and lifetime_problem(ask, terms) else ask
 
 
+def with_glass(ask: Ask) -> Ask:
+    """The same ask by break-glass: its key lasts as long as that lets it."""
+    return replace(ask, break_glass=True, lifetime=None)
+
+
+def unreviewed(first: Request) -> str:
+    """The sentence for who used break-glass already, and waits for the review."""
+    return (
+        f"Your last use of break-glass, {called(first)}, hasn't been reviewed yet, so you can't use it again. Nothing "
+        "was created. Ask someone who can approve such keys to review it on its card."
+    )
+
+
 def summary(ask: Ask) -> dict[str, str]:
     """What was asked, for the audit log."""
     said: dict[str, str] = {
@@ -286,6 +395,8 @@ def summary(ask: Ask) -> dict[str, str]:
         said["also"] = ask.also.id
     if ask.leaked:
         said["leaked"] = "yes"
+    if ask.break_glass:
+        said["break_glass"] = "yes"
     return said
 
 

@@ -262,6 +262,7 @@ _OF_A_REQUEST: Mapping[SurfaceKind, Callable[[Request], tuple[Sequence[Block], s
     SurfaceKind.END: key_messages.end,
     SurfaceKind.REMINDER: key_messages.reminder,
     SurfaceKind.TOLD: owners.told,
+    SurfaceKind.REVIEWED: request_messages.reviewed,
 }
 _OF_AN_ATTEMPT: Mapping[SurfaceKind, Callable[[Request, int], tuple[Sequence[Block], str]]] = {
     SurfaceKind.KEY: key_messages.key,

@@ -6,7 +6,7 @@ from typing import TypeAlias, assert_never
 
 from bot.domain.access import Access, WantedBinding, is_high_risk
 from bot.domain.approvals import Terms
-from bot.domain.deadlines import lifetime
+from bot.domain.deadlines import glass_of, lifetime
 from bot.domain.errors import plain
 from bot.domain.keys import (
     ApiKey,
@@ -21,7 +21,7 @@ from bot.domain.keys import (
     ServiceAccount,
     SlackUserId,
 )
-from bot.domain.requests import Ask, Denied, Offered, Pending, Ready, Request
+from bot.domain.requests import Ask, Denied, Keyed, Offered, Pending, Ready, Request
 from bot.domain.roles import GRANTERS, TABLES, Table
 from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, asking, button, divider, fields, header
@@ -54,6 +54,7 @@ def card(request: Request) -> tuple[list[Block], str]:
         title(request),
         lines([Mention(ask.requester.slack), *by_policy(ask.requester), " requests ", *wanted(ask), "."]),
         *(risk(request.terms, ask.operation, ask.owner, ask.resource, "message", ask.bindings) if is_open else []),
+        *_unapproved(request),
         *_facts(request, own_account(ask, f"{ask.requester.name}'s own")),
         *([quote(ask.reason)] if ask.reason.strip() else []),
         *_account_now(request),
@@ -63,9 +64,35 @@ def card(request: Request) -> tuple[list[Block], str]:
     ]
     if isinstance(request, Pending):
         blocks += [*notified("Notified: ", request.mentioned), decide(request)]
+    blocks += judge(request)
     rung = "".join(f" <@{each}>" for each in request.mentioned) if isinstance(request, Pending) else ""
-    said = f"{plain(ask.requester.name)} requests {in_a_line(wanted(ask))}{rung}"
+    does = "used break-glass for" if glass_of(request) else "requests"
+    said = f"{plain(ask.requester.name)} {does} {in_a_line(wanted(ask))}{rung}"
     return [*blocks, _small_print(request)], said
+
+
+def _unapproved(request: Request) -> list[Block]:
+    """That no one approved the key, and why it couldn't wait."""
+    glass = glass_of(request)
+    if glass is None:
+        return []
+    asks = "" if glass.review else " Was that justified?"
+    warning = alert("warning", Bold("Break-glass."), f" No one approved this key.{asks}", on="message")
+    return [warning, lines([Bold("Why it can't wait:")]), quote(glass.why)]
+
+
+def judge(request: Request, row: str = "") -> list[Block]:
+    """The buttons to review a use of break-glass, once its key exists; nothing where there is nothing to review."""
+    glass, ask = glass_of(request), request.ask
+    if glass is None or glass.review or not isinstance(request, Keyed):
+        return []
+    justified = asking(
+        button("Justified", ids.JUSTIFIED, ask.id, "primary"),
+        "Was it justified?",
+        f"{flat(ask.requester.name)} can then use break-glass again. This can't be undone.",
+        "Justified",
+    )
+    return [actions(justified, button("Not justified", ids.NOT_JUSTIFIED, ask.id, "danger"), block=row)]
 
 
 def notified(label: str, people: Iterable[SlackUserId], end: str = "") -> list[Block]:
@@ -368,6 +395,9 @@ def _small_print(request: Request) -> Block:
     ask, terms = request.ask, request.terms
     who = f"Approvers: {approvers(ask, TABLES[terms.table])} " if isinstance(request, Pending) else ""
     none = "" if terms.approvals or isinstance(request, Pending) else "No approval was needed. "
+    if glass := glass_of(request):
+        who = "" if glass.review else f"Reviewers: {approvers(ask, TABLES[terms.table])} "
+        none = "Break-glass, without an approval. "
     return context(who, none, "Policy rule: ", terms.rule, f" · Request ID: {ask.id}")
 
 

@@ -119,7 +119,7 @@ def reminder(request: Request) -> Message:
         return [lines(["Your key ", code, *_for(request), " no longer expires."])], "Your API key was extended"
     rows: Rows = [
         [f"{EXPIRED.sign} Your key ", code, *_for(request), " expires ", ends, "."],
-        [f"{_STOPS} {_ADVICE[ends_at_confluent(request)]}"],
+        [f"{_STOPS} {_GLASS if request.grant.glass else _ADVICE[ends_at_confluent(request)]}"],
     ]
     choice = [*_extend(request), Operation.ROTATE]
     buttons = actions(*key_buttons(request.key.id, choice, first="primary"), _manage(request))
@@ -131,6 +131,9 @@ _ADVICE = {
     True: "Confluent Cloud deletes it then, so it can't be extended. Rotate it to get a new key and time to switch.",
 }
 """What to do about a key that expires, by whether Confluent deletes it."""
+_GLASS = (
+    "Keys created by break-glass can't be extended. Request a new key, or rotate it to get one with time to switch."
+)
 
 
 def replaced_key(request: Living | Retired) -> Rows:
@@ -145,7 +148,7 @@ def replaced_key(request: Living | Retired) -> Rows:
 
 def _extend(request: Keyed) -> list[Operation]:
     """Whether the key can be extended: where it expires, and Latchkey can move that."""
-    can_extend = end_of_life(request) is not None and not ends_at_confluent(request)
+    can_extend = end_of_life(request) is not None and not ends_at_confluent(request) and not request.grant.glass
     return [Operation.EXTEND] if can_extend else []
 
 

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from bot.domain.deadlines import earliest, lifetime
+from bot.domain.approvals import OVERDUE, GlassUse
+from bot.domain.deadlines import earliest, glass_of, lifetime
 from bot.domain.keys import Operation, Person
 from bot.domain.requests import (
     Approved,
@@ -25,9 +26,11 @@ from bot.domain.requests import (
     Working,
     approvals_of,
 )
-from bot.slack.blocks.text import Bold, Code, Mention, Row, told
+from bot.slack.blocks.text import Bold, Code, Mention, Row, flat, told
 
 Rows = list[Row]
+NOTE = 1000
+"""Characters of what a reviewer says that are shown."""
 WAITS: Row = ["To view its secret, run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
 """Where no button can show it."""
 _CHECKING = " Latchkey is checking whether a key was created; it will delete it if so and try again."
@@ -35,7 +38,7 @@ _CHECKING = " Latchkey is checking whether a key was created; it will delete it 
 
 def progress(request: Request, *, yours: bool) -> Rows:
     """Where a request stands, below who approved it so far. `yours`: its requester reads it."""
-    return [*_approvals(request), *stands(request, yours=yours)]
+    return [*_approvals(request), *_break_glass(request, yours=yours), *stands(request, yours=yours)]
 
 
 def stands(request: Request, *, yours: bool) -> Rows:
@@ -177,6 +180,28 @@ def _approvals(request: Request) -> Rows:
         ["Approved by ", Mention(each.by.slack), *by_policy(each.by), f", {each.basis}, ", each.at, "."]
         for each in approvals_of(request)
     ]
+
+
+def _break_glass(request: Request, *, yours: bool) -> Rows:
+    """Who used break-glass for the key and why, and what became of the review."""
+    glass = glass_of(request)
+    if glass is None:
+        return []
+    who: Row = ["you"] if yours else [Mention(request.ask.requester.slack)]
+    expires: Row = [" It expires ", glass.ends_at, ", and can't be extended."]
+    used: Row = ["Break-glass: ", *who, " requested this key without an approval ", glass.at, ".", *expires]
+    return [used, reviewed(glass, yours=yours)]
+
+
+def reviewed(glass: GlassUse, *, yours: bool) -> Row:
+    """What came of the review of a use of break-glass, or by when it is due."""
+    if glass.review:
+        note: Row = [" ", flat(glass.review.note, NOTE)] if glass.review.note else []
+        who = Mention(glass.review.by.slack)
+        return ["Reviewed by ", who, " ", glass.review.at, f": {glass.review.outcome}.", *note]
+    due = "The review was due " if glass.rounds > OVERDUE else "Someone who could have approved it reviews this by "
+    then = "Until it's reviewed, you can't use break-glass again." if yours else ""
+    return [due, glass.review_by, f". {then}".rstrip()]
 
 
 def by_policy(person: Person) -> Row:

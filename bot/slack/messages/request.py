@@ -3,6 +3,7 @@
 Slack rings no bell for edits, so each ending is a new message. The first one then says its state in a line or two.
 """
 
+from bot.domain.deadlines import glass_of
 from bot.domain.keys import Operation
 from bot.domain.requests import (
     Approved,
@@ -21,6 +22,7 @@ from bot.slack.blocks.kit import actions, button
 from bot.slack.blocks.text import Block, Bold, Link, Row, flat, lines, quote, told
 from bot.slack.messages.card import asked_rows, in_a_line, key_of, notified, own_account, wish
 from bot.slack.messages.progress import Rows, progress
+from bot.slack.messages.progress import reviewed as progress_of_review
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
 
@@ -53,6 +55,15 @@ def changed(request: Request) -> tuple[list[Block], str]:
     """What a changed policy means for a request that waits; afterwards, that there was such a change."""
     what = told(request.changed) if isinstance(request, Pending) else ["The policy changed while you waited."]
     return [lines(headline(request), what)], f"The policy changed: your request {in_a_line(wish(request.ask))}"
+
+
+def reviewed(request: Request) -> tuple[list[Block], str]:
+    """What someone said of a use of break-glass."""
+    glass = glass_of(request)
+    said: Row = progress_of_review(glass, yours=True) if glass else []
+    rows: Rows = [["Your use of break-glass ", *wish(request.ask), ":"], said, ["You can use break-glass again."]]
+    outcome = glass.review.outcome if glass and glass.review else "reviewed"
+    return [lines(*rows)], f"Your use of break-glass was {outcome}: {in_a_line(wish(request.ask))}"
 
 
 def outcome(request: Request) -> tuple[list[Block], str]:

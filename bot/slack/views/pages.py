@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from bot.domain.approvals import Terms
+from bot.domain.approvals import REVIEW_WITHIN, Terms
 from bot.domain.keys import NewServiceAccount, Operation, RequestId
 from bot.domain.requests import Pending
 from bot.services.form.validate import LIMITS
@@ -11,6 +11,7 @@ from bot.services.pages import (
     EditPage,
     ExtendPage,
     FormPage,
+    GlassPage,
     KeyPage,
     KeysPage,
     Page,
@@ -35,6 +36,8 @@ _NO_ACCESS = (
     "Or have someone grant it afterward, for example with:"
 )
 APPROVING = "Approve this request"
+BREAKING_GLASS = "Use break-glass"
+JUDGING = "Review break-glass"
 DENYING = "Deny this request"
 _STUCK = "If this page doesn't change within two minutes, close it. /apikey requests shows whether anything was sent."
 
@@ -44,8 +47,8 @@ def page(content: Page) -> Block:
     match content:
         case FormPage():
             drawn = form(content)
-        case ReviewPage():
-            drawn = review(content)
+        case ReviewPage() | GlassPage():
+            drawn = review(content) if isinstance(content, ReviewPage) else break_glass(content)
         case TextPage():
             drawn = _text(content)
         case KeysPage():
@@ -120,6 +123,7 @@ def review(content: ReviewPage) -> Block:
             *([["This key doesn't expire. It works until someone deletes it."]] if content.lifetime is None else []),
         ),
         context("Policy rule: ", terms.rule),
+        *_in_an_emergency(content),
         actions(
             button("Edit request", ids.REVIEW_BACK, content.draft_id), block=ids.CLOSES_BLOCK if content.closes else ""
         ),
@@ -160,6 +164,45 @@ def _then(terms: Terms) -> str:
         return f"You have {duration(terms.claim)} to view the secret."
     claim = f"After approval, you have {duration(terms.claim)} to view the secret."
     return f"Approvers have {duration(terms.pending)} to respond. {claim}"
+
+
+def _in_an_emergency(content: ReviewPage) -> list[Block]:
+    """The way around approvals, for people who have it."""
+    if content.break_glass is None:
+        return []
+    says = (
+        f"Break-glass creates the key now, without an approval. The key expires {duration(content.break_glass)} later, "
+        "everyone who could approve it is told, and one of them reviews it."
+    )
+    use = button("Use break-glass", ids.GLASS, content.draft_id, "danger")
+    return [divider(), lines([Bold("Can't wait? "), says]), actions(use), divider()]
+
+
+def break_glass(content: GlassPage) -> Block:
+    """What using break-glass means, and why it can't wait."""
+    people = "1 person" if content.people == 1 else f"{content.people} people"
+    typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
+    blocks = [
+        header(f"{kind_of(content.resource)}{for_what(content.resource)}"),
+        alert("error", "The key is created now. No one approves it.", on="modal"),
+        lines(
+            [f"• The key expires {duration(content.lifetime)} from now, and can't be extended."],
+            [f"• Latchkey tells everyone who could approve it right away: {people}, and the approvals channel."],
+            [f"• One of them reviews this within {duration(REVIEW_WITHIN)}."],
+            ["• Until then, you can't use break-glass again."],
+        ),
+        field("Why it can't wait", ids.REASON_BLOCK, typed, hint="Everyone who is told will see this."),
+    ]
+    title, kept = BREAKING_GLASS, content.draft_id
+    return modal(title, blocks, callback=ids.GLASS_USE, submit="Use break-glass", close="Cancel", metadata=kept)
+
+
+def not_justified(request: RequestId, name: str = "") -> Block:
+    """Asks a reviewer why a use of break-glass was not justified; `name` is what the request is called."""
+    typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
+    about = [lines([Bold(name)])] if name else []
+    blocks = [*about, field("Reason", ids.REASON_BLOCK, typed, hint="The requester will see this.")]
+    return modal(JUDGING, blocks, callback=ids.GLASS_NOTE, submit="Not justified", close="Cancel", metadata=request)
 
 
 def approve(request: Pending) -> Block:

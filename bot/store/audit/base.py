@@ -15,14 +15,15 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from bot.domain.audit import History
+from bot.domain.audit import Action, History
 from bot.domain.census import Census
 from bot.store.audit.chain import START, Head, canonical, said
 from bot.store.connection import Commands, translated, unconfirmed
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
-FORMAT = 1
+FORMAT = 2
+"""What this version reads; it writes 1 where there is nothing that only 2 has: uses of break-glass without a review."""
 DIGITS = 14
 """Hexadecimal digits of a line's hash that a base keeps: at least as many as metrics tell and `--head` takes."""
 _PART = 2_000
@@ -69,7 +70,7 @@ class Summary:
         action, request, details = said(line)
         rev = line.get("rev")
         if request is not None:
-            self.history.add(request, action, rev if isinstance(rev, int) else None)
+            self.history.add(request, action, rev if isinstance(rev, int) else None, details)
         self.census.take(seq, action, request, details)
         self.prints += found[:DIGITS].encode()
 
@@ -85,14 +86,18 @@ class Summary:
             yield from (_packed({name: some}) for some in _some(rows, _PART))
         for first in range(0, len(self.prints), _PRINTS * DIGITS):
             yield _packed({"prints": [self.prints[first : first + _PRINTS * DIGITS].decode()]})
+        if uses := self.history.open_uses:
+            yield _packed({"uses": list(uses.items())})
         yield _packed({"deleted": [self.census.deleted]})
 
     def learn(self, seq: int, parts: Iterable[bytes]) -> None:
         """Know what these parts tell, which stand for all lines up to `seq`."""
-        told: dict[str, list[Any]] = {"requests": [], "keys": [], "prints": [], "deleted": []}
+        told: dict[str, list[Any]] = {"requests": [], "keys": [], "prints": [], "deleted": [], "uses": []}
         for part in parts:
             for name, some in cast("dict[str, list[Any]]", json.loads(zlib.decompress(part))).items():
                 told[name] += some
+        for id_, user in told["uses"]:
+            self.history.add(id_, Action.GLASS_USED, None, {"principal": user})
         states = dict[str, tuple[str, bool]]()
         for id_, rev, end, state, is_deletion in told["requests"]:
             self.history.add(id_, end, rev)
@@ -123,7 +128,8 @@ class Bases:
     def sealed(self, end: Head, summary: Summary) -> list[bytes]:
         """All entries of the base that stands for the lines up to `end`."""
         parts = list(summary.parts())
-        first = {"format": FORMAT, "seq": end.seq, "hash": end.hash, "parts": len(parts), "digest": _digest(parts)}
+        format_ = FORMAT if summary.history.open_uses else 1
+        first = {"format": format_, "seq": end.seq, "hash": end.hash, "parts": len(parts), "digest": _digest(parts)}
         sealed = (self._sealer.seal(part, self._place_of(end.seq, nth)) for nth, part in enumerate(parts, 1))
         return [self._sealer.seal(canonical(first), self.place), *sealed]
 

@@ -153,7 +153,7 @@ class Chain:
             return "its revisions aren't numbers"
         if isinstance(request, str):
             self.contradiction = self.history.contradiction(request, was, action)
-            self.history.add(request, action, rev)
+            self.history.add(request, action, rev, said(line)[2])
         return None
 
     def _wrong_mac(self, mac: str) -> str | None:

@@ -246,8 +246,7 @@ class RedisAudit:
     async def _follow(self) -> None:
         walk = Walk(Chain(self._head), self.census, ((self._noted, FEED),))
         base, head = await self._walked(walk)
-        for each in walk.chain.history.items():  # some may have come here meanwhile: to learn twice does no harm
-            self._history.add(*each)
+        self._history.learn(walk.chain.history)  # some may have come here meanwhile: to learn twice does no harm
         self._base = base
         if head.seq >= self._head.seq:
             self._head = head
@@ -345,6 +344,15 @@ class RedisAudit:
         wrong = (self._history.contradiction(request, was, action) for action in actions)
         return next(filter(None, wrong), None)
 
+    def use_in_the_way(self, events: Sequence[Event]) -> str | None:
+        """The request of a use of break-glass that has to be reviewed before these events; None without one."""
+        return next(filter(None, map(self._history.use_in_the_way, events)), None)
+
+    @property
+    def unreviewed(self) -> int:
+        """How many uses of break-glass no one has reviewed."""
+        return len(self._history.open_uses)
+
     def link(self, entries: Sequence[Entry], before: Head | None = None) -> Linked:
         """Continue the chain, from where we think that it ends or will end by then."""
         before = before or self._head
@@ -366,7 +374,7 @@ class RedisAudit:
         for seq, (entry, found) in enumerate(zip(linked.entries, linked.hashes, strict=True), linked.before.seq + 1):
             event = entry.event
             if event.request is not None:
-                self._history.add(event.request, event.action, entry.rev)
+                self._history.add(event.request, event.action, entry.rev, event.details)
             self.census.take(seq, event.action, event.request, event.details)
             known = {name: event.details[name] for name in TOLD if name in event.details}
             about = {"action": event.action, "actor": event.actor, "request": event.request, "rev": entry.rev}

@@ -98,8 +98,7 @@ class Walk:
     def begin(self, base: Base, told: Summary) -> None:
         """Go on behind a base, which says what the lines before it said."""
         self.census.begin(base.seq, told.census.requests_known(), told.census.keys_known(), told.census.deleted)
-        for each in self.chain.history.items():
-            told.history.add(*each)
+        told.history.learn(self.chain.history)
         if base.seq > self.chain.seq:
             self.chain = Chain(base.end, history=told.history)
 

@@ -18,7 +18,7 @@ from bot.services.ports.store import Change, Stored
 from bot.store import Store
 from bot.store.audit import base
 from bot.store.audit.archive import Move
-from bot.store.audit.base import Base, Summary
+from bot.store.audit.base import FORMAT, Base, Summary
 from bot.store.audit.chain import Verification, verify_lines
 from bot.store.keyspace import Keyspace
 from bot.store.scripts import Argument
@@ -286,7 +286,7 @@ async def test_t39_without_its_own_base_no_log_is_trusted(
         "parts swapped": [now[0], now[2], now[1], *now[3:]],
         "a part of an earlier one": [now[0], earlier[1], *now[2:]],
         "no part": now[:1],
-        "longer": [sealer.seal(json.dumps(first | {"format": 2}).encode(), place), *now[1:]],
+        "longer": [sealer.seal(json.dumps(first | {"format": FORMAT + 1}).encode(), place), *now[1:]],
     }[how]
     for name in (key, theirs.keys.audit, theirs.keys.audit_head, theirs.keys.audit_base):
         await redis.delete(name)

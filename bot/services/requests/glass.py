@@ -1,0 +1,163 @@
+"""Uses of break-glass: who is told of one, and the review by someone else that it needs.
+
+Whom to tell is on record with the use, or due at once with it, so that a process that dies right after it loses neither
+that nor the review. The key waits for the search for people, but not for one that fails: that is repeated.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.domain.approvals import OVERDUE, TELL_AGAIN, GlassReview, GlassUse, Terms
+from bot.domain.audit import Action, Event
+from bot.domain.authority import Target
+from bot.domain.deadlines import glass_of, glass_round
+from bot.domain.decision import refusal
+from bot.domain.errors import CloudRefused, Refused, Throttled, Unavailable, plain
+from bot.domain.keys import Person
+from bot.domain.policy import BreakGlass
+from bot.domain.requests import Approved, Ask, Granted, Keyed, Request, Revealing
+from bot.services.catalog.cache import CatalogCache
+from bot.services.commands import Click, Judge
+from bot.services.people.candidates import Candidates
+from bot.services.people.directory import Directory
+from bot.services.ports.cloud import Cloud
+from bot.services.ports.store import Stored
+from bot.services.requests.deciders import called
+from bot.services.requests.refusals import Refusals
+from bot.services.requests.transitions import Transitions, With
+from bot.services.text import when
+
+SEARCHED_WITHIN = 10.0
+"""Seconds that a key waits for the search for people who could have approved it."""
+log = logging.getLogger("latchkey.break-glass")
+
+
+def is_channel(reader: str) -> bool:
+    """Whether this Slack id is that of a channel."""
+    return reader.startswith(("C", "G"))
+
+
+def begun(ask: Ask, terms: Terms, glass: BreakGlass, why: str, now: datetime) -> Approved:
+    """A use that begins now: its key is created at once, and people are told first."""
+    lasts = min(each for each in (glass.lifetime, terms.lifetime) if each is not None)
+    named = tuple(f"{each}:0" for each in glass.notify if not each.startswith("S"))
+    use = GlassUse(why, now, now + lasts, glass.notify, told=named, next_round=now)
+    approved = Approved.first(ask, terms, (), now)
+    return replace(approved, grant=replace(approved.grant, glass=use))
+
+
+@dataclass(frozen=True, slots=True)
+class GlassUses:
+    """What follows on a use. May raise `Conflict` and `Unavailable`."""
+
+    transitions: Transitions
+    directory: Directory
+    candidates: Candidates
+    cloud: Cloud
+    refusals: Refusals
+    catalog: CatalogCache
+
+    async def step(self, stored: Stored[Request]) -> bool:
+        """Take the round that is due, the first one before there is a key; returns whether there was one."""
+        request, due = stored.value, glass_round(stored.value)
+        glass = glass_of(request)
+        if due is None or due > self.transitions.clock() or glass is None or not isinstance(request, Granted):
+            return False
+        await self._tell(stored, request, glass)
+        return True
+
+    async def _tell(self, stored: Stored[Request], request: Granted, glass: GlassUse) -> None:
+        """Tell everyone who could have approved, or remind them that a review is due."""
+        now = self.transitions.clock()
+        number = glass.rounds
+        while glass.due(number + 1) <= now:  # of those that we slept through, one is enough
+            number += 1
+        try:
+            readers = await (self._readers(request, glass) if glass.rounds else self._everyone(request, glass))
+        except (Unavailable, CloudRefused, TimeoutError) as error:
+            why = str(error) or "it took too long"
+            log.warning("couldn't look up the people to tell", extra={"request": request.ask.id, "why": why})
+            wait = max(TELL_AGAIN, error.wait) if isinstance(error, Throttled) else TELL_AGAIN
+            await self.transitions.commit(stored, _with(request, replace(glass, next_round=now + wait)))
+            return
+        is_overdue = glass.rounds <= OVERDUE <= number
+        channels = (request.terms.channel, *filter(is_channel, glass.notify)) if number >= OVERDUE else ()
+        told = tuple(f"{each}:{number}" for each in dict.fromkeys((*channels, *readers)))
+        new = tuple(each for each in told if each not in glass.told)
+        after = replace(glass, told=glass.told + new, rounds=number + 1, next_round=glass.due(number + 1))
+        events = list[Event]()
+        if not glass.rounds:
+            people = " ".join(reader for reader, _ in after.readers)
+            events.append(self.transitions.event(Action.GLASS_TOLD, request.ask.id, told=people))
+        if is_overdue:
+            by = glass.review_by.isoformat()
+            events.append(self.transitions.event(Action.GLASS_OVERDUE, request.ask.id, review_by=by))
+        await self.transitions.commit(stored, _with(request, after), *events)
+
+    async def _everyone(self, request: Granted, glass: GlassUse) -> Sequence[str]:
+        """The people who could have approved, and those whom the rule names."""
+        ask = request.ask
+        async with asyncio.timeout(SEARCHED_WITHIN):
+            able = await self.candidates.of(Target(ask.owner, ask.resource, ask.bindings), ask.requester)
+            groups = [each for each in glass.notify if each.startswith("S")]
+            members = [user for group in groups for user in await self.directory.members(group, shown=True)]
+        people = [*(each.slack for each in able if each.slack), *members]
+        return [each for each in dict.fromkeys(people) if each != ask.requester.slack]
+
+    async def _readers(self, _: Granted, glass: GlassUse) -> Sequence[str]:
+        """The people who were told at first."""
+        return [reader for reader in dict.fromkeys(reader for reader, _ in glass.readers) if not is_channel(reader)]
+
+    async def reviewable(self, deed: Judge, click: Click) -> Request:
+        """The request, where this person may review its use now. Raises `Refused` with the reason otherwise."""
+        return (await self._admit(deed, click))[1]
+
+    async def review(self, deed: Judge, click: Click) -> str:
+        """Write down whether a use was justified; then its user can use break-glass again."""
+        stored, request, glass, by = await self._admit(deed, click)
+        given = GlassReview(deed.outcome, by, self.transitions.clock(), deed.note)
+        event = self.transitions.event(
+            Action.GLASS_REVIEWED, request.ask.id, click.by, outcome=deed.outcome, note=deed.note
+        )
+        reviewed = _with(request, replace(glass, review=given, next_round=None))
+        await self.transitions.commit(stored, reviewed, event, extra=With(durable=True))
+        who = f"<@{request.ask.requester.slack}>"
+        return f"Reviewed {called(request)}: {deed.outcome}. {who} can see this, and can use break-glass again."
+
+    async def _admit(self, deed: Judge, click: Click) -> tuple[Stored[Request], Keyed, GlassUse, Person]:
+        stored = await self.transitions.get(deed.request)
+        request = stored.value
+        glass = glass_of(request)
+        if glass is None or not isinstance(request, Keyed):
+            raise Refused(f"{called(request)}: there's nothing to review. Nothing changed.")
+        if glass.review:
+            said = f"<@{glass.review.by.slack}> reviewed it {when(glass.review.at)}: {glass.review.outcome}"
+            raise Refused(f"{called(request)}: {said}. Nothing changed.")
+        if isinstance(request, Revealing):  # what is on its way right now is written down first
+            raise Refused(f"{called(request)}: the secret is being shown. Nothing changed. Try again in a minute.")
+        try:
+            held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
+        except Refused as error:
+            await self._refuse(request, deed, click, error.tell)
+            raise
+        if held_roles.person.is_same_as(request.ask.requester):
+            reason = "You used break-glass here, so someone else has to review it."
+        else:
+            reason = plain(refusal(request.ask, held_roles, await self.catalog.names()) or "")
+        if reason:
+            await self._refuse(request, deed, click, reason)
+            raise Refused(f"You can't review {called(request)}. {reason} Nothing changed.")
+        return stored, request, glass, held_roles.person
+
+    async def _refuse(self, request: Request, deed: Judge, click: Click, reason: str) -> None:
+        """Write a refusal down."""
+        await self.cloud.must_see_all()  # else roles may only not be shown to us
+        details = {"reason": reason, "rule": request.terms.rule, "policy": self.directory.policy().digest}
+        await self.refusals.record(Action.APPROVAL_REFUSED, request.ask.id, click, tried=deed.kind, **details)
+
+
+def _with(request: Granted, glass: GlassUse) -> Granted:
+    return replace(request, grant=replace(request.grant, glass=glass))

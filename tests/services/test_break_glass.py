@@ -1,0 +1,449 @@
+"""Break-glass: a key at once for people whom the policy names, told to everyone who could approve, and its review."""
+
+import asyncio
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.access import WantedBinding
+from bot.domain.approvals import REVIEW_WITHIN, GlassUse
+from bot.domain.audit import Action
+from bot.domain.authority import HeldRoles
+from bot.domain.deadlines import glass_of, own_end
+from bot.domain.decision import Allowed, Forbidden, decide
+from bot.domain.errors import Refused, Unavailable
+from bot.domain.keys import MyAccount, Operation, Person, RequestId
+from bot.domain.policy import BreakGlass, Rule, Selector
+from bot.domain.requests import Approved, Failed, Living, Ready, Retired, Unclaimed
+from bot.services.commands import Draft, Extend, Glass, Judge, Replace, ReplyTo, Show, UseGlass
+from bot.services.pages import GlassPage, ReviewPage
+from bot.services.surfaces import SurfaceKind
+from tests.services.world import World, a_world
+from tests.support import build
+from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW, OTTO
+from tests.support.faults import Fault, Plan
+
+GLASS = BreakGlass(Selector.of(DANA.slack), 4 * HOUR, ("C09",))
+RULE = build.a_rule(2, break_glass=GLASS)
+R1 = RequestId("R1")
+WHY = "Orders are down, and no approver answers."
+DRAFT = Draft(ACCOUNT.id, CLUSTER.environment, CLUSTER.id, "orders", "", "to read the topic", account=ACCOUNT.id)
+
+
+def policy(rule: Rule = RULE, **fields: Any) -> Any:
+    return build.policy_of(rule, **fields)
+
+
+async def use(world: World, draft: str = "R1", by: Person = DANA, why: str = WHY, **fields: Any) -> str:
+    """Someone submits the page to use break-glass; returns what they read."""
+    await world.store.drafts.put(draft, by.slack, replace(DRAFT, **fields))
+    before = len(world.slack.pages), len(world.slack.said)
+    await world.click(UseGlass(draft, why), by=by, view="V1")
+    await world.work_now()
+    return str([*world.slack.pages[before[0] :], *world.slack.said[before[1] :]])
+
+
+async def judge(
+    world: World, by: Person = ERIN, outcome: Any = "justified", note: str = "", request: str = "R1"
+) -> str:
+    before = len(world.slack.said)
+    await world.click(Judge(RequestId(request), outcome, note), by=by)
+    await world.work_now()
+    return str(world.slack.said[before:])
+
+
+async def glass(world: World, request: str = "R1") -> GlassUse:
+    found = glass_of(await world.state(request))
+    assert found is not None
+    return found
+
+
+async def actions(world: World) -> list[str]:
+    return [str(line["action"]) for line in await world.audit()]
+
+
+def an_ask(**fields: Any) -> Any:
+    return build.an_ask(break_glass=True, **fields)
+
+
+async def test_who_the_rule_names_gets_the_key_at_once_and_everyone_who_could_approve_is_told() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        said = await use(world)
+
+        state = await world.state()
+        assert isinstance(state, Ready)
+        assert (state.grant.approvals, state.terms.approvals, state.ask.break_glass) == ((), 0, True)
+        assert "Latchkey is creating the key" in said
+        assert {reader for reader, _ in (await glass(world)).readers} == {"C09", ERIN.slack, FEMI.slack}
+        copies = {post.channel for post in await world.store.posts.get(R1) if post.surface.kind is SurfaceKind.COPY}
+        assert len(copies) == 3
+        begun = ["request:submitted", "break-glass:used", "break-glass:told", "key:create-intended", "key:created"]
+        assert (await actions(world))[:5] == begun, "people are told before there is a key"
+
+
+async def test_the_review_page_offers_it_to_whom_the_rule_names_and_the_next_page_says_what_it_means() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        forms = world.start().services.forms
+        for by, expected in ((DANA, 4 * HOUR), (OTTO, None)):
+            page = await forms._checked(forms.directory, DRAFT, build.a_click(Glass("D1"), by))
+            assert isinstance(page, ReviewPage)
+            assert page.break_glass == expected
+
+        await world.store.drafts.put("D1", DANA.slack, DRAFT)
+        deed = Glass("D1")
+        means = await forms.glass(deed, build.a_click(deed, DANA))
+        assert isinstance(means, GlassPage)
+        assert (means.lifetime, means.people) == (4 * HOUR, 2)
+        await world.store.drafts.put("D1", OTTO.slack, DRAFT)
+        with pytest.raises(Refused, match="doesn't list you"):
+            await forms.glass(deed, build.a_click(deed, OTTO))
+
+
+@pytest.mark.parametrize(
+    ("rule", "fields", "why"),
+    [
+        (RULE, {"requester": OTTO}, "doesn't list you"),
+        (build.a_rule(2), {}, "doesn't allow break-glass"),
+        (build.a_rule(2, forbid="Not here."), {}, "Not here."),
+        (RULE, {"owner": NEW}, "only for one key of an existing account"),
+        (RULE, {"also": build.REGISTRY}, "only for one key of an existing account"),
+        (RULE, {"bindings": (WantedBinding("DeveloperRead", f"{CLUSTER.id}/topic=a"),)}, "offer|only for one"),
+        (replace(RULE, user_keys=False), {"owner": MyAccount(DANA.principal)}, "Personal keys are turned off"),
+        (RULE, {"operation": Operation.ROTATE, "key": build.a_key()}, "doesn't allow break-glass"),
+        (RULE, {"operation": Operation.DELETE, "key": build.a_key()}, "doesn't allow break-glass"),
+        (RULE, {"operation": Operation.EXTEND, "key": build.a_key()}, "doesn't allow break-glass"),
+    ],
+)
+def test_break_glass_lets_no_one_else_do_nothing_else(rule: Rule, fields: Any, why: str) -> None:
+    ask = an_ask(**fields)
+    verdict = decide(policy(rule), ask, build.holding(ask.requester, ("OrganizationAdmin", build.HERE)))
+    assert isinstance(verdict, Forbidden)
+    assert re.search(why, verdict.reason), verdict.reason
+
+
+def test_where_only_listed_people_can_approve_only_they_can_use_it() -> None:
+    def verdict(person: Person) -> Any:
+        held: HeldRoles = build.holding(person, table=replace(build.DOCUMENTED, people_only=True))
+        return decide(policy(), an_ask(requester=person), held)
+
+    assert isinstance(verdict(DANA), Forbidden)
+    assert isinstance(verdict(replace(DANA, named=True)), Allowed)
+
+
+@pytest.mark.parametrize(("limit", "lasts"), [(None, 4 * HOUR), (90 * DAY, 4 * HOUR), (HOUR, HOUR)])
+def test_the_key_lasts_as_long_as_the_shorter_of_both_lifetimes(limit: timedelta | None, lasts: timedelta) -> None:
+    verdict = decide(policy(replace(RULE, lifetime=limit)), an_ask(lifetime=30 * DAY), build.holding(DANA))
+    assert isinstance(verdict, Allowed)
+    assert (verdict.terms.lifetime, verdict.terms.claim) == (lasts, lasts)
+
+
+async def test_without_break_glass_the_same_request_needs_its_approvals() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        verdict = decide(world.policy, build.an_ask(), build.holding(DANA))
+        assert not isinstance(verdict, Allowed)
+
+
+async def test_the_key_ends_when_it_was_said_to_whatever_happens_to_it() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        world.cloud.expiry = "honored"
+        await use(world)
+        state = await world.state()
+        assert isinstance(state, Ready)
+        end = NOW + 4 * HOUR
+        assert state.claim_by <= end
+        assert state.key.expires_at == end + timedelta(minutes=10)
+        await world.click(Show(R1, 1))
+        await world.work_now()
+        living = await world.state()
+        assert isinstance(living, Living)
+        assert own_end(living) == end
+        assert own_end(replace(living, life=replace(living.life, endless=True))) == end
+        assert own_end(replace(living, life=replace(living.life, ends_at=end + DAY))) == end
+
+        deed = Extend(living.key.id, "more time", "30")
+        await world.click(deed)
+        await world.work_now()
+        assert "can't be extended" in str(world.slack.said[-1])
+        world.clock.now = end
+        await world.work_now()
+        assert isinstance(await world.state(), Retired)
+        assert world.cloud.live(R1) == []
+
+
+async def test_a_key_that_is_replaced_ends_when_the_first_one_would() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        await use(world)
+        await world.click(Show(R1, 1))
+        await world.work_now()
+        world.clock.advance(3 * HOUR)
+        await world.click(Replace(R1, 1))
+        await world.work_now()
+        state = await world.state()
+        assert isinstance(state, Ready)
+        assert (state.attempt, state.claim_by) == (2, NOW + 4 * HOUR)
+        world.clock.now = NOW + 4 * HOUR
+        await world.work_now()
+        assert isinstance(await world.state(), Unclaimed)
+
+
+async def test_there_is_no_second_use_before_the_review_and_then_there_is() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        await use(world)
+        assert "hasn't been reviewed yet" in await use(world, "R2", name="again")
+        assert await world.store.requests.get(RequestId("R2")) is None
+        refused = [line for line in await world.audit() if line["action"] == Action.REFUSED]
+        assert len(refused) == 1
+
+        assert "Reviewed" in await judge(world)
+        assert (await glass(world)).review is not None
+        await use(world, "R2", name="again")
+        assert isinstance(await world.state("R2"), Ready)
+
+
+async def test_two_processes_at_once_make_one_use() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        for draft in ("R1", "R2", "R3"):
+            await world.store.drafts.put(draft, DANA.slack, replace(DRAFT, name=draft))
+        one, other = world.start(), world.start()
+
+        async def by(process: Any, draft: str) -> Any:
+            deed = UseGlass(draft, WHY)
+            click = build.a_click(deed, at=world.clock(), id=draft, reply=ReplyTo(view="V1"))
+            return await process.forms.use_glass(deed, click)
+
+        found = await asyncio.gather(by(one, "R1"), by(one, "R2"), by(other, "R3"), return_exceptions=True)
+        assert sum(isinstance(each, Refused) for each in found) == 2, found
+        assert (await actions(world)).count("break-glass:used") == 1
+
+
+async def test_a_double_click_is_one_use() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        await world.store.drafts.put("R1", DANA.slack, DRAFT)
+        for _ in range(2):
+            await world.click(UseGlass("R1", WHY), view="V1")
+        await world.work_now()
+        assert (await actions(world)).count("break-glass:used") == 1
+        assert len(world.cloud.minted) == 1
+
+
+async def test_a_use_that_came_to_nothing_needs_no_review() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        process = world.start()
+        await world.store.drafts.put("R1", DANA.slack, DRAFT)
+        deed = UseGlass("R1", WHY)
+        await process.forms.use_glass(deed, build.a_click(deed, at=world.clock(), id="R1"))
+        world.policy = policy(build.a_rule(2), digest="without")
+        await world.work_now()
+
+        failed = await world.state()
+        assert isinstance(failed, Failed), "the policy changed between the click and the key"
+        assert "doesn't allow break-glass" in failed.happened
+        assert world.cloud.minted == {}
+        world.policy = policy()
+        await use(world, "R2", name="again")
+        assert isinstance(await world.state("R2"), Ready)
+
+
+@pytest.mark.parametrize(("by", "why"), [(DANA, "someone else has to review it"), (OTTO, "don't cover this key")])
+async def test_only_someone_else_who_could_have_approved_it_reviews_it(by: Person, why: str) -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        world.cloud.bindings[DANA.principal] = [build.a_binding(DANA)]
+        await use(world)
+        assert why in await judge(world, by)
+        assert (await glass(world)).review is None
+        refused = [line for line in await world.audit() if line["action"] == Action.APPROVAL_REFUSED]
+        assert [(line["actor"], line["details"]["tried"]) for line in refused] == [(by.slack, "judge")]
+
+
+async def test_the_first_review_counts_and_its_requester_is_told() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        await use(world)
+        await judge(world, ERIN, "not justified", "The topic was readable all along.")
+        assert "reviewed it" in await judge(world, FEMI)
+        review = (await glass(world)).review
+        assert review is not None
+        assert (review.by.slack, review.outcome) == (ERIN.slack, "not justified")
+        kinds = [post.surface.kind for post in await world.store.posts.get(R1)]
+        assert kinds.count(SurfaceKind.REVIEWED) == 1
+        assert (await actions(world)).count("break-glass:reviewed") == 1
+
+
+async def test_reminders_come_until_the_review_and_an_overdue_one_is_told_to_the_channels() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        await use(world)
+        await world.settle(REVIEW_WITHIN - HOUR)
+        assert "break-glass:overdue" not in await actions(world)
+        assert {number for _, number in (await glass(world)).readers} == {0, 1, 2}
+        await world.settle(2 * HOUR)
+        assert (await actions(world)).count("break-glass:overdue") == 1
+        late = {reader for reader, number in (await glass(world)).readers if number == 3}
+        assert late == {"C01", "C09", ERIN.slack, FEMI.slack}
+        await world.settle(8 * DAY)
+        assert max(number for _, number in (await glass(world)).readers) == 4
+        assert (await actions(world)).count("break-glass:overdue") == 1
+
+        assert "hasn't been reviewed yet" in await use(world, "R2", name="again"), "the block stays"
+        await judge(world)
+        told = (await glass(world)).told
+        await world.settle(30 * DAY)
+        assert (await glass(world)).told == told
+
+
+async def test_people_who_can_not_be_looked_up_are_told_later_and_the_key_does_not_wait() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        process = world.start()
+        await world.store.drafts.put("R1", DANA.slack, DRAFT)
+        deed = UseGlass("R1", WHY)
+        await process.forms.use_glass(deed, build.a_click(deed, at=world.clock(), id="R1"))
+        uses = process.services.steps.glass_uses
+
+        def away(_: object) -> Any:
+            raise Unavailable("Slack is away.")
+
+        found = uses.candidates.remembered
+        object.__setattr__(uses.candidates, "remembered", away)
+        world.clock.advance(2 * timedelta(minutes=1))  # what was read for the form is outdated
+        await world.work(process)
+        while await world.work(process):
+            pass
+        assert isinstance(await world.state(), Ready)
+        assert [reader for reader, _ in (await glass(world)).readers] == ["C09"]
+        object.__setattr__(uses.candidates, "remembered", found)
+        await world.settle(HOUR)
+        assert ERIN.slack in [reader for reader, _ in (await glass(world)).readers]
+
+
+@pytest.mark.parametrize("fault", [Fault.KILL_BEFORE, Fault.KILL_AFTER])
+@pytest.mark.parametrize("at", range(24))
+async def test_a_process_killed_at_any_step_loses_neither_the_telling_nor_the_review(fault: Fault, at: int) -> None:
+    async with a_world(Plan({at: fault})) as world:
+        world.policy = policy()
+        await world.store.drafts.put("R1", DANA.slack, DRAFT)
+        await world.click(UseGlass("R1", WHY), view="V1")
+        for _ in range(6):
+            await world.work_now()
+            world.clock.advance(timedelta(minutes=10))
+        assert (await actions(world)).count("break-glass:used") == 1
+        assert (await actions(world)).count("break-glass:told") == 1
+        state = await world.state()
+        assert isinstance(state, Ready)
+        assert {reader for reader, _ in (await glass(world)).readers} == {"C09", ERIN.slack, FEMI.slack}
+        found = await glass(world)
+        assert found.next_round == found.at + DAY
+
+
+async def test_the_review_is_still_there_when_the_record_is_gone_from_every_index() -> None:
+    """Who deletes keys in Redis gets no second use: the audit log says that there was one."""
+    async with a_world() as world:
+        world.policy = policy()
+        await use(world)
+        for key in await world.connections[0].keys("*"):
+            if "audit" not in str(key):
+                await world.connections[0].delete(key)
+        assert "hasn't been reviewed yet" in await use(world, "R2", name="again")
+
+
+async def test_two_slack_accounts_of_one_confluent_user_have_one_use_between_them() -> None:
+    async with a_world() as world:
+        world.policy = policy(replace(RULE, break_glass=replace(GLASS, by=Selector.of(DANA.slack, OTTO.slack))))
+        world.policy = replace(world.policy, people={OTTO.slack: DANA.principal})
+        await use(world)
+        assert "hasn't been reviewed yet" in await use(world, "R2", by=OTTO, name="again")
+
+
+async def test_archived_lines_still_hold_back_a_second_use_until_it_is_reviewed() -> None:
+    async def archive(world: World) -> None:
+        store = world.store
+        move = await store.archive.begin()
+        lines = [line async for line in store.archive.lines(move)]
+        assert store.archive.written(move, lines) is None
+        await store.archive.finish(move)
+
+    async with a_world() as world:
+        world.policy = policy()
+        await use(world)
+        await archive(world)
+        world.processes.clear()  # the next one begins with what the base says
+        assert "hasn't been reviewed yet" in await use(world, "R2", name="again")
+        await judge(world)
+        await archive(world)
+        world.processes.clear()
+        await use(world, "R3", name="another")
+        assert isinstance(await world.state("R3"), Ready)
+
+
+async def test_a_use_is_reviewed_once_its_key_is_there() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        process = world.start()
+        await world.store.drafts.put("R1", DANA.slack, DRAFT)
+        deed = UseGlass("R1", WHY)
+        await process.forms.use_glass(deed, build.a_click(deed, at=world.clock(), id="R1"))
+        assert isinstance(await world.state(), Approved)
+        with pytest.raises(Refused, match="nothing to review"):
+            await process.services.decisions.judge(Judge(R1, "justified"), build.a_click(Judge(R1, "justified"), ERIN))
+        await world.work_now()
+        assert "Reviewed" in await judge(world)
+
+
+@pytest.mark.parametrize("deed", [Judge(R1, "justified"), Judge(R1, "not justified", "x")])
+async def test_a_request_that_was_approved_has_nothing_to_review(deed: Judge) -> None:
+    async with a_world() as world:
+        await world.seed(build.ready())
+        await world.click(deed, by=ERIN)
+        await world.work_now()
+        assert "nothing to review" in str(world.slack.said)
+        assert "break-glass:reviewed" not in await actions(world)
+
+
+GROUP = replace(RULE, break_glass=replace(GLASS, by=Selector.of("S09")))
+
+
+@pytest.mark.parametrize(("members", "is_used"), [((DANA, OTTO), True), ((OTTO,), False), ((), False)])
+async def test_members_of_a_group_can_use_it_and_a_group_that_tells_no_members_refuses(
+    members: tuple[Person, ...], *, is_used: bool
+) -> None:
+    async with a_world() as world:
+        world.policy = policy(GROUP)
+        world.slack.groups["S09"] = [each.slack for each in members]
+        await use(world)
+        assert (await world.store.requests.get(R1) is not None) is is_used
+
+
+async def test_who_left_the_group_between_the_click_and_the_key_gets_none() -> None:
+    async with a_world() as world:
+        world.policy = policy(GROUP)
+        world.slack.groups["S09"] = [DANA.slack]
+        process = world.start()
+        await world.store.drafts.put("R1", DANA.slack, DRAFT)
+        deed = UseGlass("R1", WHY)
+        await process.forms.use_glass(deed, build.a_click(deed, at=world.clock(), id="R1"))
+        world.slack.groups["S09"] = [OTTO.slack]
+        await world.work_now()
+        assert isinstance(await world.state(), Failed)
+        assert world.cloud.minted == {}
+
+
+async def test_a_group_that_can_not_be_read_leaves_the_review_page_without_the_offer() -> None:
+    async with a_world() as world:
+        world.policy = policy(GROUP)
+        forms = world.start().services.forms
+        page = await forms._checked(forms.directory, DRAFT, build.a_click(Glass("D1"), DANA))
+        assert isinstance(page, ReviewPage)
+        assert page.break_glass is None
