@@ -56,8 +56,7 @@ lint: $(VENV)/.dev-ready ## ruff, and the format
 	@$(BIN)/ruff format --check
 
 types: $(VENV)/.dev-ready ## mypy and pyright
-	@$(BIN)/mypy
-	@$(BIN)/pyright
+	@$(BIN)/pyright & pyright=$$!; $(BIN)/mypy; mypy=$$?; wait $$pyright && exit $$mypy
 
 imports: $(VENV)/.dev-ready ## who may import whom
 	@$(BIN)/lint-imports

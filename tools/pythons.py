@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -31,9 +32,8 @@ def works(python: str, version: str) -> bool:
     return answer.returncode == 0 and answer.stdout.strip() == version
 
 
-def passes(name: str, python: str, lock: str, tests: list[str]) -> bool:
-    """Whether these tests pass in a new environment with what this lock holds."""
-    print(f"== {name}: {lock}", flush=True)
+def environment(name: str, python: str, lock: str) -> Path:
+    """A new environment with what this lock holds."""
     venv = ROOT / "build" / name
     subprocess.run([python, "-m", "venv", "--clear", "--without-pip", venv], check=True)  # noqa: S603 - ours
     pip: list[str | Path] = [
@@ -47,6 +47,12 @@ def passes(name: str, python: str, lock: str, tests: list[str]) -> bool:
         "--quiet",
     ]
     subprocess.run([*pip, "--no-compile", "--require-hashes", "-r", ROOT / lock], check=True)  # noqa: S603 - ours
+    return venv
+
+
+def passes(venv: Path, tests: list[str]) -> bool:
+    """Whether these tests pass in this environment."""
+    print(f"== {venv.name}", flush=True)
     pytest: list[str | Path] = [
         venv / "bin" / "python",
         "-m",
@@ -73,11 +79,11 @@ def main(tests: list[str]) -> int:
     second, *others = {version: found(version) for version in NEWER}.items()
     # One run tells of both, the least versions and the next Python: `make test` has this Python, with the newest.
     lowest = f"lowest-python{second[0]}" if second[1] else "lowest"
-    failed = 0 if passes(lowest, second[1] or sys.executable, "requirements-lowest.lock", tests) else 1
-    for version, python in others:
-        if python and not passes(f"python{version}", python, "requirements-dev.lock", tests):
-            failed += 1
-    return failed
+    wanted = [(lowest, second[1] or sys.executable, "requirements-lowest.lock")]
+    wanted += [(f"python{version}", python, "requirements-dev.lock") for version, python in others if python]
+    with ThreadPoolExecutor() as pool:  # an installation keeps one core busy
+        venvs = list(pool.map(environment, *zip(*wanted, strict=True)))
+    return sum(not passes(venv, tests) for venv in venvs)
 
 
 if __name__ == "__main__":

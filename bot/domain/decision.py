@@ -188,7 +188,7 @@ def _lacks_line(held_roles: HeldRoles) -> bool:
 
 def counting(ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]]) -> tuple[Approval, ...]:
     """The approvals that count now: of this very ask, by people who still may approve it, one of each principal."""
-    digest, found = ask.digest(), dict[Principal, Approval]()
+    digest, found = ask.digest() if approvers else "", dict[Principal, Approval]()
     for approval, held_roles in approvers:
         person = held_roles.person
         is_theirs = approval.by.is_same_as(person) and approval.by.principal == person.principal

@@ -214,6 +214,7 @@ async def test_access_that_was_replaced_by_someone_elses_of_the_same_kind_is_not
         assert held(ACCOUNT.id, READ) in world.cloud.bindings[ACCOUNT.id]
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.ERROR_AFTER, Fault.KILL_BEFORE, Fault.PAUSE_AFTER])
 @pytest.mark.parametrize(("owner", "late"), list(product(OWNERS, [0, 20, 100])))
 def test_access_whose_answer_was_lost_is_found_again_and_taken_back(fault: Fault, owner: Owner, late: int) -> None:

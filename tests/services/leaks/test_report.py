@@ -183,6 +183,7 @@ UNSURE_AFTER = {("notifier.leak", each) for each in (Fault.KILL_BEFORE, Fault.ER
 """Between sending a message and remembering it: at the call that sends it, or at the next one."""
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("fault", sorted(KILLS | PAUSES | {Fault.ERROR_BEFORE, Fault.ERROR_AFTER}, key=str))
 async def test_whatever_happens_at_any_call_a_report_is_told_once_and_answered(fault: Fault) -> None:
     calls = Plan()

@@ -198,6 +198,7 @@ class Killed(BaseException):
     """The process dies here."""
 
 
+@pytest.mark.search
 async def test_a_process_that_dies_anywhere_leaves_the_choice_as_it_was_and_one_message_twice_at_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
