@@ -13,6 +13,7 @@ from bot.domain.keys import Marker, Operation
 from bot.domain.requests import (
     Approved,
     Done,
+    Failed,
     Keyed,
     Living,
     Ready,
@@ -215,6 +216,31 @@ def _shown_once(end: End) -> Iterator[Broken]:
             yield Broken("each secret is shown once", f"that of {key} was shown, and no line announced it", key)
 
 
+def _pairs(end: End) -> Iterator[Broken]:
+    """Both keys of a pair were shown in one message, and both are in use or neither is."""
+    asks = {id_: each.ask.companion() for id_, each in end.requests.items()}
+    companions = {id_: str(other.id) for id_, other in asks.items() if other}
+    both = {id_: {id_, other} for id_, other in companions.items()}
+    both |= {other: both[id_] for id_, other in companions.items()}
+    marked = {line["details"]["key"]: Marker.find(line["details"]["marker"]) for line in _created(end)}
+    of = {key: str(marker.request) for key, marker in marked.items() if marker}
+    for payload in end.sent if both else ():
+        shown = {of[key] for key in _secrets_in(payload, end) if key in of}
+        for request in shown & both.keys():
+            if not both[request] <= shown:
+                yield Broken("both keys or neither", f"the secret of {request} was shown alone", request)
+    for id_, other in companions.items():
+        first, second = end.requests[id_], end.requests.get(other)
+        if isinstance(first, Living) and not isinstance(second, Living | Retired):
+            yield Broken("both keys or neither", f"{id_} is {first.kind}, and {other} isn't", id_)
+        elif isinstance(first, Failed | Unclaimed | Undelivered) and isinstance(second, Ready | Revealing | Living):
+            yield Broken("both keys or neither", f"{id_} is {first.kind}, and {other} {second.kind}", id_)
+
+
+def _created(end: End) -> Iterator[Line]:
+    return (line for line in end.lines if line["action"] == Action.CREATED and "marker" in line["details"])
+
+
 def _kept_nowhere(end: End) -> Iterator[Broken]:
     for place, text in (*end.kept.items(), *end.logs.items()):
         for key in _secrets_in(text, end):
@@ -306,6 +332,7 @@ CHECKS: Sequence[Callable[[End], Iterator[Broken]]] = (
     _stuck,
     _agenda,
     _shown_once,
+    _pairs,
     _kept_nowhere,
     _agree,
     _chain,

@@ -49,6 +49,8 @@ WISHES = (
     Wish(NEW, access=(("Write topics", "clicks-, audit-"), ("Use consumer groups", "clicks-"))),
     Wish(access=(("Read topics", "clicks-"), ("Write topics", "orders-"))),
     Wish(kind="schema-registry", cluster="lsrc-dev01", access=(("Read subjects", "clicks-"),)),
+    Wish(also=True),
+    Wish(NEW, also=True),
 )
 _KEY = re.compile(r"API key: `?([A-Z0-9]{16})")
 Deed: TypeAlias = Callable[[], Coroutine[Any, Any, str]]
@@ -192,12 +194,14 @@ class Requester(Member):
             account_name=f"{name.replace(' ', '-')}-service",
             lifetime=wish.lifetime,
             access=wish.access,
+            also=wish.also,
         )
+        kind = f"{wish.kind} pair" if wish.also else wish.kind
         if "Send request" not in await review(self.client, wanted):
             await self.client.close(everything=True)
-            return f"{wish.kind} refused"
+            return f"{kind} refused"
         await send_anyway(self.client)
-        return f"{wish.kind} sent"
+        return f"{kind} sent"
 
     async def _take(self) -> str:
         went = await self.press(self.client.dm, "Show secret", times=self._numbers.choice((1, 1, 1, 2)))
@@ -205,14 +209,14 @@ class Requester(Member):
             return ""
         await self.client.wait_for(lambda: any("API secret:" in says(each) for each in self.client.ephemerals))
         message = next(each for each in reversed(self.client.ephemerals) if "API secret:" in says(each))
-        if found := _KEY.search(" ".join(plain_words(message))):
-            self._keys.append(found[1])
+        found = _KEY.findall(" ".join(plain_words(message)))
+        self._keys += found
         next_step = self._numbers.choices(("I saved it", "Replace key", ""), (7, 1, 2))[0]
         if next_step:
             await self._press_below(message, next_step)
         else:
             self.client.reload()
-        return f"shown, then {next_step or 'left alone'}"
+        return f"{'both shown' if len(found) > 1 else 'shown'}, then {next_step or 'left alone'}"
 
     async def _press_below(self, message: Json, text: str) -> None:
         action = next(_actions(message, text))

@@ -30,6 +30,10 @@ LIKE = "like"
 """The word before the id of a key, after which the form is filled in."""
 
 
+_CHOICES = (ids.FORM_OWNER, ids.FORM_KIND, ids.FORM_ENVIRONMENT, ids.FORM_CLOUD, ids.FORM_ACCESS, ids.FORM_ALSO)
+"""The fields on which others depend."""
+
+
 def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to the form and the review page."""
 
@@ -39,7 +43,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
         opening = read.opening(body)
         await context.begin(ack, opening, "open the form", open_form(context, opening))
 
-    @app.action(ids.any_of(ids.FORM_OWNER, ids.FORM_KIND, ids.FORM_ENVIRONMENT, ids.FORM_CLOUD, ids.FORM_ACCESS))
+    @app.action(ids.any_of(*_CHOICES))
     async def redraw(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
         context.claim(opening)

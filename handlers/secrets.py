@@ -35,8 +35,13 @@ async def _configure(context: ListenerContext, opening: Opening, value: str, req
         raise Refused("Only the person who requested this key can do this. Nothing was changed.")
     key, ask = _key(stored.value, attempt), stored.value.ask
     endpoints = await _endpoints(context, stored.value, ask.resource)
+    other = stored.value.life.other if isinstance(stored.value, _IN_HAND) else None
     if value == snippets.FILE:
         blocks = snippets.file(key, ask.owner, ask.resource, endpoints)
+        blocks += snippets.file(other.key, ask.owner, ask.also, other.endpoints) if other and ask.also else []
+    elif other and ask.also and snippets.is_of_both(value):
+        second = (other.key.id, ask.also, other.endpoints)
+        blocks = snippets.drawn_both(value, (key.id, ask.resource, endpoints), second)
     else:
         blocks = snippets.drawn(value, key.id, ask.resource, endpoints)
     await context.replies.send(opening.by, opening.reply, "A client configuration for your API key", blocks)
@@ -44,7 +49,7 @@ async def _configure(context: ListenerContext, opening: Opening, value: str, req
 
 def _key(request: Request, attempt: int) -> ApiKey:
     """The key of this attempt. Raises `NotFound` unless it lives and is in the requester's hands, or about to be."""
-    if isinstance(request, Ready | Revealing | Shown | Confirmed) and request.attempt == attempt:
+    if isinstance(request, _IN_HAND) and request.attempt == attempt:
         return request.key
     raise NotFound(_GONE)
 
@@ -60,4 +65,5 @@ async def _endpoints(context: ListenerContext, request: Request, resource: Resou
     return found[1] if found else Endpoints("", "")
 
 
+_IN_HAND = Ready | Revealing | Shown | Confirmed
 _GONE = "This menu is for a key that no longer exists. Nothing was changed. `/apikey list` shows your keys."

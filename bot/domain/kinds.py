@@ -137,6 +137,8 @@ class KindRow:
     """The flags of `confluent iam rbac role-binding create` for a role that a key of the kind needs at least, with
     `PREFIX` for the beginning of names; "" where it needs none of its own."""
     is_only_one: bool = False
+    companion: str = ""
+    """The kind whose key can come with one of this kind, in one request: a pair."""
     """Whether an environment usually has one, which the form then chooses."""
     opens_organization: bool = False
     """Whether one key can change the whole organization."""
@@ -212,6 +214,7 @@ class Kind(StrEnum):
             "--resource Topic:PREFIX --prefix"
         ),
         prefix="lkc-",
+        companion="schema-registry",
         bootstrap="Bootstrap server",
         endpoint="REST endpoint",
         probe="/kafka/v3/clusters/{id}/topics",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import reduce
 from itertools import takewhile
 from typing import Literal, TypeAlias
 
@@ -282,6 +283,12 @@ class Policy:
             if not by or (requester is not None and by.picks(requester, target)):
                 return rule
         return None
+
+    def terms(self, operation: Operation, target: Target, requester: HeldRoles) -> Terms | None:
+        """The terms of the rules for all keys of the target, the stricter ones; None where one has no rule."""
+        rules = [self.rule(operation, part, requester) for part in target.parts]
+        found = [rule.terms(self.table) for rule in rules if rule is not None]
+        return reduce(Terms.with_those_of, found) if len(found) == len(rules) else None
 
     def unread(
         self, operation: Operation, target: Target, requester: HeldRoles, *, break_glass: bool = False

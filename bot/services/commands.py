@@ -47,6 +47,8 @@ class Draft:
     access: tuple[Wish, ...] = ()
     """What the account is to be granted, also what the form doesn't show now: see `services.form.access`."""
     ticket: str = ""
+    also: str = ""
+    """The id of the Schema Registry whose key is to come with the one for a Kafka cluster; "" for one key."""
 
 
 @dataclass(frozen=True, slots=True)

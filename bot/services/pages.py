@@ -76,6 +76,8 @@ class FormPage:
     """A sentence (mrkdwn) to be read first."""
     offers: Sequence[Offer] = ()
     """The access that can be chosen with this key."""
+    companion: Resource | None = None
+    """What a second key could be for, in the same request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ class ReviewPage:
     """Whether sending it closes the modal: messages reach this person, and tell what comes of it."""
     bindings: tuple[WantedBinding, ...] = ()
     """The roles that the account is granted with the key."""
+    also: Resource | None = None
+    """What a second key is for, in the same request."""
     break_glass: timedelta | None = None
     """How long the key would work if its reader used break-glass; None where they can't."""
 

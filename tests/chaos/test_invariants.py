@@ -28,7 +28,7 @@ from bot.domain.requests import (
 from chaos import invariants
 from chaos.invariants import End, check
 from sandbox.confluent.organization import Changed
-from tests.support.build import DAY, HOUR, NOW, a_change, a_grant, a_key, an_ask, pending, ready, terms
+from tests.support.build import DAY, HOUR, NOW, REGISTRY, a_change, a_grant, a_key, an_ask, pending, ready, terms
 
 KEY, GONE, EDITED, ORPHAN = "KEY0000000000001", "KEY0000000000002", "KEY0000000000009", "KEY0000000000007"
 SECRET = "cflt" + "A" * 60
@@ -37,6 +37,11 @@ OTHER = "cflt" + "B" * 60
 
 def keyed(kind: type[Keyed], id_: str, key: str, **own: Any) -> Any:
     ask = an_ask(id=id_)
+    return kind(ask, terms(), a_grant(ask=ask), 1, a_key(key, f"[lk:{id_}/1]"), **own)
+
+
+def half_of_a_pair(kind: type[Keyed], id_: str = "R1", key: str = KEY, **own: Any) -> Any:
+    ask = an_ask(id=id_, also=REGISTRY)
     return kind(ask, terms(), a_grant(ask=ask), 1, a_key(key, f"[lk:{id_}/1]"), **own)
 
 
@@ -126,6 +131,7 @@ def rotated(deleted_at: datetime | None) -> Life:
 
 
 DOUBLED, ORPHANED = "no key is doubled", "no key is orphaned"
+PAIRS = "both keys or neither"
 ACCOUNTS, ACCOUNT = "no account is doubled", "no account is orphaned"
 TRUE, STUCK, AGENDA = "each record is true", "no request is stuck", "the agenda is done"
 ONCE, KEPT, AGREE = "each secret is shown once", "no secret is kept", "the logs agree"
@@ -163,6 +169,19 @@ PLANTED: dict[str, tuple[str, dict[str, Any]]] = {
     "a role binding of someone else": (
         "no role binding of others is removed",
         {"changes": changed(*CHANGES, ("role binding delete", "rb-9"))},
+    ),
+    "one key of a pair in use": (PAIRS, requests(R1=half_of_a_pair(Confirmed, shown_at=NOW, at=NOW))),
+    "a second key that stays": (
+        PAIRS,
+        requests(
+            R2=half_of_a_pair(Unclaimed, "R2", GONE, at=NOW, deleted_at=NOW),
+            **{"R2-2": keyed(Confirmed, "R2-2", KEY, shown_at=NOW, at=NOW)},
+        ),
+    ),
+    "a secret of a pair that is shown alone": (
+        PAIRS,
+        requests(R1=half_of_a_pair(Confirmed, shown_at=NOW, at=NOW))
+        | {"lines": lines((Action.CREATED, {"key": KEY, "marker": "[lk:R1/1]"}), *LINES[1:])},
     ),
     "a key that no record has": (ORPHANED, {"requests": {id_: REQUESTS[id_] for id_ in ("R2", "R3", "R4")}}),
     "two accounts of one request": (

@@ -17,6 +17,7 @@ OPTIONAL = {
     "endpoint",
     "short",
     "is_only_one",
+    "companion",
     "opens_organization",
     "prefix",
     "limits",

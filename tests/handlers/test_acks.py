@@ -91,6 +91,7 @@ REDRAWING = (
     ids.FORM_ENVIRONMENT,
     ids.FORM_CLOUD,
     ids.FORM_ACCESS,
+    ids.FORM_ALSO,
     ids.LIST_OWNER,
     ids.LIST_KIND,
     ids.LIST_ENVIRONMENT,

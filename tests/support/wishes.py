@@ -39,6 +39,8 @@ class Wish:
     """As it says, or its value; "rule" is as long as the rule allows, "" what the form chose by itself."""
     access: tuple[tuple[str, str], ...] = ()
     """What is chosen under *Access*, each with the names for it."""
+    also: bool = False
+    """Whether a key for the Schema Registry comes with it."""
 
 
 IDS = {"dev": DEV, "production": PROD}
@@ -53,6 +55,8 @@ async def fill_in(person: PersonAtClient, wish: Wish) -> None:
     await person.command("/apikey create")
     await choose_account(person, wish)
     await choose_scope(person, wish)
+    if wish.also:
+        await person.fill({"Second key": ["Also for Schema Registry"]})
     if wish.access:
         await choose_access(person, *wish.access)
     await person.fill({"Name": wish.name, "Reason": "Local tests of the orders flow"})

@@ -18,15 +18,19 @@ from bot.domain.leaks.report import Leak, LeakAudience, LeakNotice
 from bot.domain.readiness import Probe, ProbeVerdict
 from bot.domain.requests import (
     Ask,
+    Confirmed,
     Done,
     Keyed,
     Life,
     Offered,
+    OtherKey,
     Ready,
     ReplacedKey,
     Request,
     Revealing,
     Shown,
+    Unclaimed,
+    Undelivered,
     Withdrawn,
 )
 from bot.domain.review import Attestation, Audience, Backlog, Digest, Finding, Listed
@@ -36,7 +40,7 @@ from bot.services.browse.home import HomePage
 from bot.services.commands import NO_ONE, Draft, Wish
 from bot.services.form.access import offered, wanted
 from bot.services.messages import surfaces
-from bot.services.pages import Handover
+from bot.services.pages import Handover, SecondKey
 from bot.services.surfaces import ONCE, Surface, SurfaceKind
 from bot.slack.api.notifier import drawn
 from bot.slack.messages import answers, digest, secret
@@ -102,6 +106,7 @@ def requests() -> dict[str, Request]:
         **{resource.kind.value: {"resource": resource} for resource in build.RESOURCES[1:]},
     }
     every = replace(WRITE, scope=WRITE.scope.replace("orders-*", "*"))
+    asks |= {"pair": {"also": build.REGISTRY}}
     asks |= {"access": {"owner": NEW, "bindings": (WRITE, READ)}, "all access": {"bindings": (every,)}}
     waiting = {f"pending, {name}": build.pending(ask=build.an_ask(**fields)) for name, fields in asks.items()}
     edits = {f"done, {each.value}": _done(build.a_change(each)) for each in (Operation.EDIT, Operation.EXTEND)}
@@ -123,6 +128,7 @@ def requests() -> dict[str, Request]:
         "ready, working": build.ready(life=Life(probe=Probe("works", NOW, None, 3, NOW))),
         "ready, new account": build.ready(ask=build.an_ask(owner=NEW), key=build.a_key(owner=ACCOUNT.id)),
         "shown, access": build.shown(ask=with_access, grant=replace(build.a_grant(), bindings=given)),
+        **_of_a_pair(),
         "shown, expiring": build.shown(life=Life(ends_at=NOW + 30 * DAY, reminded=1)),
         "shown, replacing": build.shown(
             ask=build.a_change(Operation.ROTATE, overlap=2 * DAY), life=Life(former=ReplacedKey(NOW + DAY))
@@ -145,6 +151,26 @@ def _by_break_glass() -> dict[str, Request]:
         "shown, overdue, break-glass": build.broken_glass(build.shown(), rounds=OVERDUE + 1),
         "shown, justified, break-glass": build.broken_glass(build.shown(), review=justified),
         "shown, not justified, break-glass": build.broken_glass(build.shown(), review=not_justified),
+    }
+
+
+def _of_a_pair() -> dict[str, Request]:
+    """A request for two keys, in the states that say so."""
+    ask = build.an_ask(also=build.REGISTRY)
+    other = OtherKey(build.a_key("KEY0000000000002", "[lk:R1-2/1]"), build.ENDPOINTS, Probe("works", NOW))
+    both = {"ask": ask, "life": Life(probe=Probe(next_at=NOW), other=other)}
+    ready = build.ready(**both)
+    lost = ready.then(Undelivered, why="Slack didn't accept the message with the secret.", at=NOW, news=True)
+    return {
+        "approved, pair": build.approved(ask=ask),
+        "approved, pair, in trouble": build.approved(ask=ask, trouble="Confluent Cloud didn't answer."),
+        "ready, pair": ready,
+        "revealing, pair": ready.then(Revealing, until=NOW, life=ready.life),
+        "shown, pair": build.shown(**both),
+        "confirmed, pair": build.shown(**both).then(Confirmed, shown_at=NOW, at=NOW, life=ready.life),
+        "undelivered, pair": lost,
+        "undelivered, pair, deleted": replace(lost, deleted_at=NOW),
+        "unclaimed, pair": ready.then(Unclaimed, at=NOW, deleted_at=NOW, news=True),
     }
 
 
@@ -210,6 +236,7 @@ def views() -> Iterator[tuple[str, Any]]:
     for each in (gone, replace(gone, access=gone.access[1:])):
         wrong = wanted(each, OFFERS, CLUSTER, is_own=False)[1]
         yield "form, other access", page(replace(filled, draft=each, offers=offers, problems=wrong))
+    yield "form, pair", page(replace(filled, companion=build.REGISTRY, draft=replace(draft, also=build.REGISTRY.id)))
     for kind in Kind:
         yield f"form, {kind.value}", page(replace(filled, draft=replace(draft, kind=kind.value), resource=None))
     yield "form, Flink", page(pages.FormPage(replace(draft, kind="flink", cloud="aws"), region=_region()))
@@ -217,6 +244,7 @@ def views() -> Iterator[tuple[str, Any]]:
         yield f"review, {resource.kind.value} {resource.id}", page(_review(draft, resource))
     yield "review, new account", page(replace(_review(draft, CLUSTER), owner=NEW))
     yield "review, access", page(replace(_review(draft, CLUSTER), bindings=(WRITE, READ)))
+    yield "review, pair", page(replace(_review(draft, CLUSTER), also=build.REGISTRY))
     yield "review, own account", page(replace(_review(draft, CLUSTER), owner=MyAccount(DANA.principal)))
     named = _review(replace(draft, ticket="OPS-1"), CLUSTER)
     yield "review, ticket", page(replace(named, terms=build.terms(ticket=TICKET)))
@@ -312,6 +340,8 @@ def of_answers() -> Iterator[Message]:
     yield Message("whoami, no roles", answers.whoami_blocks(replace(held, bindings=()), {}))
     for resource in build.RESOURCES:
         yield Message(f"secret, {resource.kind.value}", secret.message(_handover(resource)))
+    second = SecondKey(build.a_key("KEY0000000000002"), _handover(CLUSTER).secret, build.REGISTRY, build.ENDPOINTS)
+    yield Message("secret, pair", secret.message(replace(_handover(CLUSTER), second=second)))
 
 
 def of_reviews() -> Iterator[Message]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from bot.domain.authority import Target
 from bot.domain.catalog import Quota
 from bot.domain.errors import CloudRefused, Refused, Unavailable, plain
 from bot.domain.keys import ApiKey, MyAccount, NewServiceAccount, Owner, Resource
@@ -77,10 +78,19 @@ def is_full(quota: Quota, used: int) -> bool:
 
 
 def full(concern: Concern, quota: Quota, used: int) -> str:
-    """The sentences (mrkdwn) for a limit that is reached: which one, how far, and what helps."""
+    """The sentences (mrkdwn) for a limit that is reached: which one, how far, and what helps.
+
+    Where there is room for one more, it is too little for the two keys of a pair.
+    """
     unneeded = "service account" if concern.counted == "accounts" else "key"
     things = concern.things.removesuffix("s") if quota.limit == 1 else concern.things
     whose = f"{concern.whose[:1].upper()}{concern.whose[1:]}"
+    if not is_full(quota, used):
+        return (
+            f"{whose} has room for only 1 more under its Confluent limit of {quota.limit:,} {things} "
+            f"({used:,} in use, `{plain(concern.code)}`), and this request needs 2. "
+            f"Delete an unused {unneeded}, ask Confluent to raise the limit, or request one key."
+        )
     return (
         f"{whose} is at its Confluent limit of {quota.limit:,} {things} ({used:,} in use, `{plain(concern.code)}`). "
         f"Delete an unused {unneeded}, or ask Confluent to raise the limit. Then request again."
@@ -122,26 +132,32 @@ async def look(cloud: Cloud, ask: Ask) -> Headroom:
 
 
 async def _look(cloud: Cloud, ask: Ask) -> Headroom:
-    owner = None if isinstance(ask.owner, NewServiceAccount) else ask.owner
-    is_limited = bool(ask.resource.kind.row.limits.of_resource)
-    quotas = await cloud.quotas(owner, *(ask.resource.id, ask.resource.environment) if is_limited else ())
-    for concern in concerns(ask.owner, ask.resource):
-        if reached := await _reached(cloud, ask, concern, quotas):
-            return Headroom(full=reached)
-    return Headroom() if quotas else Headroom(unchecked=UNCHECKED)
+    owner, is_told = None if isinstance(ask.owner, NewServiceAccount) else ask.owner, True
+    resources = Target.of(ask).resources
+    met = [concern for each in resources for concern in concerns(ask.owner, each)]
+    for resource in resources:
+        is_limited = bool(resource.kind.row.limits.of_resource)
+        quotas = await cloud.quotas(owner, *(resource.id, resource.environment) if is_limited else ())
+        is_told = is_told and bool(quotas)
+        for concern in concerns(ask.owner, resource):
+            # One account is made for both keys of a pair.
+            wanted = 1 if concern.counted == "accounts" else met.count(concern)
+            if reached := await _reached(cloud, ask, concern, quotas, wanted):
+                return Headroom(full=reached)
+    return Headroom() if is_told else Headroom(unchecked=UNCHECKED)
 
 
-async def _reached(cloud: Cloud, ask: Ask, concern: Concern, quotas: Sequence[Quota]) -> str:
+async def _reached(cloud: Cloud, ask: Ask, concern: Concern, quotas: Sequence[Quota], wanted: int) -> str:
     """Why this limit leaves no room; "" when it does. Where there is something to count, the count decides.
 
     Confluent's own number may be of a while ago: a key that was just deleted to make room is not in a count.
     """
     quota = told(concern, quotas)
-    if quota is None or not (quota.usage is None or is_full(quota, quota.usage)):
+    if quota is None or not (quota.usage is None or is_full(quota, quota.usage + wanted - 1)):
         return ""
     used = quota.usage
     if concern.counted == "keys":
         used = counted(concern, await cloud.keys_of(ask.owner.id))
     elif concern.counted == "accounts":
         used = len(await cloud.service_accounts())
-    return full(concern, quota, used) if used is not None and is_full(quota, used) else ""
+    return full(concern, quota, used) if used is not None and is_full(quota, used + wanted - 1) else ""

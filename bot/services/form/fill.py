@@ -54,10 +54,13 @@ def form(
     """
     problems, known = problems or {}, catalog or NOTHING
     draft = _settled(draft, known, policy, problems, own)
+    companion = _companion(draft, catalog)
+    draft = replace(draft, also=draft.also if companion and draft.also == companion.id else "")
     environment = _environment(draft, known)
     chosen = _resource(draft, known, environment)
     account = _account(draft, known)
     rules = _rules(draft, chosen, account, policy)
+    more = _rules(draft, companion, account, policy) if companion and draft.also else ()
     offered, used = clouds(known, draft.environment)
     if draft.cloud and draft.cloud not in offered:
         offered = (*offered, draft.cloud)
@@ -72,9 +75,10 @@ def form(
         clouds=offered,
         used_clouds=used,
         offered=_number(draft, known) if catalog else None,
-        limit=_limit(rules),
-        ticket=_ticket(rules),
+        limit=min(filter(None, [_limit(rules), _limit(more) if more else None]), default=None),
+        ticket=_ticket(rules) or _ticket(more),
         offers=access_offered(policy.offers, kind_of(draft), is_own=is_own(draft)),
+        companion=companion,
     )
 
 
@@ -119,6 +123,17 @@ def _resource(draft: Draft, catalog: Catalog, environment: Environment | None) -
     place = (environment.id, environment.name) if environment else ("", "")
     found = next((each for each in placed(catalog, kind, place[0]) if each.id == id_), None)
     return found or unnamed(kind, id_, *place)
+
+
+def _companion(draft: Draft, catalog: Catalog | None) -> Resource | None:
+    """What a second key could be for: the only resource of the kind that goes with the chosen one, in its place."""
+    kind = Kind.called(kind_of(draft).row.companion)
+    if kind is None or not draft.environment:
+        return None
+    if catalog is None:
+        return unnamed(kind, draft.also, draft.environment, "") if draft.also else None
+    found = list(islice(placed(catalog, kind, draft.environment), 2))
+    return found[0] if len(found) == 1 else None
 
 
 def _number(draft: Draft, catalog: Catalog) -> int | None:

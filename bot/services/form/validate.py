@@ -13,6 +13,7 @@ from bot.domain.authority import HeldRoles, Target, bases, reaches
 from bot.domain.decision import Allowed, Verdict
 from bot.domain.errors import plain
 from bot.domain.keys import (
+    Cluster,
     Marker,
     MyAccount,
     NewServiceAccount,
@@ -70,17 +71,18 @@ class Validator:
         problems = dict(text_problems(draft))
         owner = await self._owner(draft, requester.person, problems)
         resource = await self._resource(draft, problems)
+        also = await self._also(draft, resource, problems) if resource else None
         bindings, wrong = _access(draft, self.directory.policy(), resource)
         problems.update(wrong)
         if owner and resource:
-            target = Target(owner, resource)
+            target = Target(owner, resource, also=also)
             asker = await self.directory.asking(requester, Operation.CREATE, target, shown=True)
-            rule = self.directory.policy().rule(Operation.CREATE, target, asker)
-            if problem := ticket_problem(rule, draft.ticket):
+            rules = [self.directory.policy().rule(Operation.CREATE, part, asker) for part in target.parts]
+            if problem := next(filter(None, (ticket_problem(rule, draft.ticket) for rule in rules)), None):
                 problems["ticket"] = problem
         if problems or owner is None or resource is None:
             return await self.form(draft, problems)
-        return Target(owner, resource, bindings)
+        return Target(owner, resource, bindings, also)
 
     async def form(self, draft: Draft, problems: Mapping[str, str] | None = None) -> FormPage:
         """The form as it was filled in, with what is wrong under its fields."""
@@ -129,6 +131,18 @@ class Validator:
         catalog = await self.catalog.current()
         names = {each.id: each.name for each in catalog.environments} if catalog else {}
         return replace(resource, environment_name=names.get(draft.environment, draft.environment))
+
+    async def _also(self, draft: Draft, resource: Resource, problems: dict[str, str]) -> Cluster | None:
+        """What the second key of a pair is for: in the environment of the first one, and in no other."""
+        kind = Kind.called(resource.kind.row.companion)
+        if kind is None or not draft.also:
+            return None
+        found = await self.cloud.resource(kind, resource.environment, draft.also)
+        also = found[0] if found else None
+        if not isinstance(also, Cluster) or also.environment != resource.environment:
+            problems["also"] = f"This {kind.row.noun} isn't in this environment anymore. Check the form and try again."
+            return None
+        return replace(also, environment_name=resource.environment_name)
 
 
 def name_taken(account: str) -> str:

@@ -82,6 +82,13 @@ class Pairs:
             case _:
                 raise Refused(f"{_called(ask)} was deleted or replaced in the meantime.")
 
+    async def can_be_replaced(self, request: Request) -> bool:
+        """Whether both keys of this request can be replaced together: not once the second one was ended alone."""
+        if request.ask.also is None:
+            return True
+        stored = await self.transitions.find(_companion(request.ask).id)
+        return stored is not None and not isinstance(stored.value, states.Retired | Failed)
+
     def _paired(self, first: Approved) -> Event:
         given = " ".join(each.by.slack for each in first.grant.approvals)
         said = {**summary(first.ask), "rule": first.terms.rule, "missing": "0", "approvals": given}

@@ -119,6 +119,8 @@ class Delivery:
         state = stored.value
         if not isinstance(state, Revealing | Shown | Confirmed | Undelivered):
             raise Refused(f"{instead(state)} Nothing was changed.")
+        if not await self.pairs.can_be_replaced(state):
+            raise Refused(f"{_APART} Nothing was changed.")
         now = self.transitions.clock()
         if now >= state.grant.fresh_until:
             stays = "no other key is created" if isinstance(state, Undelivered) else "this key is unchanged"
@@ -201,6 +203,10 @@ class Delivery:
         return SecondKey(second.key, secret, second.ask.resource, second.endpoints, second.life.probe)
 
 
+_APART = (
+    "The other key of this request was deleted, so the two can't be replaced together. "
+    "Rotate this key, or request a new one with `/apikey create`."
+)
 _OUTDATED = "This button is for an earlier key. Use the latest message."
 
 

@@ -210,7 +210,8 @@ class Forms:
         page = ReviewPage(click.id, draft, target.owner, target.resource, verdict.terms, approvers, warnings)
         closes = await self._reaches(person)
         glass = await self._glass_offered(directory, ask, target, held_roles) if needs else None
-        return replace(page, lifetime=lasts, alike=alike, closes=closes, bindings=target.bindings, break_glass=glass)
+        page = replace(page, bindings=target.bindings, also=target.also)
+        return replace(page, lifetime=lasts, alike=alike, closes=closes, break_glass=glass)
 
     async def _glass_offered(
         self, directory: Directory, ask: Ask, target: Target, held_roles: HeldRoles
@@ -299,17 +300,17 @@ class Forms:
         policy = self.directory.policy()
         held_roles = await self.directory.asking(held_roles, Operation.CREATE, target, shown=True)
         ask = self._ask(RequestId(draft_id), draft, target, held_roles, policy)
-        rule = policy.rule(ask.operation, target, held_roles)
+        terms = policy.terms(ask.operation, target, held_roles)
         if why:
             ask = with_glass(ask)
-        elif rule:
-            ask = usual(ask, rule.terms(policy.table))
-            if problem := lifetime_problem(ask, rule.terms(policy.table)):
+        elif terms:
+            ask = usual(ask, terms)
+            if problem := lifetime_problem(ask, terms):
                 return await self.validator.form(draft, {"lifetime": problem})
         try:
             await must_have_room(self.cloud, ask)
         except Refused as error:
-            used = {"rule": rule.name if rule else "-", "policy": policy.digest}
+            used = {"rule": terms.rule if terms else "-", "policy": policy.digest}
             await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), reason=error.tell, **used)
             raise
         request = await self.proposals.propose(ask, click, why)
@@ -325,7 +326,7 @@ class Forms:
         return "Request sent. Latchkey will message you when it's approved or denied."
 
     def _ask(self, request: RequestId, draft: Draft, target: Target, requester: HeldRoles, policy: Policy) -> Ask:
-        rule = policy.rule(Operation.CREATE, target, requester)
+        terms = policy.terms(Operation.CREATE, target, requester)
         return Ask(
             id=request,
             requester=requester.person,
@@ -338,7 +339,8 @@ class Forms:
             asked_at=self.transitions.clock(),
             lifetime=lifetime_of(draft.lifetime),
             bindings=target.bindings,
-            ticket=draft.ticket.strip() if rule and rule.ticket else "",
+            ticket=draft.ticket.strip() if terms and terms.ticket else "",
+            also=target.also,
         )
 
     async def _draft(self, draft_id: str, click: Click) -> Draft:
@@ -438,6 +440,8 @@ def follows(ask: Ask, terms: Terms, who: str) -> str:
         return f"Latchkey is {doing} the key and will tell {who} when it's done."
     if terms.mint == "on_claim":
         return f"The key is created when {who} {'select' if who == 'you' else 'selects'} `Show secret`."
+    if ask.also:
+        return f"Latchkey is creating both keys and will tell {who} when they're ready."
     return f"Latchkey is creating the key and will tell {who} when it's ready."
 
 
@@ -463,6 +467,7 @@ def draft_again(ask: Ask, offers: Sequence[Offer], *, other_account: bool) -> Dr
         lifetime=str(lifetime.days) if lifetime else "",
         access=wishes(ask.bindings, offers, resource),
         ticket=ask.ticket,
+        also=ask.also.id if ask.also else "",
     )
 
 

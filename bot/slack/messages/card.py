@@ -50,10 +50,11 @@ Fact: TypeAlias = tuple[str, Row]
 def card(request: Request) -> tuple[list[Block], str]:
     """The card in the approvals channel, and its notification text."""
     ask, is_open = request.ask, isinstance(request, Pending)
+    high = risk(request.terms, ask.operation, ask.owner, ask.resource, "message", ask.bindings, ask.also)
     blocks = [
         title(request),
         lines([Mention(ask.requester.slack), *by_policy(ask.requester), " requests ", *wanted(ask), "."]),
-        *(risk(request.terms, ask.operation, ask.owner, ask.resource, "message", ask.bindings) if is_open else []),
+        *(high if is_open else []),
         *_unapproved(request),
         *_facts(request, own_account(ask, f"{ask.requester.name}'s own")),
         *([quote(ask.reason)] if ask.reason.strip() else []),
@@ -121,7 +122,7 @@ def decide(request: Request, row: str = "") -> Block:
         approve = asking(
             approve,
             f"Approve “{cut(name_of(ask), CALLED)}”?",
-            effect(ask.operation, ask.owner, ask.resource, ask.bindings),
+            effect(ask.operation, ask.owner, ask.resource, ask.bindings, ask.also),
             "Approve",
         )
     deny, question = button("Deny", ids.DENY, ask.id, "danger"), button("Ask a question", ids.ASK, ask.id)
@@ -157,7 +158,8 @@ def wish(ask: Ask) -> Row:
 def key_of(ask: Ask) -> Row:
     """The key that a request is about: "Kafka API key K for orders"; a new one has no id yet."""
     id_: Row = [] if _is_new(ask) or ask.key is None else [" ", Code(ask.key.id)]
-    return [Bold(kind_of(ask.resource)), *id_, for_what(ask.resource)]
+    also: Row = [" and one for ", Bold(ask.also.kind.row.noun)] if ask.also else []
+    return [Bold(kind_of(ask.resource)), *id_, for_what(ask.resource), *also]
 
 
 def _is_new(ask: Ask) -> bool:
@@ -176,11 +178,12 @@ def risk(
     resource: Resource,
     on: Surface,
     bindings: Sequence[WantedBinding] = (),
+    also: Resource | None = None,
 ) -> list[Block]:
     """The warning about a request of high risk; nothing for any other."""
     if not is_high_risk(terms.risk, operation, resource, bindings):
         return []
-    said = effect(operation, owner, resource, bindings, yours=on == "modal")
+    said = effect(operation, owner, resource, bindings, also, yours=on == "modal")
     return [alert("warning", Bold("High risk."), " ", said, on=on)]
 
 
@@ -189,11 +192,13 @@ def effect(
     owner: Owner,
     resource: Resource,
     bindings: Sequence[WantedBinding] = (),
+    also: Resource | None = None,
     *,
     yours: bool = False,
 ) -> str:
-    """What approving a request does, in one short line. `yours`: its requester reads it."""
-    whose, opens = cut(_account(owner, yours=yours), CALLED), _opens(resource)
+    """What approving a request does, in one short line. `yours`: its requester reads it. `also`: of a pair."""
+    one_more = f" and one for {also.kind.row.noun}" if also else ""
+    whose, opens = cut(_account(owner, yours=yours), CALLED), f"{_opens(resource)}{one_more}"
     match operation:
         case Operation.CREATE | Operation.ROTATE:
             return f"This gives {whose} a key for {opens}{_and_access(bindings)}."
@@ -249,7 +254,7 @@ def asked_rows(request: Request, own: str) -> Rows:
 def facts(request: Request, own: str) -> list[Fact]:
     """What is requested, each fact with its label. The name stands in the headline."""
     ask = request.ask
-    found: list[Fact] = [("Account", account(ask.owner, own)), *place(ask.resource)]
+    found: list[Fact] = [("Account", account(ask.owner, own)), *places(ask.resource, ask.also)]
     if isinstance(ask.owner, NewServiceAccount) and ask.owner.description:
         found.append(("Account description", [flat(ask.owner.description)]))
     if ask.key is not None:
@@ -322,6 +327,12 @@ def place(resource: Resource) -> list[Fact]:
     return [*found, ("Environment", [place_of(resource)])] if resource.environment else found
 
 
+def places(resource: Resource, also: Resource | None) -> list[Fact]:
+    """What the keys of a request open: of a pair, both are in one environment."""
+    first, *where = place(resource)
+    return [first, *(place(also)[:1] if also else []), *where]
+
+
 def resource_row(resource: Resource) -> Row:
     """The same in one row."""
     (label, row), *where = place(resource)
@@ -387,6 +398,9 @@ def approvers(ask: Ask, table: Table) -> str:
     also += [f"grant this access ({joined(sorted(GRANTERS), 'or')})"] if ask.bindings else []
     makes = f"{',' if owned else ''} who can also {joined(also, 'and')}" if also else ""
     where = "" if isinstance(ask.resource, OrganizationScope) else " on this resource"
+    if ask.also:
+        others = joined(table.roles_over(ask.also.kind), "or")
+        where = f" on the {kind.row.noun} and {others} on the {ask.also.kind.row.noun}"
     return f"people with {joined(roles, 'or')}{where}{owners}{makes}. Not the requester."
 
 

@@ -24,8 +24,8 @@ from bot.slack.blocks.kit import actions, asking, button
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines, told
 from bot.slack.messages.access import by_hand, granted_rows
 from bot.slack.messages.card import SOON, called, key_buttons, show_secret
-from bot.slack.messages.progress import Rows, making
-from bot.slack.messages.readiness import readiness_rows
+from bot.slack.messages.progress import Rows, key_ids, making, secret_of
+from bot.slack.messages.readiness import of_both, readiness_rows
 from bot.slack.messages.request import again
 from bot.slack.messages.state import ATTENTION, CREATED, DELETED, EXPIRED, SECRET_WAITING, state
 from bot.slack.payloads import ids
@@ -79,7 +79,8 @@ def lost(request: Request, attempt: int) -> Message:
     rows: Rows = [_gone(request, "Your key"), _why(request)]
     buttons = [again(request)]
     if isinstance(request, Undelivered) and not request.reissue:
-        rows.append(["Until ", request.grant.fresh_until, ", you can replace it without a new approval."])
+        them = "both" if request.ask.also else "it"
+        rows.append(["Until ", request.grant.fresh_until, f", you can replace {them} without a new approval."])
         buttons.insert(0, button("Replace key", ids.REPLACE, ids.key_ref(request.ask.id, attempt), "primary"))
     return [lines(*rows), actions(*buttons)], f"Your API key for {name} {_ended(request)}"
 
@@ -192,35 +193,32 @@ def _manage(request: Living) -> Block:
 
 def _of_key(request: Keyed) -> Rows:
     """Where a key stands."""
-    code = Code(request.key.id)
+    keys, secret, is_pair = key_ids(request), secret_of(request), request.ask.also is not None
     match request:
         case Ready():
+            once = (
+                "the secrets once. Have somewhere safe to store them"
+                if is_pair
+                else ("the secret once. Have somewhere safe to store it")
+            )
+            are, they = (" are ready.", "keys are") if is_pair else (" is ready.", "key is")
             return [
-                [f"{SECRET_WAITING.sign} Your key ", code, *_for(request), " is ready."],
-                [
-                    "You can see the secret once. Have somewhere safe to store it, then select ",
-                    Bold("Show secret"),
-                    ".",
-                ],
-                ["If you don't by ", request.claim_by, ", the key is deleted."],
+                [f"{SECRET_WAITING.sign} Your ", *keys, *_for(request), are],
+                [f"You can see {once}, then select ", Bold("Show secret"), "."],
+                ["If you don't by ", request.claim_by, f", the {they} deleted."],
             ]
         case Revealing():
-            return [[f"{SECRET_WAITING.sign} Showing you the secret of your key ", code, *_for(request), "."]]
+            return [[f"{SECRET_WAITING.sign} Showing you {secret}your ", *keys, *_for(request), "."]]
         case Shown():
+            lost, replaced = ("them", "both keys") if is_pair else ("it", "the key")
+            fresh = request.grant.fresh_until
             return [
-                [f"{CREATED.sign} You viewed the secret of key ", code, *_for(request), " ", request.at, "."],
-                ["Lost it? Until ", request.grant.fresh_until, ", you can replace the key without a new approval."],
+                [f"{CREATED.sign} You viewed {secret}", *keys, *_for(request), " ", request.at, "."],
+                [f"Lost {lost}? Until ", fresh, f", you can replace {replaced} without a new approval."],
                 *_expires(request),
             ]
         case Confirmed():
-            saved: Row = [
-                f"{CREATED.sign} All set: you saved the secret of key ",
-                code,
-                *_for(request),
-                " ",
-                request.at,
-                ".",
-            ]
+            saved: Row = [f"{CREATED.sign} All set: you saved {secret}", *keys, *_for(request), " ", request.at, "."]
             return [saved, *_expires(request)]
         case Undelivered() | Unclaimed() if request.news:
             return [_gone(request, "Your key"), [_SEE_NEWEST]]
@@ -245,21 +243,22 @@ def _past(request: Request) -> Message:
 
 def _gone(request: Keyed, whose: str) -> Row:
     """That a key was deleted, or is going to be, and when."""
-    key: Row = [whose, " ", Code(request.key.id), *_for(request)]
+    is_pair = request.ask.also is not None and isinstance(request, Unclaimed | Undelivered)
+    key: Row = [f"{whose}s", *_for(request)] if is_pair else [whose, " ", Code(request.key.id), *_for(request)]
     if not isinstance(request, Withdrawn):
         return key
     if request.deleted_at:
-        return [f"{DELETED.sign} ", *key, " was deleted ", request.deleted_at, "."]
+        return [f"{DELETED.sign} ", *key, f" {'were' if is_pair else 'was'} deleted ", request.deleted_at, "."]
     if request.tries:
         return [f"{ATTENTION.sign} ", *key, " couldn't be deleted yet, so it still works. Latchkey will keep trying."]
-    return [f"{DELETED.sign} ", *key, " is being deleted."]
+    return [f"{DELETED.sign} ", *key, f" {'are' if is_pair else 'is'} being deleted."]
 
 
 def _why(request: Keyed) -> Row:
     """Why it was."""
     match request:
         case Unclaimed():
-            return ["You didn't view its secret in time."]
+            return [f"You didn't view {'their secrets' if request.ask.also else 'its secret'} in time."]
         case Undelivered() if request.reissue:
             return ["You requested a new key in its place."]
         case Undelivered():
@@ -285,8 +284,9 @@ def _ended(request: Withdrawn) -> str:
 
 def _which(request: Request) -> Row:
     """Which key, to follow "key": what it is for, and its name."""
-    name = _named(request)
-    return ["for ", Bold(called(request.ask.resource)), *([f" ({name})"] if name else [])]
+    name, other = _named(request), request.ask.also
+    also: Row = [" and ", Bold(other.kind.row.noun)] if other and not isinstance(request, Living | Retired) else []
+    return ["for ", Bold(called(request.ask.resource)), *also, *([f" ({name})"] if name else [])]
 
 
 def _for(request: Request) -> Row:
@@ -303,7 +303,14 @@ def _readiness(request: Ready | Shown | Confirmed) -> list[Block]:
     """Whether it works yet, as far as that is known; else the advice that every new key needs."""
     resource, probe = request.ask.resource, request.life.probe
     endpoints = request.endpoints if isinstance(request, Ready) else request.life.endpoints
-    rows = readiness_rows(resource, probe, endpoints, request.key.id)
+    rows = of_both(
+        readiness_rows(resource, probe, endpoints, request.key.id),
+        resource,
+        readiness_rows(request.ask.also, other.probe, other.endpoints, other.key.id)
+        if (other := request.life.other) and request.ask.also
+        else [],
+        request.ask.also,
+    )
     if rows:
         return [lines(*rows)]
     return [] if isinstance(request, Confirmed) else [context(SOON)]

@@ -82,18 +82,38 @@ def making(request: Approved | Offered | Working | Keyed, *, yours: bool) -> Row
         case Approved() | Working() if not request.ask.makes_key:
             return _changing(request)
         case Approved() if request.trouble:
-            return ["The key isn't created yet. ", *told(request.trouble), " Latchkey will try again ",
+            return [f"{_the_keys(request)} created yet. ", *told(request.trouble), " Latchkey will try again ",
                     request.not_before, "."]  # fmt: skip
         case Approved():
-            return ["Latchkey is creating the key."]
+            return [_creating(request)]
         case Offered():
             trouble = [*told(request.trouble), " "] if request.trouble else []
             until: Row = _until(request, request.claim_by, yours=yours)
             return [*trouble, *until, f" The key is created when {'you' if yours else 'they'} do."]
         case Working():
-            return [*told(request.trouble), _CHECKING] if request.trouble else ["Latchkey is creating the key."]
+            return [*told(request.trouble), _CHECKING] if request.trouble else [_creating(request)]
         case _:
             return _with_key(request, yours=yours)
+
+
+def _creating(request: Request) -> str:
+    return "Latchkey is creating both keys." if request.ask.also else "Latchkey is creating the key."
+
+
+def _the_keys(request: Request) -> str:
+    return "The two keys aren't" if request.ask.also else "The key isn't"
+
+
+def key_ids(request: Keyed, first: str = "key") -> Row:
+    """The key by its id; of a pair, until both go their own ways, both. `first` is the word before."""
+    other = request.life.other if isinstance(request, Ready | Revealing | Shown | Confirmed) else None
+    code = Code(request.key.id)
+    return [f"{first}s ", code, " and ", Code(other.key.id)] if other else [f"{first} ", code]
+
+
+def secret_of(request: Keyed, first: str = "the secret") -> str:
+    """Their secret, to stand before `key_ids`."""
+    return f"{first}{'s' if request.ask.also else ''} of "
 
 
 def _until(request: Request, claim_by: datetime, *, yours: bool) -> Row:
@@ -141,17 +161,18 @@ def _done(request: Done) -> Rows:
 
 def _with_key(request: Keyed, *, yours: bool) -> Row:
     who: Row = _requester(request, yours=yours)
-    code = Code(request.key.id)
+    keys, secret = key_ids(request), secret_of(request)
     match request:
         case Ready():
-            return ["Key ", code, " created. ", *_until(request, request.claim_by, yours=yours)]
+            return [*key_ids(request, "Key"), " created. ", *_until(request, request.claim_by, yours=yours)]
         case Revealing():
-            return ["The secret of key ", code, " is being shown to ", *(["you"] if yours else who), "."]
+            are = "are" if request.ask.also else "is"
+            said = secret_of(request, "The secret")
+            return [said, *keys, f" {are} being shown to ", *(["you"] if yours else who), "."]
         case Shown():
-            return [*who, " viewed the secret of key ", code, " ", request.at, "."]
+            return [*who, f" viewed {secret}", *keys, " ", request.at, "."]
         case Confirmed():
-            return ["Delivered: ", *(["you"] if yours else who), " saved the secret of key ", code, " ",
-                    request.at, "."]  # fmt: skip
+            return ["Delivered: ", *(["you"] if yours else who), f" saved {secret}", *keys, " ", request.at, "."]
         case _:
             return withdrawn(request, yours=yours)
 
@@ -168,11 +189,13 @@ def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
         # Only the requester's own wish is reissued, and its words are for the requester.
         again: Row = [*_requester(request, yours=yours), " replaced the key with a new one."]
         why = again if request.reissue else told(request.why)
+    is_pair = request.ask.also is not None and not isinstance(request, Retired)
     if request.deleted_at:
-        return [*why, " Key ", code, " was deleted ", request.deleted_at, "."]
+        were: Row = [" Both keys were deleted "] if is_pair else [" Key ", code, " was deleted "]
+        return [*why, *were, request.deleted_at, "."]
     if request.tries:
         return [*why, " Key ", code, " couldn't be deleted yet. Latchkey will keep trying."]
-    return [*why, " Latchkey is deleting key ", code, "."]
+    return [*why, *([" Latchkey is deleting both keys"] if is_pair else [" Latchkey is deleting key ", code]), "."]
 
 
 def _approvals(request: Request) -> Rows:

@@ -41,6 +41,14 @@ def readiness_rows(resource: Resource, probe: Probe, endpoints: Endpoints, key_i
             return [[checking]] if probe.next_at else []
 
 
+def of_both(first: list[Row], resource: Resource, second: list[Row], also: Resource | None) -> list[Row]:
+    """The rows of both keys of a pair, each with what it is of; of one key, its rows."""
+    if also is None:
+        return first
+    each = ((first, resource), (second, also))
+    return [[f"{of.kind.row.label}: ", *row] for rows, of in each for row in rows]
+
+
 def _works(resource: Resource, probe: Probe) -> Row:
     since: list[Piece] = [" since ", probe.at] if probe.at else []
     readiness = resource.kind.row.readiness

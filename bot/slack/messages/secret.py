@@ -1,11 +1,11 @@
 """The one message that holds a secret. The caller sends it at once and keeps nothing."""
 
-from bot.services.pages import Handover
+from bot.services.pages import Handover, SecondKey
 from bot.slack.blocks.kit import actions, button
 from bot.slack.blocks.text import Block, Bold, Code, context, lines
 from bot.slack.messages import snippets
 from bot.slack.messages.card import SOON, called, in_place
-from bot.slack.messages.readiness import readiness_rows
+from bot.slack.messages.readiness import of_both, readiness_rows
 from bot.slack.payloads import ids
 
 FALLBACK = "Your API key. Its secret is in the message itself, never in this notification."
@@ -13,7 +13,9 @@ FALLBACK = "Your API key. Its secret is in the message itself, never in this not
 
 def message(handover: Handover) -> list[Block]:
     """Key and secret, each once, and below them what to do; a text file and configurations are behind the menu."""
-    key, resource = handover.key, handover.resource
+    key, resource, second = handover.key, handover.resource, handover.second
+    if second is not None:
+        return _of_both(handover, second)
     of_key = ids.key_ref(handover.request, handover.attempt)
     return [
         lines(
@@ -32,6 +34,47 @@ def message(handover: Handover) -> list[Block]:
                 " deletes this key and creates a new one, with no new approval until ",
                 handover.replace_until, "."),
     ]  # fmt: skip
+
+
+def _of_both(handover: Handover, second: SecondKey) -> list[Block]:
+    """The same for a pair: both keys and both secrets, each once."""
+    resource, also = handover.resource, second.resource
+    one, two, of_key = resource.kind.row.label, also.kind.row.label, ids.key_ref(handover.request, handover.attempt)
+    return [
+        lines(
+            ["Your API keys for ", Bold(called(resource)), " and ", Bold(also.kind.row.noun), f"{in_place(resource)}."],
+            [
+                "This is the only time you'll see the secrets. Save them now. ",
+                "This message disappears when Slack reloads.",
+            ],
+        ),
+        lines(
+            [f"{one} API key: ", Code(handover.key.id)],
+            [f"{one} API secret: ", Code(handover.secret.reveal())],
+            [f"{two} API key: ", Code(second.key.id)],
+            [f"{two} API secret: ", Code(second.secret.reveal())],
+        ),
+        actions(
+            button("I saved it", ids.SAVED, of_key, "primary"),
+            button("Replace key", ids.REPLACE, of_key),
+            snippets.chooser(resource.kind, with_file=True, with_other=True),
+            block=snippets.block_id(handover.request, handover.attempt),
+        ),
+        *_whether_they_work(handover, second),
+        context(Bold("I saved it"), " removes this message. ", Bold("Replace key"),
+                " deletes both keys and creates new ones, with no new approval until ",
+                handover.replace_until, "."),
+    ]  # fmt: skip
+
+
+def _whether_they_work(handover: Handover, second: SecondKey) -> list[Block]:
+    rows = [
+        readiness_rows(each.resource, each.probe, each.endpoints, each.key.id) if each.probe.verdict else []
+        for each in (handover, second)
+    ]
+    told = of_both(rows[0], handover.resource, rows[1], second.resource)
+    is_sure = handover.probe.verdict == second.probe.verdict == "works"
+    return [*([lines(*told)] if told else []), *([] if is_sure else [context(SOON)])]
 
 
 def _whether_it_works(handover: Handover) -> list[Block]:

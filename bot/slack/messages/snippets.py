@@ -6,6 +6,7 @@ people call things stays out.
 
 import re
 from textwrap import dedent
+from typing import TypeAlias
 
 from bot.domain.catalog import Endpoints
 from bot.domain.errors import NotFound
@@ -23,6 +24,15 @@ _SHOWN = 10
 _WORD = 300
 """Characters of one id or address; Confluent's ids have at most 255."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:/%@+~,\[\]-]")
+_BOTH = "both-"
+_OF_BOTH = {
+    "java": "Kafka and Schema Registry: Java (.properties)",
+    "python": "Kafka and Schema Registry: Python (confluent-kafka)",
+}
+"""Configurations of the same name that the kinds of a pair have."""
+_BARE = re.compile(r"(?<![A-Z_])API_SECRET")
+Opened: TypeAlias = tuple[str, Resource, Endpoints]
+"""The id of a key, what it opens, and where that is."""
 _REF = re.compile(rf"{ids.SNIPPET_BLOCK}:(?P<request>[^/]+)/(?P<attempt>[0-9]{{1,6}})")
 
 
@@ -43,9 +53,13 @@ def select(kind: Kind, block_id: str, action: str = ids.SNIPPET) -> Block:
     return actions(chooser(kind, action), block=block_id)
 
 
-def chooser(kind: Kind, action: str = ids.SNIPPET, *, with_file: bool = False) -> Block:
-    """The menu in that field; `with_file` also offers a text file like the one that Confluent's console offers."""
-    options = [option(each.label, each.value) for each in kind.row.snippets]
+def chooser(kind: Kind, action: str = ids.SNIPPET, *, with_file: bool = False, with_other: bool = False) -> Block:
+    """The menu in that field; `with_file` also offers a text file like the one that Confluent's console offers.
+
+    `with_other` is for a pair: it begins with the configurations that use both keys.
+    """
+    both = [option(label, f"{_BOTH}{value}") for value, label in _OF_BOTH.items()] if with_other else []
+    options = [*both, *(option(each.label, each.value) for each in kind.row.snippets)]
     return menu(
         action, [*([option("Text file", FILE)] if with_file else []), *options], placeholder="Client configuration…"
     )
@@ -86,6 +100,19 @@ def drawn(value: str, key_id: str, resource: Resource, endpoints: Endpoints) -> 
     text = snippet(value, key_id, resource, endpoints)
     said: Row = [f"{_snippet(value, resource).label}, for key ", Code(key_id), ". The secret is not in it."]
     return [lines(said), preformatted(text)]
+
+
+def is_of_both(value: str) -> bool:
+    """Whether this choice is a configuration that uses both keys of a pair."""
+    return value.removeprefix(_BOTH) in _OF_BOTH and value.startswith(_BOTH)
+
+
+def drawn_both(value: str, first: Opened, second: Opened) -> list[Block]:
+    """A configuration that uses both keys of a pair, as blocks."""
+    kind = value.removeprefix(_BOTH)
+    texts = [snippet(kind, *first), _BARE.sub("SCHEMA_REGISTRY_API_SECRET", snippet(kind, *second))]
+    said: Row = [f"{_OF_BOTH[kind]}, for keys ", Code(first[0]), " and ", Code(second[0]), ". No secret is in it."]
+    return [lines(said), preformatted("\n\n".join(texts))]
 
 
 def block_id(request: str, attempt: int) -> str:

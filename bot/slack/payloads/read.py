@@ -223,6 +223,7 @@ def draft(body: Body) -> Draft:
         account=account,
         ticket=typed(ids.TICKET_BLOCK),
         access=_access(values, kept),
+        also=_also(values, environment),
     )
 
 
@@ -235,6 +236,13 @@ def _access(values: Body, kept: Mapping[str, str]) -> tuple[Wish, ...]:
         *(Wish(each, typed_in(values, names_field(each), exactly=True)) for each in shown),
         *(Wish(each, kept[names_field(each)]) for each in hidden if each not in shown),
     )
+
+
+def _also(values: Body, environment: str) -> str:
+    """The second key that is chosen: of this environment alone, even when the form was not drawn again yet."""
+    element = _element(values, f"{ids.ALSO_BLOCK}:{environment}", exactly=True)
+    chosen: Sequence[Body] = element.get("selected_options") or ()
+    return str(chosen[0].get("value") or "") if chosen else ""
 
 
 def _lifetime(values: Body, chosen: str) -> str:

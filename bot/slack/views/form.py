@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bot.domain.access import Offer
+from bot.domain.keys import Resource
 from bot.services.commands import Draft, Wish
 from bot.services.form.access import TYPED, names_field
 from bot.services.form.fill import EXISTING, ME, NEW, USUAL, kind_of, owner_kind
@@ -16,7 +17,7 @@ from bot.services.form.validate import LIMITS
 from bot.services.pages import FormPage
 from bot.services.text import lifetime_of
 from bot.slack.blocks.kit import OPTIONS, choices, field, menu, modal, option, redrawn, search, text_input
-from bot.slack.blocks.text import Block, context, mrkdwn
+from bot.slack.blocks.text import Block, context, flat, mrkdwn
 from bot.slack.payloads import ids, read
 from bot.slack.views import options as menus
 from bot.slack.views.ticket import ticket_field
@@ -92,7 +93,20 @@ def _scope(content: FormPage) -> list[Block]:
     resource = search(ids.FORM_RESOURCE, _TYPE, _chosen(content))
     block = ids.resource_block(kind, draft.environment, draft.cloud if row.is_regional else "")
     label = "Region" if row.is_regional else row.noun
-    return [*blocks, *_with(problems, "resource", field(label, block, resource, hint=_hint(content)))]
+    blocks += _with(problems, "resource", field(label, block, resource, hint=_hint(content)))
+    return [*blocks, *(_with(problems, "also", _also(content.companion, draft)) if content.companion else ())]
+
+
+def _also(companion: Resource, draft: Draft) -> Block:
+    """Whether a second key comes with this one."""
+    row = companion.kind.row
+    box = option(f"Also for {row.noun}", companion.id)
+    element: Block = {"type": "checkboxes", "action_id": ids.FORM_ALSO, "options": [box]}
+    if draft.also:
+        element["initial_options"] = [box]
+    hint = f"A second key, for {flat(companion.name) or companion.id}: one request, one approval, both or neither."
+    block = field("Second key", f"{ids.ALSO_BLOCK}:{draft.environment}", element, optional=True, hint=hint)
+    return {**block, "dispatch_action": True}
 
 
 def _cloud(content: FormPage) -> Block:

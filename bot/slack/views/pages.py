@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from bot.domain.approvals import REVIEW_WITHIN, Terms
-from bot.domain.keys import NewServiceAccount, Operation, RequestId
+from bot.domain.keys import NewServiceAccount, Operation, RequestId, Resource
 from bot.domain.requests import Pending
 from bot.services.form.validate import LIMITS
 from bot.services.pages import (
@@ -24,7 +24,7 @@ from bot.slack.blocks.kit import actions, button, divider, field, fields, header
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Row, context, flat, lines, mrkdwn, quote, told
 from bot.slack.messages.access import access_rows, by_hand
-from bot.slack.messages.card import Fact, account, effect, for_what, kind_of, name_of, needs, place, risk, ticket
+from bot.slack.messages.card import Fact, account, effect, for_what, kind_of, name_of, needs, places, risk, ticket
 from bot.slack.payloads import ids, read
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
@@ -108,8 +108,8 @@ def review(content: ReviewPage) -> Block:
     is_new = isinstance(owner, NewServiceAccount)
     granted = access_rows("The service account is also granted:", content.bindings, content.resource)
     blocks = [
-        header(f"{kind_of(content.resource)}{for_what(content.resource)}"),
-        *risk(terms, Operation.CREATE, owner, content.resource, "modal", content.bindings),
+        header(f"{kind_of(content.resource)}{for_what(content.resource)}{_and_one_for(content.also)}"),
+        *risk(terms, Operation.CREATE, owner, content.resource, "modal", content.bindings, content.also),
         *_facts(content),
         *([lines(*granted)] if granted else by_hand(_NO_ACCESS, content.resource) if is_new else []),
         quote(draft.reason),
@@ -135,7 +135,7 @@ def review(content: ReviewPage) -> Block:
 def _facts(content: ReviewPage) -> list[Block]:
     """What is requested, in two columns; below them what may be long, and a name that would leave a column empty."""
     owner, lasts, draft = content.owner, content.lifetime, content.draft
-    facts: list[Fact] = [("Account", account(owner, "your own")), *place(content.resource)]
+    facts: list[Fact] = [("Account", account(owner, "your own")), *places(content.resource, content.also)]
     if isinstance(owner, NewServiceAccount) and owner.description:
         facts.append(("Account description", [flat(owner.description)]))
     expires: Fact = ("Expires", [f"{duration(lasts)} after creation" if lasts else "never"])
@@ -147,6 +147,10 @@ def _facts(content: ReviewPage) -> list[Block]:
         facts.append(("Name", [name]))
     named = ticket(draft.ticket.strip(), content.terms) if content.terms.ticket else []
     return [*fields(*facts, expires, *named), *([lines(*rows)] if rows else [])]
+
+
+def _and_one_for(also: Resource | None) -> str:
+    return f" and one for {also.kind.row.noun}" if also else ""
 
 
 def _alike(content: ReviewPage) -> list[Block]:
@@ -211,7 +215,7 @@ def approve(request: Pending) -> Block:
     typed = text_input(ids.FORM_TEXT, "", limit=LONGEST_TYPED)
     blocks = [
         lines([Bold(name_of(ask))]),
-        alert("warning", effect(ask.operation, ask.owner, ask.resource, ask.bindings), on="modal"),
+        alert("warning", effect(ask.operation, ask.owner, ask.resource, ask.bindings, ask.also), on="modal"),
         field(f"Type {name} to approve this request", ids.WORD_BLOCK, typed),
     ]
     kept = read.as_metadata({"request": ids.key_ref(ask.id, request.drawn), "name": name})

@@ -16,7 +16,7 @@ from bot.services.catalog import quota
 from bot.services.catalog.quota import UNCHECKED, Headroom, look, must_have_room
 from bot.services.ports.cloud import Cloud
 from tests.support import build
-from tests.support.build import ACCOUNT, CLOUD, CLUSTER, DANA, FLINK, GLOBAL, NEW, TABLEFLOW
+from tests.support.build import ACCOUNT, CLOUD, CLUSTER, DANA, FLINK, GLOBAL, NEW, REGISTRY, TABLEFLOW
 
 ME = MyAccount(DANA.principal)
 PER_USER, PER_ACCOUNT = "iam.max_cluster_api_keys.per_user", "iam.max_cluster_api_keys.per_service_account"
@@ -175,3 +175,15 @@ async def test_confluent_is_asked_about_the_account_that_exists_and_about_the_ka
 
     place = (CLUSTER.id, CLUSTER.environment)
     assert cloud.asked == [(ACCOUNT, *place), (None, *place), (ME, "", ""), (ME, "", "")]
+
+
+async def test_a_pair_needs_room_for_two_keys_and_one_account() -> None:
+    for code in (PER_ACCOUNT, EVERY_KEY):
+        kinds = [Kind.KAFKA] * 9
+        said = (await answer(Limited([at_limit(code, 9)], kinds), also=REGISTRY)).full
+        assert "has room for only 1 more under its Confluent limit of 10" in said
+        assert "(9 in use" in said
+        assert await answer(Limited([at_limit(code, 8)], kinds[:8]), also=REGISTRY) == Headroom()
+    assert await answer(Limited([at_limit(PER_CLUSTER, 9)]), also=REGISTRY) == Headroom()
+    assert await answer(Limited([at_limit(ACCOUNTS, 9)], accounts=9), NEW, also=REGISTRY) == Headroom()
+    assert "is at its Confluent limit" in (await answer(Limited([at_limit(PER_CLUSTER, 10)]), also=REGISTRY)).full

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.approvals import Ticket
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, OrganizationScope, Principal, Resource, ServiceAccount
 from bot.domain.kinds import Kind
@@ -311,3 +312,52 @@ def test_what_fills_the_form_is_said_above_it() -> None:
 
     assert draw(page)["blocks"][0]["text"] == {"type": "mrkdwn", "text": "Filled in from key `KEY1`."}
     assert draw(replace(page, notice=""))["blocks"][0]["type"] == "input"
+
+
+# --- a second key, for the Schema Registry ----------------------------------------------------------------------------
+
+
+def test_a_second_key_is_offered_with_one_for_kafka_where_there_is_one_schema_registry() -> None:
+    page = filled(environment=DEV.id)
+
+    assert page.companion == REGISTRY
+    assert filled(environment=PROD.id).companion is None
+    assert filled().companion is None
+    assert filled(environment=DEV.id, kind="ksqldb").companion is None
+    (block,) = (each for each in draw(page)["blocks"] if str(each.get("block_id")).startswith("also:"))
+    assert (block["block_id"], block["optional"], block["dispatch_action"]) == (f"also:{DEV.id}", True, True)
+    assert texts(block["element"]["options"]) == ["Also for Schema Registry"]
+    assert "initial_options" not in block["element"]
+
+
+def test_a_second_key_that_is_chosen_stays_chosen_in_its_environment_alone() -> None:
+    (block,) = (
+        each
+        for each in draw(filled(environment=DEV.id, also=REGISTRY.id))["blocks"]
+        if str(each.get("block_id")).startswith("also:")
+    )
+
+    assert [each["value"] for each in block["element"]["initial_options"]] == [REGISTRY.id]
+    assert filled(environment=PROD.id, also=REGISTRY.id).draft.also == ""
+    assert filled(environment=DEV.id, kind="ksqldb", also=REGISTRY.id).draft.also == ""
+    assert filled(environment=DEV.id, also="lsrc-2").draft.also == ""
+
+
+def test_of_two_keys_the_shorter_life_and_the_ticket_of_either_rule_hold() -> None:
+    ticket = Ticket("OPS-[0-9]+", required=True)
+    registry = Match(kinds=frozenset({Kind.SCHEMA_REGISTRY}))
+    rules = (
+        Rule("registry", registry, "C01", lifetime=7 * DAYS, ticket=ticket),
+        Rule("others", Match(), "C01", lifetime=30 * DAYS),
+    )
+
+    both = filled(policy=Policy(rules), environment=DEV.id, cluster=ORDERS.id, also=REGISTRY.id)
+    one = filled(policy=Policy(rules), environment=DEV.id, cluster=ORDERS.id)
+
+    assert (both.limit, both.ticket) == (7 * DAYS, ticket)
+    assert (one.limit, one.ticket) == (30 * DAYS, None)
+
+
+def test_a_second_key_stays_chosen_while_there_is_no_catalog() -> None:
+    assert filled(None, environment=DEV.id, also=REGISTRY.id).draft.also == REGISTRY.id
+    assert filled(None, environment=DEV.id).companion is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.keys import NewServiceAccount, Owner, RequestId
+from bot.domain.keys import Cluster, NewServiceAccount, Owner, RequestId
 from bot.domain.reports.ledger import Ledger
 from bot.domain.reports.rows import KeyRow, RequestRow, key_row, request_row
 from bot.domain.requests import (
@@ -18,6 +18,7 @@ from bot.domain.requests import (
     Failed,
     Keyed,
     OtherKey,
+    Pending,
     Ready,
     Request,
     Retired,
@@ -25,10 +26,11 @@ from bot.domain.requests import (
     Unclaimed,
     Undelivered,
 )
-from bot.services.commands import Approve, Replace, Saved, Show
+from bot.services.commands import Approve, Draft, Replace, Saved, Send, Show
+from bot.services.requests.submit import draft_again
 from tests.services.world import World, a_world, check_at_rest
 from tests.support import build
-from tests.support.build import ACCOUNT, CLUSTER, DANA, ERIN, FEMI, HERE, REGISTRY
+from tests.support.build import ACCOUNT, CLUSTER, DANA, ERIN, FEMI, HERE, OTTO, REGISTRY
 from tests.support.faults import Fault, Plan
 
 R1, R2 = RequestId("R1"), RequestId("R1-2")
@@ -317,3 +319,78 @@ async def test_a_forged_click_on_the_second_record_shows_and_replaces_nothing(
         assert [type(each) for each in await both(world)] == [type(each) for each in before]
         assert world.cloud.live() == live
         assert len(world.slack.handed) == int(viewed)
+
+
+# --- from the form ----------------------------------------------------------------------------------------------------
+
+
+async def sent(world: World, *, there: Cluster = REGISTRY) -> Request | None:
+    """What becomes of a form with both keys chosen, where `there` is the registry that Confluent has."""
+    world.cloud.there = (CLUSTER, there)
+    draft = Draft(ACCOUNT.id, CLUSTER.environment, CLUSTER.id, "orders", "", "It is needed", also=REGISTRY.id)
+    await world.store.drafts.put("D1", DANA.slack, draft)
+    world.start()
+    await world.click(Send("D1"))
+    await world.work_now()
+    stored = await world.store.requests.get(RequestId("D1"))
+    return stored.value if stored else None
+
+
+async def test_a_form_with_both_keys_makes_one_request_for_both() -> None:
+    async with a_world() as world:
+        request = await sent(world)
+        assert isinstance(request, Pending)
+        assert (request.ask.resource.id, request.ask.also and request.ask.also.id) == (CLUSTER.id, REGISTRY.id)
+        assert len(await world.store.requests.of_requester(DANA.slack, 9)) == 1
+        again = draft_again(request.ask, (), other_account=False)
+        assert again.also == REGISTRY.id
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [replace(REGISTRY, environment="env-2"), replace(REGISTRY, id="lsrc-2")], ids=["environment", "gone"]
+)
+async def test_a_forged_form_with_the_registry_of_another_environment_makes_no_request(elsewhere: Cluster) -> None:
+    async with a_world() as world:
+        assert await sent(world, there=elsewhere) is None
+
+
+async def test_a_request_for_both_that_nobody_could_approve_is_not_sent() -> None:
+    async with a_world() as world:
+        place = build.PLACES["cluster"]
+        for person in (ERIN, FEMI):
+            world.cloud.bindings[person.principal] = [build.a_binding(person, "CloudClusterAdmin", place)]
+        assert await sent(world) is None
+
+
+async def test_an_approver_of_one_key_alone_is_refused_and_the_request_waits() -> None:
+    async with a_world() as world:
+        assert isinstance(await sent(world), Pending)
+        world.cloud.bindings[OTTO.principal] = [build.a_binding(OTTO, "CloudClusterAdmin", build.PLACES["cluster"])]
+        await world.click(Approve(RequestId("D1")), OTTO)
+        await world.work_now()
+        request = await world.state("D1")
+        assert isinstance(request, Pending)
+        assert request.approvals == ()
+        assert any("don't cover the Schema Registry key of this request" in str(each) for each in world.slack.said)
+
+
+async def test_the_second_record_is_none_of_the_requests_of_its_requester() -> None:
+    async with a_world() as world:
+        await seed(world)
+        await click(world, Show)
+        page = await world.processes[0].services.homes.page(DANA.slack)
+        assert [each.ask.id for each in page.requests] == [R1]
+
+
+async def test_a_pair_of_which_one_key_was_deleted_since_is_not_replaced() -> None:
+    async with a_world() as world:
+        await seed(world)
+        await click(world, Show)
+        _, second = await both(world)
+        assert isinstance(second, Shown)
+        world.cloud.minted[second.key.id].deleted_at = world.clock()
+        await world.processes[0].services.origin.ended(second.key, "It leaked.", DANA)
+        await click(world, Replace)
+        first, second = await both(world)
+        assert [type(first), type(second)] == [Shown, Retired]
+        assert len(world.cloud.live()) == 1

@@ -21,7 +21,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.domain.readiness import Probe
-from bot.services.pages import Handover
+from bot.services.pages import Handover, SecondKey
 from bot.slack.blocks.text import Block
 from bot.slack.messages import secret as the_secret
 from bot.slack.messages import snippets
@@ -212,3 +212,61 @@ def test_the_secret_is_in_one_piece_of_rich_text_and_nowhere_else(handover: Hand
     assert f"{blocks}".count(SECRET) == 1
     assert SECRET not in the_secret.FALLBACK
     assert [f"{block}".count(SECRET) for block in blocks if block["type"] == "rich_text"][:2] == [0, 1]
+
+
+# --- a pair -----------------------------------------------------------------------------------------------------------
+
+
+def a_pair() -> Handover:
+    key, secret = build.a_key("KEY0000000000002", "[lk:R1-2/1]"), Secret("cfltmarker0secret0002wrong0")
+    second = SecondKey(key, secret, build.REGISTRY, Endpoints("", "https://psrc-1.example"))
+    return replace(a_handover(), second=second)
+
+
+def test_the_message_of_a_pair_has_both_keys_and_each_secret_once() -> None:
+    pair = a_pair()
+    blocks = the_secret.message(pair)
+    text = read(blocks)
+
+    assert pair.second
+    for key, secret, kind in (
+        (pair.key, pair.secret, "Kafka"),
+        (pair.second.key, pair.second.secret, "Schema Registry"),
+    ):
+        assert f"{kind} API key: {key.id}" in text
+        assert f"{kind} API secret: {secret.reveal()}" in text
+        assert text.count(secret.reveal()) == 1
+    assert "deletes both keys" in text
+    assert len(blocks) <= 6
+
+
+def test_whether_both_keys_of_a_pair_work_is_said_of_each() -> None:
+    pair = replace(a_pair(), probe=Probe("works", AT))
+    assert pair.second
+    text = read(the_secret.message(pair))
+    assert "Kafka: Working" in text
+    assert SOON in text
+
+    sure = replace(pair, second=replace(pair.second, probe=Probe("works", AT)))
+    text = read(the_secret.message(sure))
+    assert "Schema Registry: Working" in text
+    assert SOON not in text
+
+
+@pytest.mark.parametrize("value", ["both-java", "both-python"])
+def test_a_configuration_of_a_pair_uses_both_keys_and_holds_no_secret(value: str) -> None:
+    pair = a_pair()
+    chooser = find_element(the_secret.message(pair), "snippet:R1/1", ids.SNIPPET)
+    assert chooser
+    assert value in [option["value"] for option in chooser["options"]]
+    assert pair.second
+    first = (pair.key.id, pair.resource, pair.endpoints)
+    text = read(snippets.drawn_both(value, first, (pair.second.key.id, pair.second.resource, pair.second.endpoints)))
+
+    assert pair.key.id in text
+    assert "https://psrc-1.example" in text
+    assert "pkc-1.example:9092" in text
+    assert "basic.auth.user.info" in text
+    assert f"{pair.second.key.id}:" in text
+    assert "SCHEMA_REGISTRY_API_SECRET" in text
+    assert "cflt" not in text
