@@ -11,7 +11,7 @@ from bot.domain.approvals import NOBODY
 from bot.domain.authority import describe
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
-from bot.domain.policy import CHANGES, Rule
+from bot.domain.policy import CHANGES, BreakGlass, Rule
 from bot.domain.requests import Ask
 from bot.domain.roles import Binding
 from bot.services.people.approvers import Approver, Someone, right
@@ -160,6 +160,17 @@ def terms_of(rule: Rule, approvals: int, ask: Ask) -> dict[str, object]:
         "leaked": rule.leaked,
         "ticket": asdict(rule.ticket) if rule.ticket else None,
         "confirm": rule.confirm or None,
+        "break_glass": _break_glass(rule.break_glass) if rule.break_glass else None,
+    }
+
+
+def _break_glass(glass: BreakGlass) -> dict[str, object]:
+    """Who can have a key without an approval, as keys of the JSON."""
+    by = glass.by
+    return {
+        "by": sorted(by.users | by.groups | by.roles),
+        "lifetime_seconds": int(glass.lifetime.total_seconds()),
+        "notify": list(glass.notify),
     }
 
 
@@ -223,6 +234,9 @@ def _asked(rule: Rule) -> Iterator[str]:
     """What the rule asks of approvers and of the requester."""
     if rule.confirm and rule.most_approvals:
         yield "          approvers type the name of the resource before they approve"
+    if glass := rule.break_glass:
+        who, lasts = glass.by.in_words, long(glass.lifetime)
+        yield f"          in an emergency, {who} can create a key without approval, for {lasts}"
     if rule.ticket:
         must = "must" if rule.ticket.required else "can"
         yield f"          the request {must} name a ticket that matches {rule.ticket.pattern}"

@@ -191,6 +191,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
             "leaked": "ask",
             "ticket": None,
             "confirm": None,
+            "break_glass": None,
         }
     )
     assert answer["barred"] == snapshot(
@@ -592,3 +593,20 @@ def test_access_that_cannot_be_requested_ends_with_2(
 
     assert result.exit_code == 2
     assert says in result.stderr
+
+
+def test_a_rule_with_break_glass_says_who_can_use_it(org: Path, tmp_path: Path) -> None:
+    policy, glass = tmp_path / "policy.yml", "{by: [U0RAVI, EnvironmentAdmin], lifetime: 4h, notify: [C09]}"
+    policy.write_text(f"version: 1\nchannel: C02\nrules: [{{name: all, approvals: 1, break_glass: {glass}}}]")
+    asked = ("--policy", str(policy), "--user", "u-erin01", "--kind", "kafka", "--resource", "orders-dev")
+
+    text = run(org, "explain", *asked, "--owner", "orders-service").stdout
+    answer = json.loads(run(org, "explain", *asked, "--owner", "orders-service", "--json").stdout)
+
+    said = "U0RAVI or people with EnvironmentAdmin can create a key without approval, for 4 hours"
+    assert f"          in an emergency, {said}\n" in text
+    assert answer["terms"]["break_glass"] == {
+        "by": ["EnvironmentAdmin", "U0RAVI"],
+        "lifetime_seconds": 14400,
+        "notify": ["C09"],
+    }

@@ -238,7 +238,7 @@ class Directory:
         shown: bool = False,
         break_glass: bool = False,
     ) -> HeldRoles:
-        """Someone who asks for this, with the user groups that tell which rule decides, or whether they can so ask.
+        """Someone who asks for this, with the user groups that tell which rule decides; see `Policy.unread`.
 
         Raises `Unavailable` where Slack does not tell who is in one of them, and where a rule about people with a role
         is passed over, but Confluent may not show us all roles. `shown` is as for `members`: for pages.
