@@ -135,6 +135,15 @@ async def test_garbage_with_a_signature_is_unreadable(tmp_path: Path, body: byte
         assert await post.clicks() == 0
 
 
+async def test_half_a_character_in_an_entry_is_no_reason_to_answer_nothing(tmp_path: Path) -> None:
+    """Which JSON can spell: a scanner that reads files in another encoding may."""
+    async with a_post(tmp_path) as post:
+        status, feedback = await post(entry(f"{KEY} \ud800"))
+
+    assert (status, [each["label"] for each in feedback]) == (HTTPStatus.OK, ["true_positive"])
+    assert post.counted == {"taken": 1, "true_positive": 1}
+
+
 async def test_too_many_entries_are_refused_as_a_whole(tmp_path: Path) -> None:
     async with a_post(tmp_path) as post:
         assert (await post(*[entry(KEY)] * (MOST_MATCHES + 1)))[0] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE

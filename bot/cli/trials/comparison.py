@@ -58,7 +58,7 @@ class Change:
 
     before: str
     after: str
-    terms: tuple[tuple[str, object, object], ...]
+    terms: tuple[tuple[str, object, object], ...] = field(hash=False)  # some are lists
     """Each term that differs, by its name in `explain --json`: under the old policy, and under the new one."""
     gained: frozenset[Principal]
     lost: frozenset[Principal]
@@ -107,7 +107,8 @@ class Side:
         """What is decided about a request of this person."""
         someone, held = self.people[user]
         never = Forbidden("", someone.refusal)
-        return never if someone.refusal else decide(self.policy, _ask(someone.person, operation, target), held)
+        ask = _ask(someone.person, operation, target)
+        return never if someone.refusal else decide(self.policy, ask, held, is_sketch=True)
 
     def approvers(self, operation: Operation, target: Target) -> frozenset[Principal]:
         """The people who could approve it for another person."""

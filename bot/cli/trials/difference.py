@@ -66,7 +66,7 @@ def _as_text(difference: "Difference", users: "Sequence[User]") -> Iterator[str]
     change, names = difference.change, {each.id: each.name for each in users}
     yield f"{change.before} -> {change.after}" if change.before != change.after else change.before
     for name, before, after in change.terms:
-        yield f"  {_term(name)}: {_value(name, before)} -> {_value(name, after)}"
+        yield cleaned(f"  {_term(name)}: {_value(name, before)} -> {_value(name, after)}")
     for word, who in (("can approve now", change.gained), ("can no longer approve", change.lost)):
         if who:
             yield cleaned(f"  {word}: {_listed(sorted(names[each] for each in who))}")
@@ -96,6 +96,9 @@ def _value(name: str, value: object) -> str:
 
     from bot.cli.explanation import long
 
+    if isinstance(value, dict):  # the ticket
+        said = cast("dict[str, object]", value)
+        return f"{'required' if said['required'] else 'optional'} {said['pattern']} {said['url']}".rstrip()
     spans = cast("list[object]", value) if isinstance(value, list) else [value]
     if name.endswith("_seconds"):
         words = [long(timedelta(seconds=each)) if isinstance(each, int) else "unlimited" for each in spans]

@@ -90,7 +90,12 @@ def _match(entry: object) -> Spot:
     token, type_, url = fields.get("token"), fields.get("type"), fields.get("url") or ""
     if not (isinstance(token, str) and isinstance(type_, str) and isinstance(url, str)) or len(type_) > LONGEST_TYPE:
         raise Unreadable
-    return Spot(token, type_, url)
+    return Spot(_unicode(token), _unicode(type_), url)
+
+
+def _unicode(text: str) -> str:
+    """The text without halves of characters, which JSON can spell and no answer can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _ids(match: Spot, beside: Mapping[str, Sequence[KeyId]]) -> Sequence[KeyId]:

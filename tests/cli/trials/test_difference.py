@@ -250,3 +250,20 @@ def fits(box: dict[str, list[str]], words: tuple[str, ...]) -> bool:
         and any(each == around or each.startswith(place) for each in box["places"])
         and any(each == owners or each.startswith(owner) for each in box["owners"])
     )
+
+
+def test_a_rule_that_requires_a_ticket_is_compared_like_any_other(files: Files) -> None:
+    """What is compared has no texts, so no ticket either: that made it forbidden, whatever else changed."""
+    ticketed = PROD.replace("lifetime: 30d", "ticket: {pattern: 'OPS-[0-9]+', required: true}")
+
+    result = files.run(PROD.replace(", lifetime: 30d", ""), ticketed)
+    assert "needs 2 approvals\n  ticket: none -> required OPS-[0-9]+\n" in result.stdout
+    assert "forbidden" not in result.stdout
+    assert files.changes(ticketed, ticketed.replace("approvals: 2", "approvals: 1"))
+
+
+@pytest.mark.parametrize("term", ["remind: [1h]", "notify: [U0GRETA]", "ticket: {pattern: 'OPS-[0-9]+'}"])
+def test_terms_that_are_lists_are_compared(files: Files, term: str) -> None:
+    changes = files.changes(PROD, PROD.replace("lifetime: 30d", f"lifetime: 30d, {term}"))
+
+    assert {name.removesuffix("_seconds") for each in changes for name in each["terms"]} == {term.partition(":")[0]}
