@@ -6,6 +6,7 @@ Both hold what the feed holds: ids and names of rules, and no reasons, descripti
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -141,11 +142,19 @@ def csv_row(values: Sequence[object]) -> str:
 
 
 def _plain(value: object) -> object:
-    """A value that no spreadsheet takes for a formula."""
+    """A value that no spreadsheet takes for a formula, and no terminal for a command."""
+    value = _COMMANDS.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
     is_formula = isinstance(value, str) and (value.lstrip().startswith(_SIGNS) or value.startswith(_BLANKS))
     return f"'{value}" if is_formula else value
 
 
+def json_row(cells: Mapping[str, object]) -> str:
+    """Named cells as an object of JSON in one line, in which no terminal finds a command."""
+    return _COMMANDS.sub(lambda each: f"\\u{ord(each[0]):04x}", json.dumps(cells, ensure_ascii=False))
+
+
+_COMMANDS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What terminals may act on, or turn the line round for: texts are as people typed them."""
 _SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What begins a formula; in some languages, the full-width signs do, too."""
 _BLANKS = ("\t", "\r", "\n")

@@ -133,14 +133,14 @@ class Paper:
 
     def add(self, row: "Row") -> None:
         """Print one row."""
-        from bot.cli.audit_formats import csv_row
+        from bot.cli.audit_formats import csv_row, json_row
 
         cells: list[Cell] = [getattr(row, name) for name in _columns(self.report.what)]
         if self.report.format == "csv":
             typer.echo(csv_row([" ".join(cell) if isinstance(cell, tuple) else cell for cell in cells]))
         else:
             named = dict(zip(_columns(self.report.what), cells, strict=True))
-            typer.echo(f"{',' if self.rows else ''}\n{json.dumps(named, ensure_ascii=False)}", nl=False)
+            typer.echo(f"{',' if self.rows else ''}\n{json_row(named)}", nl=False)
         self.rows += 1
 
     def end(self) -> None:

@@ -153,6 +153,17 @@ def test_no_cell_is_a_formula_to_a_spreadsheet(text: str, then: tuple[str, ...])
     assert row["reason"] == text, "JSON has it as it was typed"
 
 
+@pytest.mark.parametrize("sign", ["\x1b", "\x9b", "\x7f", "\u202e", "\u2066"])
+def test_what_people_typed_is_no_command_to_a_terminal(sign: str) -> None:
+    asyncio.run(written(pending(reason=f"a{sign}]0;b\nc")))
+
+    as_csv, as_json = report("requests"), report("requests", "--format", "json")
+
+    assert sign not in as_csv.stdout + as_json.stdout
+    assert rows(as_csv)[0]["reason"] == "a\ufffd]0;b\nc"
+    assert json.loads(as_json.stdout)["rows"][0]["reason"] == f"a{sign}]0;b\nc"
+
+
 # --- as it was -------------------------------------------------------------------------------------------------------
 
 
