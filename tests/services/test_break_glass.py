@@ -184,6 +184,7 @@ async def test_a_key_that_is_replaced_ends_when_the_first_one_would() -> None:
         await world.click(Show(R1, 1))
         await world.work_now()
         world.clock.advance(3 * HOUR)
+        await judge(world)
         await world.click(Replace(R1, 1))
         await world.work_now()
         state = await world.state()
@@ -447,3 +448,17 @@ async def test_a_group_that_can_not_be_read_leaves_the_review_page_without_the_o
         page = await forms._checked(forms.directory, DRAFT, build.a_click(Glass("D1"), DANA))
         assert isinstance(page, ReviewPage)
         assert page.break_glass is None
+
+
+async def test_a_use_whose_secret_was_shown_is_reviewed_though_its_replacement_would_fail() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        await use(world)
+        await world.click(Show(R1, 1))
+        await world.work_now()
+        world.policy = policy(build.a_rule(2), digest="without")
+        await world.click(Replace(R1, 1))
+        await world.work_now()
+        assert isinstance(await world.state(), Living)
+        world.policy = policy()
+        assert "hasn't been reviewed yet" in await use(world, "R2", name="again")

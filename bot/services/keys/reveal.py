@@ -121,6 +121,9 @@ class Delivery:
             raise Refused(f"{instead(state)} Nothing was changed.")
         if not await self.pairs.can_be_replaced(state):
             raise Refused(f"{_APART} Nothing was changed.")
+        glass = state.grant.glass
+        if glass and glass.review is None and not isinstance(state, Undelivered):  # should no key follow, none is due
+            raise Refused(_UNREVIEWED)
         now = self.transitions.clock()
         if now >= state.grant.fresh_until:
             stays = "no other key is created" if isinstance(state, Undelivered) else "this key is unchanged"
@@ -206,6 +209,9 @@ class Delivery:
 _APART = (
     "The other key of this request was deleted, so the two can't be replaced together. "
     "Rotate this key, or request a new one with `/apikey create`."
+)
+_UNREVIEWED = (
+    "This key was created by break-glass, and can be replaced once someone has reviewed that. Nothing was changed."
 )
 _OUTDATED = "This button is for an earlier key. Use the latest message."
 
