@@ -27,7 +27,7 @@ defaults: {{approvals: 1, pending: 12h, claim: 6h, lifetime: 2d, overlap: 1d, re
 review: {{every: 12h, older_than: 1d}}
 rules:
   - {{name: two in production, match: {{environment: env-prod01, operation: [create, rotate]}}, approvals: 2}}
-  - {{name: on claim, match: {{kind: [schema-registry, tableflow], operation: [create, rotate]}}, mint: on_claim}}
+  - {{name: on claim, match: {{kind: [flink, tableflow], operation: [create, rotate]}}, mint: on_claim}}
   - {{name: own keys live for hours, match: {{owner: me, operation: [create, rotate]}}, lifetime: 8h}}
   - {{name: nobody has to approve, match: {{owner: me, operation: [edit, delete]}}, approvals: 0, leaked: delete}}
   - {{name: the rest, match: {{operation: [create, rotate, edit, delete]}}}}
