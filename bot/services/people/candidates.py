@@ -48,7 +48,10 @@ class Candidates:
         """
         ids = "+".join(each.id for each in target.resources)
         place = f"{target.resource.kind}:{target.resource.environment}:{ids}"
-        name = f"approvers:{place}:{target.owner.id}:{requester.principal}:{_version(self.policy())}"
+        asked = _digest(
+            (sorted(f"{each.role} {each.scope}" for each in target.bindings), _said_of_people(self.policy()))
+        )
+        name = f"approvers:{place}:{target.owner.id}:{requester.principal}:{asked}"
         cached = None if fresh else await self.cache.get(name, tuple[Candidate, ...])
         return cached[0] if cached else await self._read(target, requester, name, fresh=fresh)
 
@@ -84,8 +87,11 @@ def closest(candidates: Sequence[Candidate], request: RequestId, most: int = MOS
     return [each for each in reachable if each in chosen]
 
 
-def _version(policy: Policy) -> str:
-    """Changes with whatever the policy says about people and roles."""
+def _said_of_people(policy: Policy) -> object:
+    """Whatever the policy says about people and roles."""
     table = (policy.table.name, sorted(policy.table.creates_accounts), policy.table.people_only)
-    said = (table, policy.mappings, sorted(policy.people.items()))
+    return table, policy.mappings, sorted(policy.people.items())
+
+
+def _digest(said: object) -> str:
     return hashlib.sha256(repr(said).encode()).hexdigest()[:12]

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.access import WantedBinding
 from bot.domain.authority import Target
 from bot.domain.keys import Person
 from bot.domain.policy import RoleMapping
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import DISPLAY
 from tests.services.world import World, a_world
+from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, ERIN, FEMI, OTTO
 
 TARGET = Target(ACCOUNT, CLUSTER)
@@ -55,3 +57,17 @@ async def test_another_requester_and_another_policy_have_candidates_of_their_own
 
     world.policy = replace(world.policy, mappings=(RoleMapping(OTTO.slack, "OrganizationAdmin", ""),))
     assert await able(candidates) == {ERIN.slack, FEMI.slack, OTTO.slack}
+
+
+async def test_who_could_grant_the_access_that_is_requested_is_looked_up_apart(
+    world: World, candidates: Candidates
+) -> None:
+    world.cloud.bindings[FEMI.principal] = [build.a_binding(FEMI, "ResourceKeyAdmin")]
+    wanted = WantedBinding(
+        "DeveloperWrite", "environment=env-dev001/cloud-cluster=lkc-dev001/kafka=lkc-dev001/topic=a*"
+    )
+    with_access = replace(TARGET, bindings=(wanted,))
+    assert await able(candidates) == {ERIN.slack, FEMI.slack}
+
+    assert {each.slack for each in await candidates.of(with_access, DANA)} == {ERIN.slack}
+    assert await able(candidates) == {ERIN.slack, FEMI.slack}
