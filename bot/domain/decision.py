@@ -20,7 +20,7 @@ NO_LINE = "Only people listed under `people:` in the policy can approve, and you
 NAMED = 5
 """How many of someone's roles a refusal names."""
 NOT_IN_A_PAIR = (
-    "The policy has such keys created only when their secret is viewed, which works for one key at a time. "
+    "The policy creates such keys only when their secret is viewed, and that works for one key at a time. "
     "Request the two keys separately."
 )
 _NAMELESS: Mapping[str, str] = MappingProxyType({})

@@ -28,7 +28,7 @@ SOON = timedelta(seconds=1)
 """Until the next look at the other record of a pair."""
 CLAIMED_FOR = timedelta(minutes=1)
 """How long a claimed second key waits for the request to say what became of the message: longer than that takes."""
-_TOGETHER = "The request that it belongs to came to nothing."
+_TOGETHER = "The request that it belongs to ended without a key."
 _LOST = "Latchkey stopped while it was showing the secret, so it can't tell whether you saw it."
 
 

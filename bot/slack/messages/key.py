@@ -40,7 +40,8 @@ def key(request: Request, attempt: int) -> Message:
     """The key of one attempt: where its secret is, or what became of it."""
     name, which = called(request.ask.resource), _which(request)
     if isinstance(request, Offered | Working | Approved) and request.attempt == attempt:
-        approved: Row = [f"{state(request).sign} Your request for a key ", *which, " is approved."]
+        wanted = "keys" if _is_pair(request) else "a key"
+        approved: Row = [f"{state(request).sign} Your request for {wanted} ", *which, " is approved."]
         waiting = [lines(approved, making(request, yours=True))]
         if isinstance(request, Offered):
             waiting.append(show_secret(request))
@@ -50,20 +51,23 @@ def key(request: Request, attempt: int) -> Message:
         return [lines(none)], f"No API key for {plain(name)} was created"
     if not isinstance(request, Keyed) or request.attempt != attempt:
         return _earlier(request)
-    ready = " is ready" if isinstance(request, Ready) else ""
-    return _keyed(request), f"Your API key for {plain(name)}{ready}"
+    ready = f" {_are(request)} ready" if isinstance(request, Ready) else ""
+    return _keyed(request), f"Your API {_keys(request)} for {plain(name)}{ready}"
 
 
 def claim(request: Request, attempt: int) -> Message:
     """The reminder that a secret waits; later, what became of that."""
     name = plain(called(request.ask.resource))
     if isinstance(request, Ready | Offered) and request.attempt == attempt:
-        else_ = "the key is deleted" if isinstance(request, Ready) else "the approval expires"
+        keys, are, is_ready = _keys(request), _are(request), isinstance(request, Ready)
+        secrets, them = ("secrets", "them") if _is_pair(request) else ("secret", "it")
+        end = f", the {keys} {are} deleted." if is_ready else ", the approval expires."
         rows: Rows = [
-            [f"{SECRET_WAITING.sign} The secret of your key ", *_which(request), " is still waiting."],
-            ["If you don't view it by ", request.claim_by, f", {else_}."],
+            [f"{SECRET_WAITING.sign} The {secrets} of your {keys} ", *_which(request), f" {are} still waiting."],
+            [f"If you don't view {them} by ", request.claim_by, end],
         ]
-        return [lines(*rows), show_secret(request)], f"Reminder: the secret of your API key for {name} is still waiting"
+        told = f"Reminder: the {secrets} of your API {keys} for {name} {are} still waiting"
+        return [lines(*rows), show_secret(request)], told
     if isinstance(request, Living) and request.attempt == attempt:
         shown_at = request.at if isinstance(request, Shown) else request.shown_at
         viewed: Row = [f"{CREATED.sign} You viewed the secret of your key ", *_which(request), " ", shown_at, "."]
@@ -231,14 +235,28 @@ def _of_key(request: Keyed) -> Rows:
 def _earlier(request: Request) -> Message:
     """A message about the key of an earlier attempt."""
     name = plain(called(request.ask.resource))
-    rows: Rows = [[f"{DELETED.sign} An earlier key ", *_which(request), f" was deleted. {_SEE_NEWEST}"]]
+    earlier, were = ("Earlier keys", "were") if _is_pair(request) else ("An earlier key", "was")
+    rows: Rows = [[f"{DELETED.sign} {earlier} ", *_which(request), f" {were} deleted. {_SEE_NEWEST}"]]
     return [lines(*rows)], f"An earlier API key for {name} was deleted"
 
 
 def _past(request: Request) -> Message:
     """A message about what is over: the state, and which key it was."""
     now, name = state(request), plain(called(request.ask.resource))
-    return [lines([f"{now}: your key ", *_which(request), f". {_SEE_NEWEST}"])], f"{now.word}: your API key for {name}"
+    row: Row = [f"{now}: your {_keys(request)} ", *_which(request), f". {_SEE_NEWEST}"]
+    return [lines(row)], f"{now.word}: your API {_keys(request)} for {name}"
+
+
+def _is_pair(request: Request) -> bool:
+    return request.ask.also is not None and not isinstance(request, Retired)  # each of the two ends alone
+
+
+def _keys(request: Request) -> str:
+    return "keys" if _is_pair(request) else "key"
+
+
+def _are(request: Request) -> str:
+    return "are" if _is_pair(request) else "is"
 
 
 def _gone(request: Keyed, whose: str) -> Row:
