@@ -1,5 +1,7 @@
 """The three complete files of docs/policy.md decide what the page says they do."""
 
+from datetime import timedelta
+
 import pytest
 
 from bot.domain.authority import Target
@@ -14,6 +16,7 @@ from bot.domain.keys import (
     Resource,
 )
 from bot.domain.kinds import Kind
+from bot.domain.policy import Policy, Rule
 from tests.policy.written import PAGE, examples, file
 from tests.support.build import ACCOUNT
 
@@ -63,6 +66,31 @@ def test_every_example_says_which_environment_is_production(number: int) -> None
     risks = {each.environment: policy.rule(CREATE, Target(ACCOUNT, each), None) for each in (DEV, PROD)}
 
     assert {place: rule.risk for place, rule in risks.items() if rule} == {"env-dev001": "", "env-prod01": "high"}
+
+
+def test_the_examples_use_what_the_page_is_about() -> None:
+    """Each of them at a place where the page says what it is for."""
+    small, service, two = (
+        file(examples()[number], head="").policy for number in (SMALL_TEAM, SELF_SERVICE, TWO_PEOPLE)
+    )
+    production = Target(ACCOUNT, PROD)
+
+    glass = rule_of(small, CREATE, production).break_glass
+    assert glass is not None
+    assert (glass.by.groups, glass.lifetime, glass.notify) == (frozenset({"S04"}), timedelta(hours=4), ("C03",))
+    assert rule_of(small, DELETE, Target(ACCOUNT, DEV)).leaked == "delete"
+    assert rule_of(small, CREATE, Target(ACCOUNT, DEV)).ticket is not None
+    assert rule_of(service, CREATE, production).confirm == "resource"
+    assert [each.name for each in service.offers] == ["Read topics", "Write topics", "Use a consumer group"]
+    assert two.offers == ()
+    assert [rule.forbid for rule in service.rules if rule.match.by] != []
+
+
+def rule_of(policy: Policy, operation: Operation, target: Target) -> Rule:
+    """The rule for people whom no rule names."""
+    found = policy.rule(operation, target, None)
+    assert found is not None
+    return found
 
 
 def test_two_people_for_everything_leaves_no_keys_of_ones_own() -> None:
