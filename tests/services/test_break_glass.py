@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.access import WantedBinding
-from bot.domain.approvals import REVIEW_WITHIN, GlassUse
+from bot.domain.approvals import REVIEW_WITHIN, GlassUse, Judgment
 from bot.domain.audit import Action
 from bot.domain.authority import HeldRoles
 from bot.domain.deadlines import glass_of, own_end
@@ -17,6 +17,8 @@ from bot.domain.decision import Allowed, Forbidden, decide
 from bot.domain.errors import Refused, Unavailable
 from bot.domain.keys import MyAccount, Operation, Person, RequestId
 from bot.domain.policy import BreakGlass, Rule, Selector
+from bot.domain.reports.ledger import Ledger
+from bot.domain.reports.rows import key_row, request_row
 from bot.domain.requests import Approved, Failed, Living, Ready, Retired, Unclaimed
 from bot.services.commands import Draft, Extend, Glass, Judge, Replace, ReplyTo, Show, UseGlass
 from bot.services.pages import GlassPage, ReviewPage
@@ -462,3 +464,34 @@ async def test_a_use_whose_secret_was_shown_is_reviewed_though_its_replacement_w
         assert isinstance(await world.state(), Living)
         world.policy = policy()
         assert "hasn't been reviewed yet" in await use(world, "R2", name="again")
+
+
+async def reported(world: World) -> object:
+    """What both kinds of reports, of records and of the audit log alone, say of R1: the columns about break-glass."""
+    record, ledger = await world.state(), Ledger(world.clock())
+    async for line in world.store.audit.read():
+        ledger.take(line)
+    of_record = (request_row(record).break_glass, key.break_glass if (key := key_row(record, {})) else "no key")
+    (row,) = [each for each in ledger.request_rows() if each.request == "R1"]
+    keys = [each.break_glass for each in ledger.key_rows() if each.request == "R1"]
+    assert (row.break_glass, keys[0] if keys else "no key") == of_record
+    return of_record
+
+
+@pytest.mark.parametrize("outcome", ["justified", "not justified"])
+async def test_reports_say_that_a_key_is_by_break_glass_and_what_was_said_of_it(outcome: Judgment) -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        await use(world)
+        assert await reported(world) == ("unreviewed", "unreviewed")
+        await judge(world, outcome=outcome)
+        assert await reported(world) == (outcome, outcome)
+
+
+async def test_a_use_that_ended_without_a_key_is_reported_as_failed() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        world.plan.faults = {("cloud.create_key", 0): Fault.REFUSED_BEFORE}
+        await use(world)
+        assert isinstance(await world.state(), Failed)
+        assert await reported(world) == ("failed", "no key")

@@ -76,6 +76,8 @@ class _Asked:
     ended_by: str | None = None
     ended_at: str | None = None
     ended_why: str | None = None
+    glass: str | None = None
+    """What became of the use of break-glass that it is; None of any other."""
 
 
 class Ledger:
@@ -126,7 +128,8 @@ class Ledger:
         outcome = _after(details, rows.UNDECIDED)
         kept = {name: details[name] for name in _COLUMNS if name in details}
         key = None if details.get("operation") in _MAKES else details.get("key")
-        asked = _Asked(moment(at), kept, outcome, details.get("rule", UNKNOWN), key=key)
+        glass = rows.UNREVIEWED if "break_glass" in details else None
+        asked = _Asked(moment(at), kept, outcome, details.get("rule", UNKNOWN), key=key, glass=glass)
         if first := self._asked.get(details.get("beside", "")):  # the second key of a pair, under the same approvals
             asked.at, asked.approvals = first.at, first.approvals
         self._asked[request] = asked
@@ -136,6 +139,8 @@ class Ledger:
             asked.account = details["account"]
         if asked.outcome in _FINAL:
             return
+        if asked.glass and action in {Action.GLASS_REVIEWED, Action.FAILED}:
+            asked.glass = details["outcome"] if action == Action.GLASS_REVIEWED else rows.FAILED
         if action in {Action.APPROVED, Action.TERMS_CHANGED}:
             asked.rule = details.get("rule", asked.rule)
             _count(asked, action, actor, at, details)
@@ -203,6 +208,7 @@ class Ledger:
             reviewed_by=by if holds else None,
             reviewed_at=moment(at) if holds else None,
             reviewed_until=moment(until) if holds and by else None,
+            break_glass=asked.glass if asked else UNKNOWN,
         )
 
 
@@ -237,6 +243,7 @@ def _request_row(id_: str, asked: _Asked) -> RequestRow:
         ended_at=asked.ended_at,
         ended_why=asked.ended_why,
         ticket=said.get("ticket"),
+        break_glass=asked.glass,
     )
 
 

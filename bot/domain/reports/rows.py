@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from bot.domain import requests as states
 from bot.domain.approvals import Approval
-from bot.domain.deadlines import end_of_life
+from bot.domain.deadlines import end_of_life, glass_of
 from bot.domain.keys import KeyId, Operation
 from bot.domain.review import Attestation
 
@@ -24,6 +24,8 @@ WAITING, IN_USE, DELETING, ORPHANED = "waiting", "in_use", "deleting", "orphaned
 PENDING, APPROVED, READY, SHOWN, DONE = "pending", "approved", "ready", "shown", "done"
 DENIED, CANCELLED, EXPIRED, FAILED = "denied", "cancelled", "expired", "failed"
 UNDELIVERED, UNCLAIMED, RETIRED = "undelivered", "unclaimed", "retired"
+UNREVIEWED = "unreviewed"
+"""Of a use of break-glass. Others are "justified", "not justified", and `FAILED` where it ended without a key."""
 Cell: TypeAlias = str | tuple[str, ...] | None
 _OUTCOMES: Mapping[str, str] = {"offered": APPROVED, "working": APPROVED, "revealing": READY, "confirmed": SHOWN}
 """Of records whose state is called otherwise here: what the audit log cannot tell apart has one name."""
@@ -60,6 +62,8 @@ class KeyRow:
     """Who said last in the review that it stays, as long as that holds."""
     reviewed_at: Cell
     reviewed_until: Cell
+    break_glass: Cell
+    """What was said of the use that it was created by; None of any other key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class RequestRow:
     ended_at: Cell
     ended_why: Cell
     ticket: Cell
+    break_glass: Cell
 
 
 def key_row(request: states.Request, kept: Mapping[KeyId, Attestation]) -> KeyRow | None:
@@ -117,6 +122,7 @@ def key_row(request: states.Request, kept: Mapping[KeyId, Attestation]) -> KeyRo
         reviewed_by=review.by if review else None,
         reviewed_at=moment(review.at) if review else None,
         reviewed_until=moment(review.until) if review else None,
+        break_glass=_break_glass(request),
     )
 
 
@@ -142,6 +148,7 @@ def request_row(request: states.Request) -> RequestRow:
         **_approvals(states.approvals_of(request)),
         **_end(request),
         ticket=ask.ticket or None,
+        break_glass=_break_glass(request),
     )
 
 
@@ -158,6 +165,13 @@ def words(text: str) -> str:
 def _approvals(given: Sequence[Approval]) -> dict[str, Cell]:
     by, last = tuple(each.by.slack for each in given), max((each.at for each in given), default=None)
     return {"approved_by": by, "approved_at": moment(last)}
+
+
+def _break_glass(request: states.Request) -> str | None:
+    glass = glass_of(request)
+    if glass is None:
+        return FAILED if request.ask.break_glass else None
+    return glass.review.outcome if glass.review else UNREVIEWED
 
 
 def _key(request: states.Request) -> str | None:

@@ -34,11 +34,11 @@ def test_every_state_has_a_row_and_a_key_that_exists_has_one_more(name: str, req
 
 KEYS = """
 key state owner kind environment resource name requester principal request created_at ends_at rule approved_by
-approved_at replaces reviewed_by reviewed_at reviewed_until
+approved_at replaces reviewed_by reviewed_at reviewed_until break_glass
 """
 REQUESTS = """
 request operation outcome requester principal owner kind environment resource key replaces name reason asked_at rule
-approved_by approved_at ended_by ended_at ended_why ticket
+approved_by approved_at ended_by ended_at ended_why ticket break_glass
 """
 
 
@@ -73,6 +73,7 @@ def test_the_row_of_a_key_says_who_has_it_since_when_by_whom_and_until_when() ->
         "reviewed_by": ERIN.slack,
         "reviewed_at": AT,
         "reviewed_until": "2026-03-05T05:06:07Z",
+        "break_glass": None,
     }
 
 
