@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from bot.domain.audit import LEAP, Action
-from bot.domain.deadlines import due
+from bot.domain.deadlines import due, glass_of
 from bot.domain.keys import Marker, Operation
 from bot.domain.requests import (
     Approved,
@@ -237,6 +237,29 @@ def _pairs(end: End) -> Iterator[Broken]:
             yield Broken("both keys or neither", f"{id_} is {first.kind}, and {other} {second.kind}", id_)
 
 
+def _break_glass(end: End) -> Iterator[Broken]:
+    """Between two uses of one person is a review, people were told of each, and its key is gone when it has to be."""
+    waiting, told = dict[str, str](), set[str]()
+    for line in end.lines:
+        request, action = str(line["request"]), line["action"]
+        if action == Action.GLASS_USED:
+            user = str(line["details"]["principal"])
+            if first := waiting.get(user):
+                yield Broken("no second use before the review", f"{user} used {first}, and then {request}", request)
+            waiting[user] = request
+        elif action in {Action.GLASS_REVIEWED, Action.FAILED}:
+            waiting = {user: each for user, each in waiting.items() if each != request}
+        elif action == Action.GLASS_TOLD:
+            told.add(request)
+    for id_, each in end.requests.items():
+        if (glass := glass_of(each)) is None:
+            continue
+        if id_ not in told:
+            yield Broken("everyone is told of a use", f"no line says that anyone was told of {id_}", id_)
+        if isinstance(each, Living) and glass.ends_at + LATE < end.now:
+            yield Broken("no key by break-glass outlives its end", f"{id_} is {each.kind}", id_)
+
+
 def _created(end: End) -> Iterator[Line]:
     return (line for line in end.lines if line["action"] == Action.CREATED and "marker" in line["details"])
 
@@ -333,6 +356,7 @@ CHECKS: Sequence[Callable[[End], Iterator[Broken]]] = (
     _agenda,
     _shown_once,
     _pairs,
+    _break_glass,
     _kept_nowhere,
     _agree,
     _chain,

@@ -156,6 +156,7 @@ class Requester(Member):
         dm = self.client.dm
         return {
             "create": (8, self._create),
+            "break glass": (2, self._break_glass),
             "show secret": (10, self._take),
             "edit": (2, lambda: self._change("edit", lambda: {"Name": self._name(), "Reason": "It has a new name"})),
             "rotate": (3, lambda: self._change("rotate", self._rotation)),
@@ -202,6 +203,19 @@ class Requester(Member):
             return f"{kind} refused"
         await send_anyway(self.client)
         return f"{kind} sent"
+
+    async def _break_glass(self) -> str:
+        """Some of them may, as long as no use of theirs waits for its review."""
+        await review(self.client, Wish(name=self._name()))
+        went = "not offered"
+        if any(_actions(self.client.modal or {}, "Use break-glass")):
+            await self.client.click("Use break-glass", place="modal")
+            await self.client.wait_for(lambda: "Review your request" not in str(self.client.front()["title"]))
+            if self.client.front().get("submit"):
+                return await self.sent({"Why it can't wait": "Orders are down."})
+            went = "refused"
+        await self.client.close(everything=True)
+        return went
 
     async def _take(self) -> str:
         went = await self.press(self.client.dm, "Show secret", times=self._numbers.choice((1, 1, 1, 2)))
@@ -283,6 +297,8 @@ class Approver(Member):
             "delete a leaked key": (1, lambda: self._end_leaked("Delete now", {"word": "CONFIRM"})),
             "rotate a leaked key": (1, lambda: self._end_leaked("Rotate now", {"Name of the new key": "after a leak"})),
             "deny": (1, lambda: self.below("Deny", APPROVALS_CHANNEL, "Not this week.")),
+            "justified": (2, lambda: self.press(APPROVALS_CHANNEL, "Justified")),
+            "not justified": (1, lambda: self.below("Not justified", APPROVALS_CHANNEL, "Someone was there.")),
             "look": (1, self.home),
         }
 

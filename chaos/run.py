@@ -30,7 +30,9 @@ rules:
   - {{name: on claim, match: {{kind: [flink, tableflow], operation: [create, rotate]}}, mint: on_claim}}
   - {{name: own keys live for hours, match: {{owner: me, operation: [create, rotate]}}, lifetime: 8h}}
   - {{name: nobody has to approve, match: {{owner: me, operation: [edit, delete]}}, approvals: 0, leaked: delete}}
-  - {{name: the rest, match: {{operation: [create, rotate, edit, delete]}}}}
+  - name: the rest
+    match: {{operation: [create, rotate, edit, delete]}}
+    break_glass: {{by: [U0DANA, U0OMAR, U0MONA, U0REED], lifetime: 4h, notify: [{APPROVALS_CHANNEL}]}}
 """
 BOTS = 2
 RESTS_WITHIN = 180.0

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.access import GivenBinding, State, WantedBinding
+from bot.domain.approvals import GlassUse
 from bot.domain.audit import LEAP, Action
 from bot.domain.keys import Operation, Principal
 from bot.domain.requests import (
@@ -43,6 +44,11 @@ def keyed(kind: type[Keyed], id_: str, key: str, **own: Any) -> Any:
 def half_of_a_pair(kind: type[Keyed], id_: str = "R1", key: str = KEY, **own: Any) -> Any:
     ask = an_ask(id=id_, also=REGISTRY)
     return kind(ask, terms(), a_grant(ask=ask), 1, a_key(key, f"[lk:{id_}/1]"), **own)
+
+
+def by_break_glass(ends_at: datetime) -> Any:
+    made = keyed(Confirmed, "R5", KEY, shown_at=NOW, at=NOW)
+    return replace(made, grant=replace(made.grant, glass=GlassUse("Orders are down.", NOW, ends_at)))
 
 
 REQUESTS: dict[str, Request] = {
@@ -104,6 +110,12 @@ def an_end(**fields: Any) -> End:
     return End(**(usual | fields))
 
 
+def uses(*of: str) -> list[dict[str, Any]]:
+    """Uses of one person, one after the other."""
+    told = lines(*LINES, *((Action.GLASS_USED, {"principal": "u-dana"}) for _ in of))[len(LINES) :]
+    return [line | {"request": request} for line, request in zip(told, of, strict=True)]
+
+
 def requests(**instead: Request) -> dict[str, dict[str, Request]]:
     return {"requests": REQUESTS | instead}
 
@@ -132,6 +144,8 @@ def rotated(deleted_at: datetime | None) -> Life:
 
 DOUBLED, ORPHANED = "no key is doubled", "no key is orphaned"
 PAIRS = "both keys or neither"
+SECOND_USE, TOLD = "no second use before the review", "everyone is told of a use"
+OUTLIVES = "no key by break-glass outlives its end"
 ACCOUNTS, ACCOUNT = "no account is doubled", "no account is orphaned"
 TRUE, STUCK, AGENDA = "each record is true", "no request is stuck", "the agenda is done"
 ONCE, KEPT, AGREE = "each secret is shown once", "no secret is kept", "the logs agree"
@@ -183,6 +197,9 @@ PLANTED: dict[str, tuple[str, dict[str, Any]]] = {
         requests(R1=half_of_a_pair(Confirmed, shown_at=NOW, at=NOW))
         | {"lines": lines((Action.CREATED, {"key": KEY, "marker": "[lk:R1/1]"}), *LINES[1:])},
     ),
+    "a second use before the review": (SECOND_USE, {"lines": [*an_end().lines, *uses("R5", "R6")]}),
+    "a use that no one was told of": (TOLD, requests(R5=by_break_glass(NOW + DAY))),
+    "a key by break-glass that goes on": (OUTLIVES, requests(R5=by_break_glass(NOW))),
     "a key that no record has": (ORPHANED, {"requests": {id_: REQUESTS[id_] for id_ in ("R2", "R3", "R4")}}),
     "two accounts of one request": (
         ACCOUNTS,
