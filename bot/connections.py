@@ -206,7 +206,7 @@ def bolt(settings: Settings, world: World, *, process_before_response: bool = Fa
 
     secret = settings.slack_signing_secret
     return TimedApp(
-        name="latchkey",  # or Bolt names it for this file, which it finds by looking through all modules: 0.1 s
+        name="bolt",  # or Bolt names it for this file, which it finds by looking through all modules: 0.1 s
         # Without a token of its own: `authorize` gives it, and Bolt warns about a second one.
         client=AsyncWebClient(base_url=settings.slack_api_url, session=world.session),
         signing_secret=secret.get_secret_value() if secret else None,

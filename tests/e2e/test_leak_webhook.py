@@ -13,7 +13,7 @@ from sandbox.scenarios import LEAKED
 from sandbox.slack.blocks import plain_words
 from sandbox.slack.faults import EVERY
 from tests.support.play import Play, play
-from tests.support.processes import LEASE, crew
+from tests.support.processes import LEASE, crew, readiness
 from tests.support.walks import UNMARKED
 
 REPORTED = "A secret scanner reported this API key as leaked"
@@ -72,6 +72,7 @@ async def test_socket_mode_takes_no_reports(tmp_path: Path) -> None:
     async with crew(tmp_path) as (it, bots):
         port = it.stage.free_port()
         await bots.start(PORT=str(port))
+        await readiness(port, lambda answer: answer.is_success)
         assert (await it.stage.scanner.report(f"http://127.0.0.1:{port}", entry(LEAKED))).status_code == 404
 
 

@@ -280,6 +280,8 @@ async def test_a_key_is_asked_for_with_the_keyboard_alone(it: Play) -> None:
     await expect(dana.page.get_by_text("Choose the environment first.")).to_have_count(0)
     await tab_to(dana, "Kafka cluster", "orders")
     await keys.press("Tab")
+    await expect(dana.dialog.get_by_label("Also for Schema Registry")).to_be_focused()
+    await keys.press("Tab")
     await expect(dana.page.get_by_role("combobox", name="Access")).to_be_focused()
     for text in ("by keyboard", "", "No mouse at hand"):
         await keys.press("Tab")

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -327,8 +328,8 @@ async def test_a_changed_file_holds_for_the_next_request_and_a_broken_one_does_n
     opened: list[PolicySource] = []
     real = PolicySource.open.__func__  # type: ignore[attr-defined]
 
-    def impatient(kind: type[PolicySource], path: Path | None, channel: str) -> PolicySource:
-        source: PolicySource = real(kind, path, channel)
+    def impatient(kind: type[PolicySource], *settings: Any) -> PolicySource:
+        source: PolicySource = real(kind, *settings)
         source.every = source.settle = 0.05
         opened.append(source)
         return source

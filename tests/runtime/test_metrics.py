@@ -46,6 +46,7 @@ class Exposed:
         Health({"store": lambda: None}, registry)
         metrics.process_metrics(registry, "1.2.3")
         metrics.audit_gauges(registry, lambda: (7, "f" * 64), lambda: True, lambda: 2)
+        metrics.break_glass_gauge(registry, lambda: 1)
         metrics.worker_gauge(registry, lambda: self.last_look)
         metrics.policy_gauges(registry, lambda: 1700000000.0, lambda: False)
         metrics.own_key_gauge(registry, lambda: self.expires_at)
