@@ -25,7 +25,10 @@ def message(notice: LeakNotice) -> tuple[list[Block], str]:
     key, sign = notice.leak.key, DELETED if notice.is_gone else LEAKED
     name = flat(key.name) or UNNAMED
     reported: Row = [reporter(notice.leak), " reported this API key as leaked ", notice.leak.at, "."]
-    blocks = [header(f"{sign} · {name}"), lines([*reported, *_why(notice.audience)]), *fields(*_facts(notice))]
+    # An address is longer than a column is wide.
+    found: list[Row] = [["Found at:"], [Code(flat(notice.leak.url, ADDRESS))]] if notice.leak.url else []
+    told = lines([*reported, *_why(notice.audience)], *found)
+    blocks = [header(f"{sign} · {name}"), told, *fields(*_facts(notice))]
     if notice.is_gone:
         return [*blocks, lines([_GONE])], f"Leaked API key deleted: {key.id}"
     return [*blocks, *_to_do(notice)], f"API key {key.id} was reported as leaked"
@@ -56,8 +59,6 @@ def _facts(notice: LeakNotice) -> list[Fact]:
     facts: list[Fact] = [("Key ID", [Code(key.id)])]
     facts.append(("Account", account(owner, flat(notice.name) or "personal account")))
     facts += place(notice.resource) if notice.resource else [("Resource", [Code(key.resource or "?")])]
-    if notice.leak.url:
-        facts.append(("Found at", [Code(flat(notice.leak.url, ADDRESS))]))
     if notice.requester:
         facts.append(("Requested by", [Mention(notice.requester)]))
     facts.append(("Created", [key.created_at or "unknown"]))
