@@ -179,3 +179,8 @@ class Grant:
     """What became of each of the role bindings that were asked for; () before the first is tried."""
     glass: GlassUse | None = None
     """The use of break-glass that took the place of approvals."""
+
+    @property
+    def is_unreviewed(self) -> bool:
+        """Whether this is a use of break-glass that waits for its review: its key is not replaced before that."""
+        return self.glass is not None and self.glass.review is None

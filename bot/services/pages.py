@@ -39,9 +39,12 @@ class Handover:
     resource: Resource
     endpoints: Endpoints
     replace_until: datetime
+    """Until when the key can be replaced without a new approval."""
     probe: Probe = field(default=Probe())
     """What is known of whether the key works, as it is shown."""
     second: SecondKey | None = None
+    replace_after_review: bool = False
+    """Whether the use of break-glass that the key comes of has to be reviewed first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """A Kafka key with its Schema Registry's, as people click it: one request, one approval, one message."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -45,7 +47,7 @@ async def test_one_request_and_one_approval_give_both_keys_in_one_message(tmp_pa
         assert kinds(it) == ["lkc", "lsrc"]
         (paired,) = await it.audit("request:paired")
         (submitted,) = await it.audit("request:submitted")
-        assert paired["details"]["beside"] == submitted["request"]  # type: ignore[index]
+        assert cast("Mapping[str, str]", paired["details"])["beside"] == submitted["request"]
 
 
 async def test_secrets_that_nobody_views_cost_both_keys_and_the_new_account(tmp_path: Path) -> None:

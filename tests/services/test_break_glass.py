@@ -23,6 +23,7 @@ from bot.domain.requests import Approved, Failed, Living, Ready, Retired, Unclai
 from bot.services.commands import Draft, Extend, Glass, Judge, Replace, ReplyTo, Show, UseGlass
 from bot.services.pages import GlassPage, ReviewPage
 from bot.services.surfaces import SurfaceKind
+from bot.slack.messages.key import key as key_message
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW, OTTO
@@ -450,6 +451,21 @@ async def test_a_group_that_can_not_be_read_leaves_the_review_page_without_the_o
         page = await forms._checked(forms.directory, DRAFT, build.a_click(Glass("D1"), DANA))
         assert isinstance(page, ReviewPage)
         assert page.break_glass is None
+
+
+async def test_the_messages_offer_a_replacement_once_the_use_was_reviewed() -> None:
+    def offered(state: Any) -> bool:
+        blocks, _ = key_message(state, 1)
+        return "Replace key" in str(blocks)
+
+    async with a_world() as world:
+        world.policy = policy()
+        await use(world)
+        await world.click(Show(R1, 1))
+        await world.work_now()
+        assert not offered(await world.state())
+        await judge(world)
+        assert offered(await world.state())
 
 
 async def test_a_use_whose_secret_was_shown_is_reviewed_though_its_replacement_would_fail() -> None:

@@ -272,6 +272,7 @@ def test_the_form_has_exactly_the_fields_that_account_and_scope_need(page: FormP
     texts, owner, kind = {"name", "description", "reason", "lifetime"}, page.draft.owner, page.draft.kind
     texts |= {"access"} if is_granted else set()
     texts |= {"names"} if any(each.takes_name for each in chosen_in(page)) else set()
+    texts |= {"also"} if page.companion else set()
     account = {"account_name", "account_description"} if owner == "new" else {"account"}
     places = {"environment", "resource"} if kind in PLACED else {"environment", "cloud", "resource"}
 

@@ -121,8 +121,7 @@ class Delivery:
             raise Refused(f"{instead(state)} Nothing was changed.")
         if not await self.pairs.can_be_replaced(state):
             raise Refused(f"{_APART} Nothing was changed.")
-        glass = state.grant.glass
-        if glass and glass.review is None and not isinstance(state, Undelivered):  # should no key follow, none is due
+        if state.grant.is_unreviewed and not isinstance(state, Undelivered):  # should no key follow, no review is due
             raise Refused(_UNREVIEWED)
         now = self.transitions.clock()
         if now >= state.grant.fresh_until:
@@ -178,6 +177,7 @@ class Delivery:
             ready.grant.fresh_until,
             probe=ready.life.probe,
             second=second,
+            replace_after_review=ready.grant.is_unreviewed,
         )
         try:
             await self.notifier.hand_over(click.reply, handover)

@@ -179,7 +179,8 @@ def _keyed(request: Keyed) -> list[Block]:
         may_stay = former.until < longest_overlap(request)
         blocks += [lines(*rows), actions(*([longer] if may_stay else []), now)]
     buttons = [_manage(request)] if isinstance(request, Shown | Confirmed) else []
-    if isinstance(request, Shown) or (isinstance(request, Undelivered) and not request.news):
+    is_fresh = isinstance(request, Shown) and not request.grant.is_unreviewed
+    if is_fresh or (isinstance(request, Undelivered) and not request.news):
         buttons.append(button("Replace key", ids.REPLACE, ref))
     return [*blocks, actions(*buttons)] if buttons else blocks
 
@@ -216,11 +217,11 @@ def _of_key(request: Keyed) -> Rows:
         case Shown():
             lost, replaced = ("them", "both keys") if is_pair else ("it", "the key")
             fresh = request.grant.fresh_until
-            return [
-                [f"{CREATED.sign} You viewed {secret}", *keys, *_for(request), " ", request.at, "."],
-                [f"Lost {lost}? Until ", fresh, f", you can replace {replaced} without a new approval."],
-                *_expires(request),
-            ]
+            lost_it: Row = [f"Lost {lost}? Until ", fresh, f", you can replace {replaced} without a new approval."]
+            if request.grant.is_unreviewed:
+                lost_it = ["Lost it? You can replace the key until ", fresh, ", once someone has reviewed this use."]
+            viewed: Row = [f"{CREATED.sign} You viewed {secret}", *keys, *_for(request), " ", request.at, "."]
+            return [viewed, lost_it, *_expires(request)]
         case Confirmed():
             saved: Row = [f"{CREATED.sign} All set: you saved {secret}", *keys, *_for(request), " ", request.at, "."]
             return [saved, *_expires(request)]

@@ -2,7 +2,7 @@
 
 from bot.services.pages import Handover, SecondKey
 from bot.slack.blocks.kit import actions, button
-from bot.slack.blocks.text import Block, Bold, Code, context, lines
+from bot.slack.blocks.text import Block, Bold, Code, Row, context, lines
 from bot.slack.messages import snippets
 from bot.slack.messages.card import SOON, called, in_place
 from bot.slack.messages.readiness import of_both, readiness_rows
@@ -17,6 +17,7 @@ def message(handover: Handover) -> list[Block]:
     if second is not None:
         return _of_both(handover, second)
     of_key = ids.key_ref(handover.request, handover.attempt)
+    replace = [] if handover.replace_after_review else [button("Replace key", ids.REPLACE, of_key)]
     return [
         lines(
             ["Your API key for ", Bold(called(resource)), f"{in_place(resource)}."],
@@ -25,15 +26,20 @@ def message(handover: Handover) -> list[Block]:
         lines(["API key: ", Code(key.id)], ["API secret: ", Code(handover.secret.reveal())]),
         actions(
             button("I saved it", ids.SAVED, of_key, "primary"),
-            button("Replace key", ids.REPLACE, of_key),
+            *replace,
             snippets.chooser(resource.kind, with_file=True),
             block=snippets.block_id(handover.request, handover.attempt),
         ),
         *_whether_it_works(handover),
-        context(Bold("I saved it"), " removes this message. ", Bold("Replace key"),
-                " deletes this key and creates a new one, with no new approval until ",
-                handover.replace_until, "."),
-    ]  # fmt: skip
+        context(Bold("I saved it"), " removes this message. ", *_if_lost(handover)),
+    ]
+
+
+def _if_lost(handover: Handover) -> Row:
+    if handover.replace_after_review:
+        return ["The key can be replaced until ", handover.replace_until, ", once someone has reviewed this use."]
+    does = " deletes this key and creates a new one, with no new approval until "
+    return [Bold("Replace key"), does, handover.replace_until, "."]
 
 
 def _of_both(handover: Handover, second: SecondKey) -> list[Block]:

@@ -156,6 +156,14 @@ def test_its_buttons_carry_the_attempt() -> None:
     ]
 
 
+def test_a_key_by_break_glass_is_not_offered_for_replacement_before_its_use_was_reviewed() -> None:
+    message = the_secret.message(replace(a_handover(), replace_after_review=True))
+
+    assert "Replace key" not in plain_words(message)
+    assert "once someone has reviewed this use" in " ".join(plain_words(message))
+    assert "Replace key" in plain_words(the_secret.message(a_handover()))
+
+
 def test_a_key_of_which_nothing_is_known_may_need_minutes() -> None:
     assert SOON in read(the_secret.message(a_handover()))
 
