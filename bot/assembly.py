@@ -330,7 +330,7 @@ def expose(
     metrics.worker_gauge(registry, lambda: worker.last_look)
     metrics.policy_gauges(registry, lambda: source.loaded_at, lambda: source.problem is None)
     metrics.own_key_gauge(registry, lambda: cloud.own_key_expires_at)
-    metrics.break_glass_gauge(registry, lambda: store.audit.unreviewed)
+    metrics.break_glass_gauge(registry, lambda: len(store.audit.open_uses))
     readings = metrics.StoreReadings(registry, Load(), store.audit.census)
 
     async def read() -> Load:

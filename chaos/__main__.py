@@ -23,6 +23,15 @@ from chaos.invariants import End, Line
 from chaos.run import Run
 from chaos.stores import KINDS
 
+LONG = 100.0
+"""Seconds from which on a run has to meet all of `MEETS`: without it, it shows nothing about them."""
+MEETS = (
+    Action.GLASS_USED,
+    Action.GLASS_REVIEWED,
+    Action.PAIRED,
+    Action.LEAK_REPORTED,
+    Action.BINDING_CREATED,
+)
 LINES = 25
 """How many audit lines are printed of what is broken; all are in the folder that is kept."""
 
@@ -44,7 +53,7 @@ def main(given: Sequence[str] | None = None) -> int:
     print(f"seed {seed}, {asked.minutes:g} minutes; what the processes write is in {folder}", flush=True)
     try:
         asyncio.run(_played(run))
-        is_kept = bool(run.broken) or asked.keep
+        is_kept = bool(run.broken or unmet(run)) or asked.keep
         report(run)
     except (KeyboardInterrupt, asyncio.CancelledError):
         is_kept = asked.keep
@@ -53,7 +62,7 @@ def main(given: Sequence[str] | None = None) -> int:
     finally:
         if not is_kept:
             shutil.rmtree(folder)
-    return 1 if run.broken else 0
+    return 1 if run.broken or unmet(run) else 0
 
 
 async def _played(run: Run) -> None:
@@ -82,6 +91,8 @@ def report(run: Run) -> None:
     print(f"the longest {run.longest:.2f} s; {sum(run.faults.values())} faults")
     if missing := never(run.deeds, run.done, actions):
         print(f"Never happened: {', '.join(missing)}.")
+    if missing := unmet(run):
+        print(f"TOO LITTLE HAPPENED: no {', no '.join(missing)} (seed {run.seed}).")
     if not run.broken:
         print(f"Every invariant holds (seed {run.seed}).")
         return
@@ -93,6 +104,12 @@ def report(run: Run) -> None:
         print(f"\n* {broken.invariant}: {broken.what}")
         for line in _about(end, broken.about)[-LINES:]:
             print(f"    {line['seq']:>5} {line['at'][:19]} {line['actor']:<10} {line['action']:<24} {line['details']}")
+
+
+def unmet(run: Run) -> Sequence[str]:
+    """What a long run should have met, and did not."""
+    told = {line["action"] for line in run.recorded.lines} if run.recorded else set[str]()
+    return [each for each in MEETS if each not in told] if run.seconds >= LONG else []
 
 
 def never(deeds: Collection[str], done: Counter[str], actions: Counter[str]) -> Sequence[str]:

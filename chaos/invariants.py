@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from bot.domain.audit import LEAP, Action
+from bot.domain.audit import LEAP, Action, ends_use
 from bot.domain.deadlines import due, glass_of
 from bot.domain.keys import Marker, Operation
 from bot.domain.requests import (
@@ -238,7 +238,7 @@ def _pairs(end: End) -> Iterator[Broken]:
 
 
 def _break_glass(end: End) -> Iterator[Broken]:
-    """Between two uses of one person is a review, people were told of each, and its key is gone when it has to be."""
+    """Between two uses of one person is a review, and people are told of each."""
     waiting, told = dict[str, str](), set[str]()
     for line in end.lines:
         request, action = str(line["request"]), line["action"]
@@ -247,15 +247,26 @@ def _break_glass(end: End) -> Iterator[Broken]:
             if first := waiting.get(user):
                 yield Broken("no second use before the review", f"{user} used {first}, and then {request}", request)
             waiting[user] = request
-        elif action in {Action.GLASS_REVIEWED, Action.FAILED}:
+        elif ends_use(action, line["details"]):
             waiting = {user: each for user, each in waiting.items() if each != request}
         elif action == Action.GLASS_TOLD:
             told.add(request)
     for id_, each in end.requests.items():
-        if (glass := glass_of(each)) is None:
-            continue
-        if id_ not in told:
+        if glass_of(each) and id_ not in told:
             yield Broken("everyone is told of a use", f"no line says that anyone was told of {id_}", id_)
+
+
+def _uses(end: End) -> Iterator[Broken]:
+    """Each use that made a key is on record until someone else reviews it, and its key ends in time."""
+    made = {str(line["request"]) for line in end.lines if line["action"] == Action.CREATED}
+    for id_, each in end.requests.items():
+        glass = glass_of(each)
+        if glass is None:
+            if each.ask.break_glass and id_ in made:
+                yield Broken("each use that made a key is reviewed", f"nothing is left to review of {id_}", id_)
+            continue
+        if glass.review and glass.review.by.principal == each.ask.requester.principal:
+            yield Broken("no one reviews a use of their own", f"{id_} by {glass.review.by.slack}", id_)
         if isinstance(each, Living) and glass.ends_at + LATE < end.now:
             yield Broken("no key by break-glass outlives its end", f"{id_} is {each.kind}", id_)
 
@@ -357,6 +368,7 @@ CHECKS: Sequence[Callable[[End], Iterator[Broken]]] = (
     _shown_once,
     _pairs,
     _break_glass,
+    _uses,
     _kept_nowhere,
     _agree,
     _chain,

@@ -7,7 +7,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.errors import LatchkeyError
 from bot.domain.requests import Request
-from bot.services.browse.home import waiting_for
+from bot.services.browse.home import Uses, uses_for, waiting_for
 from bot.slack.blocks.text import Block
 from bot.slack.messages import answers
 from bot.slack.payloads import ids, read
@@ -76,12 +76,13 @@ async def _blocks(context: ListenerContext, asked: Opening, verb: str) -> list[B
             return answers.requests_blocks(mine, *await _waiting(context, asked), in_message=not asked.is_home)
 
 
-async def _waiting(context: ListenerContext, asked: Opening) -> tuple[Sequence[Request], str]:
-    """What waits for this person's approval; or why that can't be told, which must not hide their own requests."""
+async def _waiting(context: ListenerContext, asked: Opening) -> tuple[Sequence[Request], str, Uses]:
+    """What waits for this person; or why that can't be told, which must not hide their own requests."""
     try:
-        return await waiting_for(context.requests, await context.key_views.reader(asked.by, asked.team))
+        held_roles = await context.key_views.reader(asked.by, asked.team)
+        return *await waiting_for(context.requests, held_roles), await uses_for(context.requests, held_roles)
     except LatchkeyError as error:
-        return [], error.tell
+        return [], error.tell, Uses()
 
 
 def _shown(blocks: list[Block], text: str) -> dict[str, Any]:

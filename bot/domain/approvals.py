@@ -145,6 +145,8 @@ class GlassUse:
     """The next round of `GLASS_ROUNDS`, then one every `OVERDUE_EVERY`."""
     next_round: datetime | None = None
     review: GlassReview | None = None
+    made: bool = False
+    """Whether an attempt before the present one created a key, or may have: then it is reviewed, whatever follows."""
 
     @property
     def review_by(self) -> datetime:
@@ -179,6 +181,15 @@ class Grant:
     """What became of each of the role bindings that were asked for; () before the first is tried."""
     glass: GlassUse | None = None
     """The use of break-glass that took the place of approvals."""
+
+    def of_next_attempt(self) -> "Grant":
+        """The same for another attempt, after one that created a key or may have."""
+        return replace(self, glass=replace(self.glass, made=True)) if self.glass else self
+
+    @property
+    def to_review(self) -> GlassUse | None:
+        """The use of break-glass, if it has to be reviewed even though the present attempt creates no key."""
+        return self.glass if self.glass and self.glass.made else None
 
     @property
     def is_unreviewed(self) -> bool:

@@ -131,8 +131,12 @@ _NEVER_AFTER: Mapping[str, frozenset[Action]] = {
 """What cannot happen to a request anymore, by how it ended."""
 
 
-_ENDS_USE = frozenset({Action.GLASS_REVIEWED, Action.FAILED})
-"""What ends a use of break-glass, as far as its user is concerned."""
+def ends_use(action: str, details: Mapping[str, object]) -> bool:
+    """Whether a line ends a use of break-glass, as far as its user is concerned.
+
+    A failure ends it, unless the line says by when it is to be reviewed: then there may have been a key before.
+    """
+    return action == Action.GLASS_REVIEWED or (action == Action.FAILED and "review_by" not in details)
 
 
 class History:
@@ -181,13 +185,13 @@ class History:
         return next((request for request in mine if request != event.request), None)
 
     def add(self, request: str, action: str, rev: int | None, details: Mapping[str, object] | None = None) -> None:
-        """Learn from a line."""
+        """Learn from a line; without `details`, only the newest revision and the end that others know."""
         self._newest[request] = max(self._newest.get(request, 0), rev or 0)
         if action in _NEVER_AFTER:
             self._ends.setdefault(request, action)
         if action == Action.GLASS_USED and details:
             self._uses[request] = str(details.get("principal"))
-        if action in _ENDS_USE:
+        if details is not None and ends_use(action, details):
             self._reviewed.add(request)
 
     def learn(self, other: "History") -> None:

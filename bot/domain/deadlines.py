@@ -1,5 +1,6 @@
 """When a request has to be looked at again: its deadlines, which hold whether or not anybody looks in time."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bot.domain import requests as states
@@ -19,8 +20,22 @@ def due(request: states.Request) -> datetime | None:
 
 
 def glass_of(request: states.Request) -> GlassUse | None:
-    """The use of break-glass that this request is; None for any other, and for one that came to nothing."""
-    return request.grant.glass if isinstance(request, states.Granted) else None
+    """The use of break-glass that this request is; None for any other, and for one that ended without a key."""
+    if isinstance(request, states.Granted):
+        return request.grant.glass
+    return request.glass if isinstance(request, states.Failed) else None
+
+
+def can_be_reviewed(request: states.Request) -> bool:
+    """Whether this is a use of break-glass without a review, of which there is a key, or may have been one."""
+    glass = glass_of(request)
+    return glass is not None and not glass.review and isinstance(request, states.Keyed | states.Failed)
+
+
+def review_due(request: states.Request) -> Mapping[str, str]:
+    """What the audit log says at the end of a use that still has to be reviewed; empty for any other request."""
+    glass = glass_of(request)
+    return {"review_by": glass.review_by.isoformat()} if glass and not glass.review else {}
 
 
 def glass_round(request: states.Request) -> datetime | None:

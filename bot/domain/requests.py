@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from typing import Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 from bot.domain.access import Access, GivenBinding, WantedBinding
-from bot.domain.approvals import Approval, Grant, Terms
+from bot.domain.approvals import Approval, GlassUse, Grant, Terms
 from bot.domain.catalog import Endpoints
 from bot.domain.conversation import Remark
 from bot.domain.keys import (
@@ -190,11 +190,9 @@ class _Granted(_Asked):
     attempt: int
 
     def next_attempt(self, now: datetime, *, without_end: bool = False, lost: int = 0) -> "Approved":
-        """The next attempt under the same grant, to begin at once."""
-        number = self.attempt + 1
-        return Approved(
-            self.ask, self.terms, self.grant, number, not_before=now, without_end=without_end, lost_answers=lost
-        )
+        """The next attempt under the same grant, to begin at once: this one created a key, or may have."""
+        grant, number = self.grant.of_next_attempt(), self.attempt + 1
+        return Approved(self.ask, self.terms, grant, number, not_before=now, without_end=without_end, lost_answers=lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +214,7 @@ class _Keyless(_Granted):
             news=True,
             approvals=self.grant.approvals,
             bindings=self.grant.bindings,
+            glass=self.grant.to_review,
         )
 
 
@@ -475,6 +474,8 @@ class Failed(_Asked):
     news: bool = False
     approvals: tuple[Approval, ...] = ()
     bindings: tuple[GivenBinding, ...] = ()
+    glass: GlassUse | None = None
+    """The use of break-glass, where an earlier attempt created a key, or may have: it still has to be reviewed."""
 
 
 Decided: TypeAlias = Denied | Cancelled | Expired

@@ -145,6 +145,8 @@ class TextPage:
     back: str = ""
     typed: str = ""
     anyway: str = ""
+    break_glass: timedelta | None = field(default=None, kw_only=True)
+    """As in `ReviewPage`, for the draft `back`: what can be done in place of what was refused."""
 
 
 NEWEST, OLDEST, EXPIRING = "newest", "oldest", "expiring"

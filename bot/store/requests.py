@@ -148,6 +148,15 @@ class RedisRequests:
             found: list[bytes] = await self._healer.read(key, "zset", lambda: self._redis.zrange(key, 0, limit - 1))
         return [one for one in await self._many(found) if isinstance(one.value, Pending)]
 
+    async def unreviewed(self, limit: int) -> Sequence[Stored[Request]]:
+        """Uses of break-glass that no one has reviewed, oldest first; those that do not open are left out, and logged.
+
+        The audit log says which: an index could be emptied.
+        """
+        await self._read([])  # follows the log
+        uses = [RequestId(each) for each in self._audit.open_uses][:limit]
+        return [one for one in (await self._each(uses)).values() if one]
+
     def _opened(self, request: RequestId, found: Sequence[bytes | None]) -> Stored[Request] | None:
         stands, body = found
         if stands is None and body is None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.access import GivenBinding, State, WantedBinding
-from bot.domain.approvals import GlassUse
+from bot.domain.approvals import GlassReview, GlassUse
 from bot.domain.audit import LEAP, Action
 from bot.domain.keys import Operation, Principal
 from bot.domain.requests import (
@@ -29,7 +29,21 @@ from bot.domain.requests import (
 from chaos import invariants
 from chaos.invariants import End, check
 from sandbox.confluent.organization import Changed
-from tests.support.build import DAY, HOUR, NOW, REGISTRY, a_change, a_grant, a_key, an_ask, pending, ready, terms
+from tests.support.build import (
+    DANA,
+    DAY,
+    HOUR,
+    NOW,
+    REGISTRY,
+    a_change,
+    a_grant,
+    a_key,
+    an_ask,
+    failed,
+    pending,
+    ready,
+    terms,
+)
 
 KEY, GONE, EDITED, ORPHAN = "KEY0000000000001", "KEY0000000000002", "KEY0000000000009", "KEY0000000000007"
 SECRET = "cflt" + "A" * 60
@@ -46,9 +60,9 @@ def half_of_a_pair(kind: type[Keyed], id_: str = "R1", key: str = KEY, **own: An
     return kind(ask, terms(), a_grant(ask=ask), 1, a_key(key, f"[lk:{id_}/1]"), **own)
 
 
-def by_break_glass(ends_at: datetime) -> Any:
+def by_break_glass(ends_at: datetime, **own: Any) -> Any:
     made = keyed(Confirmed, "R5", KEY, shown_at=NOW, at=NOW)
-    return replace(made, grant=replace(made.grant, glass=GlassUse("Orders are down.", NOW, ends_at)))
+    return replace(made, grant=replace(made.grant, glass=GlassUse("Orders are down.", NOW, ends_at, **own)))
 
 
 REQUESTS: dict[str, Request] = {
@@ -116,6 +130,11 @@ def uses(*of: str) -> list[dict[str, Any]]:
     return [line | {"request": request} for line, request in zip(told, of, strict=True)]
 
 
+def created_by_glass(request: str) -> dict[str, Any]:
+    (line,) = lines((Action.CREATED, {"key": GONE}))
+    return line | {"request": request}
+
+
 def requests(**instead: Request) -> dict[str, dict[str, Request]]:
     return {"requests": REQUESTS | instead}
 
@@ -145,6 +164,7 @@ def rotated(deleted_at: datetime | None) -> Life:
 DOUBLED, ORPHANED = "no key is doubled", "no key is orphaned"
 PAIRS = "both keys or neither"
 SECOND_USE, TOLD = "no second use before the review", "everyone is told of a use"
+REVIEW, OWN_REVIEW = "each use that made a key is reviewed", "no one reviews a use of their own"
 OUTLIVES = "no key by break-glass outlives its end"
 ACCOUNTS, ACCOUNT = "no account is doubled", "no account is orphaned"
 TRUE, STUCK, AGENDA = "each record is true", "no request is stuck", "the agenda is done"
@@ -198,6 +218,17 @@ PLANTED: dict[str, tuple[str, dict[str, Any]]] = {
         | {"lines": lines((Action.CREATED, {"key": KEY, "marker": "[lk:R1/1]"}), *LINES[1:])},
     ),
     "a second use before the review": (SECOND_USE, {"lines": [*an_end().lines, *uses("R5", "R6")]}),
+    "a use that made a key and has no record of it": (
+        REVIEW,
+        {
+            **requests(R5=replace(failed(), ask=an_ask(id="R5", break_glass=True))),
+            "lines": [*an_end().lines, created_by_glass("R5")],
+        },
+    ),
+    "a use that its own user reviewed": (
+        OWN_REVIEW,
+        requests(R5=by_break_glass(NOW + DAY, review=GlassReview("justified", DANA, NOW))),
+    ),
     "a use that no one was told of": (TOLD, requests(R5=by_break_glass(NOW + DAY))),
     "a key by break-glass that goes on": (OUTLIVES, requests(R5=by_break_glass(NOW))),
     "a key that no record has": (ORPHANED, {"requests": {id_: REQUESTS[id_] for id_ in ("R2", "R3", "R4")}}),

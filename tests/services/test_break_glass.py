@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -19,11 +20,14 @@ from bot.domain.keys import MyAccount, Operation, Person, RequestId
 from bot.domain.policy import BreakGlass, Rule, Selector
 from bot.domain.reports.ledger import Ledger
 from bot.domain.reports.rows import key_row, request_row
-from bot.domain.requests import Approved, Failed, Living, Ready, Retired, Unclaimed
-from bot.services.commands import Draft, Extend, Glass, Judge, Replace, ReplyTo, Show, UseGlass
-from bot.services.pages import GlassPage, ReviewPage
+from bot.domain.requests import Approved, Failed, Living, Ready, Retired, Unclaimed, Undelivered
+from bot.services.commands import Check, Draft, Extend, Glass, Judge, Replace, ReplyTo, Show, UseGlass
+from bot.services.pages import GlassPage, ReviewPage, TextPage
 from bot.services.surfaces import SurfaceKind
+from bot.slack.messages.card import card
 from bot.slack.messages.key import key as key_message
+from bot.slack.views.home import home
+from bot.slack.views.pages import page as modal
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW, OTTO
@@ -68,6 +72,15 @@ async def actions(world: World) -> list[str]:
     return [str(line["action"]) for line in await world.audit()]
 
 
+async def archive(world: World) -> None:
+    """All lines so far are moved to a file."""
+    store = world.store
+    move = await store.archive.begin()
+    lines = [line async for line in store.archive.lines(move)]
+    assert store.archive.written(move, lines) is None
+    await store.archive.finish(move)
+
+
 def an_ask(**fields: Any) -> Any:
     return build.an_ask(break_glass=True, **fields)
 
@@ -105,6 +118,51 @@ async def test_the_review_page_offers_it_to_whom_the_rule_names_and_the_next_pag
         await world.store.drafts.put("D1", OTTO.slack, DRAFT)
         with pytest.raises(Refused, match="doesn't list you"):
             await forms.glass(deed, build.a_click(deed, OTTO))
+
+
+async def one_request(world: World) -> None:
+    """As many open requests as Dana may have."""
+    world.policy = policy(open_requests=1)
+    await world.seed(build.pending(ask=build.an_ask(id=RequestId("R9"))))
+
+
+async def one_approver(world: World) -> None:
+    """One of the two approvers that are needed."""
+    world.cloud.bindings[FEMI.principal] = []
+
+
+async def no_approver(world: World) -> None:
+    """No one to approve it, nor to review a use."""
+    world.cloud.bindings[FEMI.principal] = world.cloud.bindings[ERIN.principal] = []
+
+
+@pytest.mark.parametrize(
+    ("way", "why", "by", "is_offered"),
+    [
+        (one_request, "1 open request, and the policy allows 1", DANA, True),
+        (one_approver, "only 1 of the 2 needed could approve", DANA, True),
+        (no_approver, "no one else can approve it", DANA, False),
+        (one_approver, "only 1 of the 2 needed could approve", OTTO, False),
+    ],
+)
+async def test_a_form_that_can_not_be_sent_for_approval_offers_break_glass_to_whom_the_rule_names(
+    way: Callable[[World], Awaitable[None]], why: str, by: Person, *, is_offered: bool
+) -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        await way(world)
+        click = await world.click(Check(DRAFT), by=by, view="V1")
+        await world.work_now()
+        shown = world.slack.pages[-1]
+        assert isinstance(shown, TextPage)
+        assert why in shown.text
+        assert shown.break_glass == (4 * HOUR if is_offered else None)
+        assert ("Use break-glass" in str(modal(shown))) is is_offered
+        if is_offered:  # and the way is open
+            await world.click(Glass(click), by=by, view="V1")
+            await world.click(UseGlass(click, WHY), by=by, view="V1")
+            await world.work_now()
+            assert isinstance(await world.state(click), Ready)
 
 
 @pytest.mark.parametrize(
@@ -260,6 +318,74 @@ async def test_a_use_that_came_to_nothing_needs_no_review() -> None:
         assert isinstance(await world.state("R2"), Ready)
 
 
+async def fails_when_replaced(world: World, *, lost: Fault | None = None) -> None:
+    """R1 is used; Slack doesn't take its secret, or Confluent's answer is lost; no other key follows."""
+    world.policy = policy()
+    if lost:
+        world.plan.faults = {("cloud.create_key", 0): lost, ("cloud.create_key", 1): Fault.REFUSED_BEFORE}
+        await use(world)
+        await world.settle(HOUR)
+    else:
+        world.plan.faults = {("notifier.hand_over", 0): Fault.ERROR_BEFORE}
+        await use(world)
+        await world.click(Show(R1, 1))
+        await world.work_now()
+        assert isinstance(await world.state(), Undelivered)
+        world.policy = policy(build.a_rule(2), digest="without")
+        await world.click(Replace(R1, 1))
+        await world.work_now()
+    assert isinstance(await world.state(), Failed)
+    world.policy = policy()
+
+
+@pytest.mark.parametrize("lost", [None, Fault.ERROR_AFTER, Fault.ERROR_BEFORE])
+async def test_a_use_that_may_have_made_a_key_is_reviewed_though_it_ended_without_one(lost: Fault | None) -> None:
+    async with a_world() as world:
+        await fails_when_replaced(world, lost=lost)
+        assert world.cloud.live(R1) == []
+        assert "hasn't been reviewed yet" in await use(world, "R2", name="again")
+        assert await reported(world) == ("unreviewed", "no key")
+        blocks, _ = card(await world.state())
+        assert "Not justified" in str(blocks)
+
+        await world.settle(REVIEW_WITHIN)
+        assert (await actions(world)).count("break-glass:overdue") == 1
+        assert "someone else has to review it" in await judge(world, DANA)
+        assert "Reviewed" in await judge(world)
+        assert "reviewed it" in await judge(world, FEMI)
+        assert await reported(world) == ("justified", "no key")
+        kinds = [post.surface.kind for post in await world.store.posts.get(R1)]
+        assert kinds.count(SurfaceKind.REVIEWED) == 1
+        await use(world, "R2", name="again")
+        assert isinstance(await world.state("R2"), Ready)
+
+
+async def test_the_block_of_a_use_that_failed_outlives_restarts_and_archives() -> None:
+    async with a_world() as world:
+        await fails_when_replaced(world)
+        for step in (lambda _: asyncio.sleep(0), archive):
+            await step(world)
+            world.processes.clear()
+            assert "hasn't been reviewed yet" in await use(world, "R2", name="again")
+        await judge(world)
+        world.processes.clear()
+        await use(world, "R3", name="another")
+        assert isinstance(await world.state("R3"), Ready)
+
+
+async def test_a_use_that_was_refused_twice_for_its_own_end_needs_no_review() -> None:
+    """Confluent said no to the key with an end, and then without one: nothing was ever created."""
+    async with a_world() as world:
+        world.policy = policy()
+        world.cloud.expiry = "refused"
+        world.plan.faults = {("cloud.create_key", 1): Fault.REFUSED_BEFORE}
+        await use(world)
+        assert isinstance(await world.state(), Failed)
+        assert await reported(world) == ("failed", "no key")
+        await use(world, "R2", name="again")
+        assert isinstance(await world.state("R2"), Ready)
+
+
 @pytest.mark.parametrize(("by", "why"), [(DANA, "someone else has to review it"), (OTTO, "don't cover this key")])
 async def test_only_someone_else_who_could_have_approved_it_reviews_it(by: Person, why: str) -> None:
     async with a_world() as world:
@@ -372,13 +498,6 @@ async def test_two_slack_accounts_of_one_confluent_user_have_one_use_between_the
 
 
 async def test_archived_lines_still_hold_back_a_second_use_until_it_is_reviewed() -> None:
-    async def archive(world: World) -> None:
-        store = world.store
-        move = await store.archive.begin()
-        lines = [line async for line in store.archive.lines(move)]
-        assert store.archive.written(move, lines) is None
-        await store.archive.finish(move)
-
     async with a_world() as world:
         world.policy = policy()
         await use(world)
@@ -480,6 +599,59 @@ async def test_a_use_whose_secret_was_shown_is_reviewed_though_its_replacement_w
         assert isinstance(await world.state(), Living)
         world.policy = policy()
         assert "hasn't been reviewed yet" in await use(world, "R2", name="again")
+
+
+async def test_home_lists_the_uses_that_wait_for_its_reader_and_their_own_one_that_holds_the_next_one_back() -> None:
+    async def seen() -> list[tuple[list[str], bool]]:
+        pages = [(await homes.page(each.slack)).uses for each in (DANA, ERIN, FEMI, OTTO)]
+        return [([each.ask.id for each in uses.to_review], uses.mine is not None) for uses in pages]
+
+    async with a_world() as world:
+        world.policy = policy()
+        homes = world.start().services.homes
+        await world.store.homes.came(ERIN.slack, NOW)
+        await use(world)
+        assert await seen() == [([], True), (["R1"], False), (["R1"], False), ([], False)]
+        drawn = str(home(await homes.page(ERIN.slack)))
+        assert WHY in drawn
+        assert drawn.index("Break-glass to review") < drawn.index("Waiting for your approval")
+        assert "Ask someone who can approve such keys to review it" in str(home(await homes.page(DANA.slack)))
+
+        world.cloud.bindings[ERIN.principal] = []
+        world.clock.advance(2 * timedelta(minutes=1))
+        assert (await seen())[1] == ([], False), "who lost the role can't review it"
+        await judge(world, FEMI)
+        assert await seen() == [([], False)] * 4
+
+
+async def test_a_use_whose_key_is_not_there_yet_is_not_to_review_and_holds_the_next_one_back() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        process = world.start()
+        await world.store.drafts.put("R1", DANA.slack, DRAFT)
+        deed = UseGlass("R1", WHY)
+        await process.forms.use_glass(deed, build.a_click(deed, at=world.clock(), id="R1"))
+        other = world.start().services.homes  # which has not read the log yet
+        assert [(await other.page(each.slack)).uses.mine is None for each in (DANA, ERIN)] == [False, True]
+        assert (await other.page(ERIN.slack)).uses.to_review == []
+
+
+async def test_whoever_looks_at_home_and_could_review_a_use_sees_it_come_and_go() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        homes = world.start().services.homes
+        await use(world)
+        for person in (DANA, ERIN, OTTO):
+            await world.store.homes.came(person.slack, NOW)
+        for reviewed in (False, True):
+            if reviewed:
+                await judge(world, FEMI)
+            await homes.changed(await world.state())
+            taken = await world.store.agenda.take(world.clock(), timedelta(minutes=1), 50)
+            assert {str(each.item) for each in taken} >= {f"home:{DANA.slack}", f"home:{ERIN.slack}"}
+            assert f"home:{OTTO.slack}" not in {str(each.item) for each in taken}
+            for each in taken:
+                await world.store.agenda.settle(each, None)
 
 
 async def reported(world: World) -> object:

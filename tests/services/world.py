@@ -212,6 +212,10 @@ class Watched:
         found: Sequence[Stored[Request]] = await self.inner.pending(limit)
         return found
 
+    async def unreviewed(self, limit: int) -> Sequence[Stored[Request]]:
+        found: Sequence[Stored[Request]] = await self.inner.unreviewed(limit)
+        return found
+
     async def planned(self) -> Mapping[RequestId, tuple[int, datetime | None]]:
         found: Mapping[RequestId, tuple[int, datetime | None]] = await self.inner.planned()
         return found

@@ -38,7 +38,7 @@ from bot.domain.readiness import Probe
 from bot.domain.requests import Done, Keyed, Pending, Request
 from bot.domain.review import Attestation, Digest, Finding, Listed
 from bot.domain.roles import Binding
-from bot.services.browse.home import KEYS, HomePage
+from bot.services.browse.home import KEYS, HomePage, Uses
 from bot.services.browse.keys import PAGE
 from bot.services.commands import Draft
 from bot.services.form.fill import form
@@ -296,8 +296,10 @@ def test_home(text: str) -> None:
     made = [each for each in REQUESTS if isinstance(each, Keyed)]
     of = view(made[0])
     full = HomePage([of] * KEYS, 90_000, REQUESTS, REQUESTS[:50], "Cannot be told.", ("Confluent is away.",) * 2)
+    uses = Uses([build.broken_glass(made[0])] * 50, build.broken_glass(made[0]))
 
     assert_view_taken(home.home(some.everywhere(full, text)), "home")
+    assert_view_taken(home.home(some.everywhere(replace(full, uses=uses), text)), "home")
 
 
 @texts

@@ -110,7 +110,7 @@ def states() -> dict[str, Request]:
     ]
     ended = Retired(*made, KEY, at=NOW, deleted_at=NOW, why="It was deleted.", by=BEN)
     more: dict[str, Request] = {"rotated": rotated(grant), "ended": ended, "pair": pair(), "beside": beside()}
-    more["by_break_glass"] = by_break_glass()
+    more |= {"by_break_glass": by_break_glass(), "failed_by_break_glass": failed_by_break_glass()}
     return {state.kind: state for state in every} | more
 
 
@@ -126,6 +126,22 @@ def by_break_glass() -> Shown:
     use = GlassUse("Orders are down.", NOW, NOW + 4 * HOUR, ("C09",), told, 2, NOW + 48 * HOUR, review)
     grant = Grant((), NOW, NOW + 4 * HOUR, glass=use)
     return Shown(replace(ask(), break_glass=True), replace(TERMS, approvals=0), grant, 1, KEY, at=NOW)
+
+
+def failed_by_break_glass() -> Failed:
+    """A use of which an earlier key was deleted, and that no one has reviewed."""
+    use = GlassUse("Orders are down.", NOW, NOW + 4 * HOUR, (), ("C09:0",), 1, NOW + 24 * HOUR, made=True)
+    return Failed(
+        replace(ask(), break_glass=True),
+        replace(TERMS, approvals=0),
+        happened="Confluent said no.",
+        changed="Nothing was changed.",
+        next="Ask again.",
+        reference="req-1",
+        at=NOW,
+        news=True,
+        glass=use,
+    )
 
 
 def rotated(grant: Grant) -> Shown:

@@ -20,7 +20,7 @@ FIELDS: Mapping[Action, str] = {
     Action.QUESTION_ASKED: "number",
     Action.QUESTION_ANSWERED: "number question",
     Action.EXPIRED: "",
-    Action.FAILED: "happened (reference) (rule) (policy)",
+    Action.FAILED: "happened (reference) (rule) (policy) (review_by)",
     Action.CREATE_INTENDED: "marker policy",
     Action.CREATE_UNKNOWN: "marker (found)",
     Action.CREATE_REFUSED: "marker why",

@@ -36,11 +36,12 @@ from bot.domain.requests import (
 from bot.domain.review import Attestation, Audience, Backlog, Digest, Finding, Listed
 from bot.domain.roles import Binding
 from bot.services import pages
-from bot.services.browse.home import HomePage
+from bot.services.browse.home import HomePage, Uses
 from bot.services.commands import NO_ONE, Draft, Wish
 from bot.services.form.access import offered, wanted
 from bot.services.messages import surfaces
 from bot.services.pages import Handover, SecondKey
+from bot.services.requests.submit import too_many
 from bot.services.surfaces import ONCE, Surface, SurfaceKind
 from bot.slack.api.notifier import drawn
 from bot.slack.messages import answers, digest, secret
@@ -146,6 +147,7 @@ def _by_break_glass() -> dict[str, Request]:
     return {
         "approved, break-glass": build.broken_glass(build.approved()),
         "ready, break-glass": build.broken_glass(build.ready()),
+        "failed, break-glass": build.broken_glass(build.failed()),
         "shown, break-glass": build.broken_glass(build.shown()),
         "shown, expiring, break-glass": build.broken_glass(expiring),
         "shown, overdue, break-glass": build.broken_glass(build.shown(), rounds=OVERDUE + 1),
@@ -252,6 +254,8 @@ def views() -> Iterator[tuple[str, Any]]:
     for people in (1, 12):
         use = pages.GlassPage("D1", draft, ACCOUNT, CLUSTER, build.terms(approvals=0), 4 * HOUR, people)
         yield "break-glass", page(use)
+    refused = pages.TextPage("Couldn't do that", too_many(5, 5), "D1", break_glass=4 * HOUR)
+    yield "refused, break-glass", page(refused)
     yield "not justified", not_justified(RequestId("R1"))
     yield "approve", approve(build.pending(terms=build.terms(confirm="resource")))
     yield "deny", deny(RequestId("R1"))
@@ -265,7 +269,14 @@ def views() -> Iterator[tuple[str, Any]]:
     yield "home, empty", home.home(HomePage())
     mine = list(build.states().values())
     yield "home", home.home(HomePage((_key_view(),), 3, mine, waiting))
+    yield "home, break-glass", home.home(HomePage(uses=_uses()))
     yield "home, trouble", home.home(HomePage(trouble="Confluent Cloud didn't answer.", notes=("A note.",)))
+
+
+def _uses() -> Uses:
+    """Uses to review, one of them overdue, and one of the reader's own."""
+    late = build.broken_glass(build.shown(), rounds=OVERDUE + 1)
+    return Uses([late, build.broken_glass(build.ready())], build.broken_glass(build.failed()))
 
 
 def _of_keys() -> Iterator[tuple[str, Any]]:
@@ -335,6 +346,9 @@ def of_answers() -> Iterator[Message]:
     yield Message("unknown command", answers.unknown_blocks("creat"))
     yield Message("requests", answers.requests_blocks(own, waiting))
     yield Message("requests, none", answers.requests_blocks((), ()))
+    yield Message(
+        "requests, break-glass", answers.requests_blocks((), (), uses=replace(_uses(), to_review=_uses().to_review[:1]))
+    )
     yield Message("requests, trouble", answers.requests_blocks((), (), "Confluent Cloud didn't answer."))
     yield Message("whoami", answers.whoami_blocks(held, {"env-dev001": "dev", "lkc-dev001": "orders-dev"}))
     yield Message("whoami, no roles", answers.whoami_blocks(replace(held, bindings=()), {}))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
-from bot.domain.audit import SYSTEM, Action
+from bot.domain.audit import SYSTEM, Action, ends_use
 from bot.domain.keys import NewServiceAccount, Operation
 from bot.domain.kinds import Kind
 from bot.domain.reports import rows
@@ -137,10 +137,10 @@ class Ledger:
     def _go_on(self, asked: _Asked, action: str, actor: str, at: datetime, details: Mapping[str, str]) -> None:
         if action == Action.ACCOUNT_CREATED:
             asked.account = details["account"]
+        if asked.glass and ends_use(action, details):
+            asked.glass = details.get("outcome", rows.FAILED)
         if asked.outcome in _FINAL:
             return
-        if asked.glass and action in {Action.GLASS_REVIEWED, Action.FAILED}:
-            asked.glass = details["outcome"] if action == Action.GLASS_REVIEWED else rows.FAILED
         if action in {Action.APPROVED, Action.TERMS_CHANGED}:
             asked.rule = details.get("rule", asked.rule)
             _count(asked, action, actor, at, details)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from bot.domain.authority import HeldRoles, Target
+from bot.domain.deadlines import can_be_reviewed, glass_of
 from bot.domain.decision import refusal
 from bot.domain.errors import LatchkeyError, Refused, Throttled, Unavailable, Undeliverable
 from bot.domain.keys import KeyId, Marker, MyAccount, SlackUserId
@@ -63,6 +64,16 @@ class Visitors(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Uses:
+    """Uses of break-glass that no one has reviewed."""
+
+    to_review: Sequence[Request] = ()
+    """Those that a person can review now, oldest first."""
+    mine: Request | None = None
+    """Their own one: until it is reviewed, they can't use break-glass again."""
+
+
+@dataclass(frozen=True, slots=True)
 class HomePage:
     """What Home shows. `notes` are sentences (mrkdwn) about what could not be read."""
 
@@ -78,6 +89,7 @@ class HomePage:
     """Why this person cannot use Latchkey, and what to do; "" for everyone who can."""
     said: str = ""
     """The answer to this person's last click here."""
+    uses: Uses = field(default=Uses())
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +189,8 @@ class Homes:
         waiting, trouble = await waiting_for(self.requests, held_roles)
         made = await self._not_gone(_made(mine), {} if note else {held_roles.person.principal: own.keys()})
         whole = self._with_keys(page, made, own)
-        return replace(whole, waiting=waiting, trouble=trouble, notes=(note,) if note else ())
+        uses = await uses_for(self.requests, held_roles)
+        return replace(whole, waiting=waiting, trouble=trouble, uses=uses, notes=(note,) if note else ())
 
     def _with_keys(self, page: HomePage, made: Sequence[HasKey], own: Mapping[KeyId, KeyView]) -> HomePage:
         views = {**{each.key.id: self._recorded(each) for each in made}, **own}
@@ -260,6 +273,14 @@ async def waiting_for(requests: Requests, held_roles: HeldRoles) -> tuple[Sequen
     return found, PERHAPS_MORE if found else NOT_ALL
 
 
+async def uses_for(requests: Requests, held_roles: HeldRoles) -> Uses:
+    """The uses of break-glass that wait for this person's review, and their own one, which others review."""
+    found = [stored.value for stored in await requests.unreviewed(LOOKED_AT)]
+    mine = (each for each in found if held_roles.person.is_same_as(each.ask.requester))
+    able = [each for each in found if can_be_reviewed(each) and refusal(each.ask, held_roles) is None]
+    return Uses(able, next(mine, None))
+
+
 def _has_approved(request: Request, held_roles: HeldRoles) -> bool:
     given = request.approvals if isinstance(request, Pending) else ()
     return any(each.by.principal == held_roles.person.principal for each in given)
@@ -275,7 +296,9 @@ def _is_there(made: HasKey, there: Mapping[str, Collection[KeyId]]) -> bool:
 
 
 def _starts_or_ends_waiting(request: Request) -> bool:
-    """Whether approvers may see it on their Home now, or no longer; a needless yes is harmless."""
+    """Whether approvers and reviewers may see it on their Home now, or no longer; a needless yes is harmless."""
+    if glass_of(request):
+        return True
     if isinstance(request, Approved | Offered):
         return request.attempt == 1
     return isinstance(request, Pending | Decided | Failed)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
-from bot.domain.deadlines import earliest, end_of_life, in_force, remind_at, to_claim
+from bot.domain.deadlines import earliest, end_of_life, in_force, remind_at, review_due, to_claim
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, Marker, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
 from bot.domain.policy import Policy
@@ -291,7 +291,8 @@ class Creation:
         """End the request without a key, with three sentences for people."""
         now = self.transitions.clock()
         failed = replace(state.fail(now, happened, _left(state, changed), step, ref), offer_account=offer_account)
-        event = self.transitions.event(Action.FAILED, state.ask.id, happened=happened, reference=ref)
+        said = {"happened": happened, "reference": ref, **review_due(failed)}
+        event = self.transitions.event(Action.FAILED, state.ask.id, **said)
         await self.transitions.commit(stored, failed, event, extra=With(also=settlement(failed, now)))
 
 

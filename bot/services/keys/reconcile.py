@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.domain.audit import Action, Event
-from bot.domain.deadlines import CLOCKS_APART
+from bot.domain.deadlines import CLOCKS_APART, review_due
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import ApiKey, Marker, RequestId
 from bot.domain.requests import Failed, Granted, Keyed, Request, Working
@@ -157,7 +157,8 @@ class Reconciliation:
         if lost >= ATTEMPTS:
             happened = f"Latchkey tried {lost} times to create the key and got no clear answer from Confluent Cloud."
             failed = working.fail(now, happened, "No key is left behind.", ASK_AGAIN)
-            event = self.transitions.event(Action.FAILED, working.ask.id, happened=happened)
+            said = {"happened": happened, **review_due(failed)}
+            event = self.transitions.event(Action.FAILED, working.ask.id, **said)
             extra = replace(sweep, also={**sweep.also, **settlement(failed, now)})
             await self.transitions.commit(stored, failed, found, event, extra=extra)
             return

@@ -93,6 +93,10 @@ class Requests(Protocol):
         """Requests that wait for a decision, oldest first."""
         ...
 
+    async def unreviewed(self, limit: int) -> Sequence[Stored[Request]]:
+        """Uses of break-glass that no one has reviewed, by the audit log, oldest first."""
+        ...
+
     async def planned(self) -> Mapping[RequestId, tuple[int, datetime | None]]:
         """Of all requests the revision, and when their item is due then; None for one that is not on the agenda."""
         ...

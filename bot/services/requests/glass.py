@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeAlias
 
 from bot.domain.approvals import OVERDUE, TELL_AGAIN, GlassReview, GlassUse, Terms
 from bot.domain.audit import Action, Event
@@ -18,7 +19,7 @@ from bot.domain.decision import refusal
 from bot.domain.errors import CloudRefused, Refused, Throttled, Unavailable, plain
 from bot.domain.keys import Person
 from bot.domain.policy import BreakGlass
-from bot.domain.requests import Approved, Ask, Granted, Keyed, Request, Revealing
+from bot.domain.requests import Approved, Ask, Failed, Granted, Keyed, Request, Revealing
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Click, Judge
 from bot.services.people.candidates import Candidates
@@ -32,6 +33,10 @@ from bot.services.text import when
 
 SEARCHED_WITHIN = 10.0
 """Seconds that a key waits for the search for people who could have approved it."""
+Used: TypeAlias = Granted | Failed
+"""The states that a use can be in."""
+Reviewable: TypeAlias = Keyed | Failed
+"""Those in which it can be reviewed, where it has to be."""
 log = logging.getLogger("latchkey.break-glass")
 
 
@@ -64,12 +69,12 @@ class GlassUses:
         """Take the round that is due, the first one before there is a key; returns whether there was one."""
         request, due = stored.value, glass_round(stored.value)
         glass = glass_of(request)
-        if due is None or due > self.transitions.clock() or glass is None or not isinstance(request, Granted):
+        if due is None or due > self.transitions.clock() or glass is None or not isinstance(request, Used):
             return False
         await self._tell(stored, request, glass)
         return True
 
-    async def _tell(self, stored: Stored[Request], request: Granted, glass: GlassUse) -> None:
+    async def _tell(self, stored: Stored[Request], request: Used, glass: GlassUse) -> None:
         """Tell everyone who could have approved, or remind them that a review is due."""
         now = self.transitions.clock()
         number = glass.rounds
@@ -97,7 +102,7 @@ class GlassUses:
             events.append(self.transitions.event(Action.GLASS_OVERDUE, request.ask.id, review_by=by))
         await self.transitions.commit(stored, _with(request, after), *events)
 
-    async def _everyone(self, request: Granted, glass: GlassUse) -> Sequence[str]:
+    async def _everyone(self, request: Used, glass: GlassUse) -> Sequence[str]:
         """The people who could have approved, and those whom the rule names."""
         ask = request.ask
         async with asyncio.timeout(SEARCHED_WITHIN):
@@ -107,7 +112,7 @@ class GlassUses:
         people = [*(each.slack for each in able if each.slack), *members]
         return [each for each in dict.fromkeys(people) if each != ask.requester.slack]
 
-    async def _readers(self, _: Granted, glass: GlassUse) -> Sequence[str]:
+    async def _readers(self, _: Used, glass: GlassUse) -> Sequence[str]:
         """The people who were told at first."""
         return [reader for reader in dict.fromkeys(reader for reader, _ in glass.readers) if not is_channel(reader)]
 
@@ -127,11 +132,11 @@ class GlassUses:
         who = f"<@{request.ask.requester.slack}>"
         return f"Reviewed {called(request)}: {deed.outcome}. {who} can see this, and can use break-glass again."
 
-    async def _admit(self, deed: Judge, click: Click) -> tuple[Stored[Request], Keyed, GlassUse, Person]:
+    async def _admit(self, deed: Judge, click: Click) -> tuple[Stored[Request], Reviewable, GlassUse, Person]:
         stored = await self.transitions.get(deed.request)
         request = stored.value
         glass = glass_of(request)
-        if glass is None or not isinstance(request, Keyed):
+        if glass is None or not isinstance(request, Reviewable):
             raise Refused(f"{called(request)}: there's nothing to review. Nothing changed.")
         if glass.review:
             said = f"<@{glass.review.by.slack}> reviewed it {when(glass.review.at)}: {glass.review.outcome}"
@@ -159,5 +164,7 @@ class GlassUses:
         await self.refusals.record(Action.APPROVAL_REFUSED, request.ask.id, click, tried=deed.kind, **details)
 
 
-def _with(request: Granted, glass: GlassUse) -> Granted:
+def _with(request: Used, glass: GlassUse) -> Used:
+    if isinstance(request, Failed):
+        return replace(request, glass=glass)
     return replace(request, grant=replace(request.grant, glass=glass))

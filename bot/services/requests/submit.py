@@ -22,7 +22,7 @@ from bot.services.commands import Back, Check, Click, Draft, Glass, Send, UseGla
 from bot.services.form.access import wishes
 from bot.services.form.fill import USUAL
 from bot.services.form.validate import Validator, lifetime_problem, warnings_about
-from bot.services.pages import FormPage, GlassPage, ReviewPage
+from bot.services.pages import FormPage, GlassPage, ReviewPage, TextPage
 from bot.services.people.candidates import Candidate, Candidates
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
@@ -174,15 +174,16 @@ class Forms:
     posts: Posts
     requests: Requests
 
-    async def check(self, deed: Check, click: Click) -> ReviewPage | FormPage:
+    async def check(self, deed: Check, click: Click) -> ReviewPage | FormPage | TextPage:
         """The review page of a form, which is kept; or the form again, with what is wrong under each field.
 
-        Raises `Refused` when the policy forbids it, nobody could approve it, or Confluent has no room for it.
+        Raises `Refused` when the policy forbids it, too few people could approve it, its requester has too many open
+        requests, or Confluent has no room for it; where break-glass is a way around that, a page says both.
         """
         await self.drafts.put(click.id, click.by, deed.draft)
         return await self.directory.before_no(click.by, lambda directory: self._checked(directory, deed.draft, click))
 
-    async def _checked(self, directory: Directory, draft: Draft, click: Click) -> ReviewPage | FormPage:
+    async def _checked(self, directory: Directory, draft: Draft, click: Click) -> ReviewPage | FormPage | TextPage:
         person = await directory.identify(click.by, click.team, shown=True)
         held_roles = await directory.glance(person)
         target = await self.validator.check(draft, held_roles)
@@ -201,8 +202,11 @@ class Forms:
             return await self.validator.form(draft, {"lifetime": problem})
         is_afresh, needs = directory.is_afresh, isinstance(verdict, NeedsApproval)
         candidates = await self.candidates.of(target, person, fresh=is_afresh) if needs else ()
-        enough(candidates, verdict)
-        alike = await self._open_alike(ask)
+        try:
+            enough(candidates, verdict)
+            alike = await self._open_alike(ask)
+        except Refused as error:
+            return await self._or_glass(error, directory, ask, target, held_roles, candidates)
         room = await must_have_room(self.cloud, ask)
         warnings = (*warnings_about(held_roles, target, verdict), *filter(None, [not_alone, room.unchecked]))
         approvers = rights(candidates, ask.id)
@@ -222,6 +226,24 @@ class Forms:
             verdict = decide(directory.policy(), with_glass(ask), asker)
             return verdict.terms.lifetime if isinstance(verdict, Allowed) else None
         return None
+
+    async def _or_glass(
+        self,
+        error: Refused,
+        directory: Directory,
+        ask: Ask,
+        target: Target,
+        held_roles: HeldRoles,
+        reviewers: Sequence[Candidate],
+    ) -> TextPage:
+        """Why a form can't be sent for approval, with the offer of break-glass. Raises `error` where that isn't one."""
+        is_way = directory.is_afresh and reviewers
+        glass = await self._glass_offered(directory, ask, target, held_roles) if is_way else None
+        if glass is None:
+            raise error
+        await self.cloud.must_see_all()  # else roles may only not be shown to us
+        await must_have_room(self.cloud, ask)
+        return TextPage("Couldn't do that", error.tell, back=ask.id, break_glass=glass)
 
     async def _open_alike(self, ask: Ask) -> Request | None:
         """An open request of the same person for the same. Raises `Refused` when they have no room for another one.

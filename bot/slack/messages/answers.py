@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from bot.domain.approvals import OVERDUE
 from bot.domain.authority import WITH_NAMES, HeldRoles
+from bot.domain.deadlines import glass_of
 from bot.domain.decision import NO_LINE
 from bot.domain.keys import MyAccount, Operation
 from bot.domain.kinds import PLACED, Kind
 from bot.domain.requests import Offered, Pending, Ready, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
+from bot.services.browse.home import Uses
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button, divider, header
 from bot.slack.blocks.text import Block, Bold, Code, Piece, Row, context, cut, lines, mrkdwn, told
@@ -17,7 +20,9 @@ from bot.slack.messages.card import (
     asked_rows,
     decide,
     for_what,
+    judge,
     kind_of,
+    name_of,
     own_account,
     place_of,
     show_secret,
@@ -43,6 +48,7 @@ LOOKED_AT = 50
 _NOUNS = {kind.row.element: kind.row.noun for kind in PLACED}
 _FROM_POLICY = ", from Latchkey's policy"
 
+_NO_USES = Uses()
 CREATE = button("Create API key", ids.OPEN_FORM, style="primary")
 LIST = button("List API keys", ids.HELP_LIST)
 WHOAMI = button("Who am I", ids.HELP_WHOAMI)
@@ -83,11 +89,12 @@ def requests_blocks(
     mine: Sequence[Request],
     waiting: Sequence[Request],
     trouble: str = "",
+    uses: Uses = _NO_USES,
     *,
     shut: str = "",
     in_message: bool = True,
 ) -> list[Block]:
-    """A person's newest requests, and those to approve, or why these can't be listed.
+    """A person's newest requests, those to approve and uses of break-glass to review, or why these can't be listed.
 
     `shut` is why this person cannot use Latchkey; `in_message` is not for a modal.
     """
@@ -96,9 +103,38 @@ def requests_blocks(
         own = own_blocks(mine, shown, in_message=in_message)
         if shut:
             return [mrkdwn(shut), *(own if mine else [])]
-        return [*waiting_blocks(waiting, trouble, shown), *own]
+        return [*use_blocks(uses, shown), *waiting_blocks(waiting, trouble, shown), *own]
 
     return limits.as_many(SHOWN, both, limits.fits_a_message if in_message else limits.fits_a_view)
+
+
+def use_blocks(uses: Uses, shown: int = SHOWN) -> list[Block]:
+    """The uses of break-glass that a person can review; and their own one, if it holds the next one back."""
+    blocks: list[Block] = [header("Break-glass to review")] if uses.to_review else []
+    for number, request in enumerate(uses.to_review[:shown]):
+        glass, ask = glass_of(request), request.ask
+        if glass is None:
+            continue
+        due = "The review was due " if glass.rounds > OVERDUE else "Review it by "
+        used: Row = ["Used by ", Bold(ask.requester.name), " ", glass.at, ". ", due, glass.review_by, "."]
+        rows = [_line(request, own_account(ask, f"{ask.requester.name}'s own") + " account"), used]
+        why: Row = ["Why it couldn't wait: ", cut(" ".join(glass.why.split()), REASON)]
+        blocks += [divider()] if number else []
+        blocks += [lines(*map(_short, rows), why), *judge(request, f"{ids.LISTED_BLOCK}:review:{number}")]
+    if len(uses.to_review) > shown:
+        blocks.append(context(f"And {len(uses.to_review) - shown} more, on their cards."))
+    return [*blocks, *_own_use(uses)]
+
+
+def _own_use(uses: Uses) -> list[Block]:
+    """That a person can't use break-glass now, and what to do about it."""
+    glass = glass_of(uses.mine) if uses.mine else None
+    if uses.mine is None or glass is None:
+        return []
+    what: Row = ["⚠️ Your use of break-glass, ", Bold(name_of(uses.mine.ask)), ", hasn't been reviewed yet, "]
+    due = "The review was due" if glass.rounds > OVERDUE else "The review is due"
+    then: Row = [f"so you can't use it again. {due} ", glass.review_by, "."]
+    return [lines(_short([*what, *then]), ["Ask someone who can approve such keys to review it on its card."])]
 
 
 def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = SHOWN) -> list[Block]:

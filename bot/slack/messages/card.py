@@ -6,7 +6,7 @@ from typing import TypeAlias, assert_never
 
 from bot.domain.access import Access, WantedBinding, is_high_risk
 from bot.domain.approvals import Terms
-from bot.domain.deadlines import glass_of, lifetime
+from bot.domain.deadlines import can_be_reviewed, glass_of, lifetime
 from bot.domain.errors import plain
 from bot.domain.keys import (
     ApiKey,
@@ -21,7 +21,7 @@ from bot.domain.keys import (
     ServiceAccount,
     SlackUserId,
 )
-from bot.domain.requests import Ask, Denied, Keyed, Offered, Pending, Ready, Request
+from bot.domain.requests import Ask, Denied, Offered, Pending, Ready, Request
 from bot.domain.roles import GRANTERS, TABLES, Table
 from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, asking, button, divider, fields, header
@@ -83,9 +83,9 @@ def _unapproved(request: Request) -> list[Block]:
 
 
 def judge(request: Request, row: str = "") -> list[Block]:
-    """The buttons to review a use of break-glass, once its key exists; nothing where there is nothing to review."""
-    glass, ask = glass_of(request), request.ask
-    if glass is None or glass.review or not isinstance(request, Keyed):
+    """The buttons to review a use of break-glass, once its key exists, or can't be created; else nothing."""
+    ask = request.ask
+    if not can_be_reviewed(request):
         return []
     justified = asking(
         button("Justified", ids.JUSTIFIED, ask.id, "primary"),

@@ -212,6 +212,8 @@ def _break_glass(request: Request, *, yours: bool) -> Rows:
         return []
     who: Row = ["you"] if yours else [Mention(request.ask.requester.slack)]
     expires: Row = [" It expires ", glass.ends_at, ", and can't be extended."]
+    if isinstance(request, Failed):
+        expires = [" A key may have been created before the request failed."]
     used: Row = ["Break-glass: ", *who, " requested this key without an approval ", glass.at, ".", *expires]
     return [used, reviewed(glass, yours=yours)]
 

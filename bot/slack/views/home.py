@@ -28,6 +28,7 @@ def _blocks(page: HomePage, shown: int) -> list[Block]:
         *([mrkdwn(page.said)] if page.said else []),
         *(mrkdwn(f"⚠️ {note}") for note in page.notes),
         *_secrets(page.requests),
+        *answers.use_blocks(page.uses, shown),
         *answers.waiting_blocks(page.waiting, page.trouble, shown),
         divider(),
         *_keys(page),

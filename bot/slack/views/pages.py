@@ -1,5 +1,6 @@
 """The modals: the review page, the reason for a denial, and pages that only say something. Pure."""
 
+from datetime import timedelta
 from typing import assert_never
 
 from bot.domain.approvals import REVIEW_WITHIN, Terms
@@ -70,7 +71,8 @@ def page(content: Page) -> Block:
 
 def _text(content: TextPage) -> Block:
     back = button("Back to the form", ids.REVIEW_BACK, content.back)
-    return modal(content.title, _said(content, back), callback=ids.PAGE)
+    blocks = [*_said(content, back), *_in_an_emergency(content.break_glass, content.back)]
+    return modal(content.title, blocks, callback=ids.PAGE)
 
 
 def message(content: TextPage) -> list[Block]:
@@ -123,7 +125,7 @@ def review(content: ReviewPage) -> Block:
             *([["This key doesn't expire. It works until someone deletes it."]] if content.lifetime is None else []),
         ),
         context("Policy rule: ", terms.rule),
-        *_in_an_emergency(content),
+        *_in_an_emergency(content.break_glass, content.draft_id),
         actions(
             button("Edit request", ids.REVIEW_BACK, content.draft_id), block=ids.CLOSES_BLOCK if content.closes else ""
         ),
@@ -170,15 +172,15 @@ def _then(terms: Terms) -> str:
     return f"Approvers have {duration(terms.pending)} to respond. {claim}"
 
 
-def _in_an_emergency(content: ReviewPage) -> list[Block]:
-    """The way around approvals, for people who have it."""
-    if content.break_glass is None:
+def _in_an_emergency(lasts: timedelta | None, draft: str) -> list[Block]:
+    """The way around approvals, for people who have it; `lasts` is how long the key would work."""
+    if lasts is None:
         return []
     says = (
-        f"Break-glass creates the key now, without an approval. The key expires {duration(content.break_glass)} later, "
+        f"Break-glass creates the key now, without an approval. The key expires {duration(lasts)} later, "
         "everyone who could approve it is told, and one of them reviews it."
     )
-    use = button("Use break-glass", ids.GLASS, content.draft_id, "danger")
+    use = button("Use break-glass", ids.GLASS, draft, "danger")
     return [divider(), lines([Bold("Can't wait? "), says]), actions(use), divider()]
 
 

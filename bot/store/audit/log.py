@@ -349,9 +349,9 @@ class RedisAudit:
         return next(filter(None, map(self._history.use_in_the_way, events)), None)
 
     @property
-    def unreviewed(self) -> int:
-        """How many uses of break-glass no one has reviewed."""
-        return len(self._history.open_uses)
+    def open_uses(self) -> Collection[str]:
+        """The requests of uses of break-glass that no one has reviewed, as far as this process has followed the log."""
+        return self._history.open_uses
 
     def link(self, entries: Sequence[Entry], before: Head | None = None) -> Linked:
         """Continue the chain, from where we think that it ends or will end by then."""
