@@ -45,6 +45,7 @@ STORIES = {
     "services/test_attacks.py": "attacks on requests",
     "services/test_attacks_keys.py": "attacks on keys",
     "services/test_decision_machine.py": "clicks in any order",
+    "services/test_environment_names.py": "rules that know environments by name, from the form to the effect",
     "services/test_faults.py": "a fault at any call",
     "services/test_life_machine.py": "lives of keys in any order",
     "services/test_approvers_told.py": "approvers learn that what they approved came to nothing",

@@ -10,6 +10,7 @@ from itertools import product
 
 from bot.cli.snapshot import AskedOnce, Snapshot, SnapshotCloud, observe
 from bot.domain.authority import HeldRoles, Target
+from bot.domain.catalog import called
 from bot.domain.keys import (
     MyAccount,
     NewServiceAccount,
@@ -97,7 +98,8 @@ def _requesters(organization: Snapshot, policy: Policy, rule: Rule) -> Iterator[
     """Someone of each sort that the rule is about; for a rule about everyone, someone whom no other rule names."""
     groups = frozenset[str]().union(*(each.groups for each in policy.selectors))
     anyone = Person(SlackUserId(_NOBODY), TeamId(""), "", "", _NOBODY)
-    nobody = HeldRoles(anyone, (), organization.organization, policy.table, looked_up=groups)
+    names = called(organization.environments)
+    nobody = HeldRoles(anyone, (), organization.organization, policy.table, looked_up=groups, environments=names)
     by = rule.match.by
     if not by:
         yield nobody

@@ -1,13 +1,13 @@
 """What a policy file names, looked up at Slack and Confluent Cloud."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.catalog import Environment
+from bot.domain.catalog import Environment, is_called, is_environment_id
 from bot.domain.keys import SlackUserId
 from bot.domain.kinds import PLACED, Kind
 from bot.policyfile import Finding, PolicyFile
@@ -24,7 +24,6 @@ _KEYS: tuple[KeyPath, ...] = (
     ("channel",),
     ("notify",),
     ("break_glass", "notify"),
-    ("match", "environment"),
     ("match", "cluster"),
     ("match", "owner"),
 )
@@ -42,9 +41,9 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What Confluent Cloud shows our key. `clusters` is the environment of each, by id."""
+    """What Confluent Cloud shows our key: what environments are called, and the environment of each cluster, by id."""
 
-    environments: frozenset[str]
+    environments: Mapping[str, str]
     clusters: Mapping[str, str]
     principals: frozenset[str]
 
@@ -55,14 +54,15 @@ async def look_up(slack: AsyncWebClient, workspace: Workspace, cloud: Cloud, fil
     problems = {id_: text async for id_, text in _problems(file, slack, workspace, seen)}
     others = [each async for each in _other_people(file, SlackPeople(slack), cloud)]
     found = [Finding(each.line, each.where, problems[each.id]) for each in _named(file) if each.id in problems]
-    return sorted({*found, *others, *_misplaced(file, seen)}, key=lambda each: (each.line, each.text))
+    found += [*others, *_misplaced(file, seen), *_environments(file, seen)]
+    return sorted(set(found), key=lambda each: (each.line, each.text))
 
 
 async def _seen(cloud: Cloud) -> Seen:
     environments, accounts, users = await asyncio.gather(cloud.environments(), cloud.service_accounts(), cloud.users())
     clusters = await asyncio.gather(*(_clusters(cloud, environment) for environment in environments))
     return Seen(
-        frozenset(each.id for each in environments),
+        {each.id: each.name for each in environments},
         {id_: environment.id for environment, ids in zip(environments, clusters, strict=True) for id_ in ids},
         frozenset([account.id for account in accounts] + [user.id for user in users]),
     )
@@ -107,6 +107,34 @@ def _in_rules(file: PolicyFile) -> Iterator[Named]:
         if rule.break_glass:
             line, by = file.tree.line(("rules", index, "break_glass", "by")), rule.break_glass.by
             yield from (Named(id_, line, f"rule {shown(rule.name)}") for id_ in sorted(by.users | by.groups))
+
+
+def _environments(file: PolicyFile, seen: Seen) -> Iterator[Finding]:
+    """Environments by ids, names and wildcards that there are none of."""
+    named: list[tuple[KeyPath, str, Sequence[str]]] = [
+        (("teams", index, "environments"), f"team {shown(team.name)}", team.environments)
+        for index, team in enumerate(file.teams)
+    ]
+    for index, rule in enumerate(file.policy.rules[: file.rules]):
+        place: KeyPath = ("rules", index, "match", "environment")
+        if place in file.tree.lines:
+            named.append((place, f"rule {shown(rule.name)}", _texts(file, place)))
+    for place, where, words in named:
+        for word in words:
+            if not word.startswith(PREFIX) and (text := _no_environment(word, seen)):
+                yield Finding(file.tree.line(place), where, text)
+
+
+def _no_environment(word: str, seen: Seen) -> str | None:
+    if is_environment_id(word):
+        return _at_confluent(word, seen)
+    names = seen.environments.values()
+    if any(is_called(name, word) for name in names):
+        return None
+    near = next((name for name in names if is_called(name.lower(), word.lower())), None)
+    what = "whose name matches" if "*" in word else "called"
+    more = f": {shown(near)} is written in another case" if near else ""
+    return f"Latchkey can't find an environment {what} {shown(word)} in Confluent Cloud{more}"
 
 
 def _texts(file: PolicyFile, place: KeyPath) -> list[str]:
@@ -180,7 +208,8 @@ def _misplaced(file: PolicyFile, seen: Seen) -> Iterator[Finding]:
     """Clusters that are in none of the environments named beside them: together they match nothing."""
     for index, rule in enumerate(file.policy.rules[: file.rules]):
         for cluster in sorted(rule.match.clusters & seen.clusters.keys()):
-            if rule.match.environments and seen.clusters[cluster] not in rule.match.environments:
+            environment = seen.clusters[cluster]
+            if not rule.match.covers(environment, seen.environments[environment]):
                 text = f"{cluster} is in {seen.clusters[cluster]}, which the rule doesn't name, so it never matches"
                 yield of_rule(file, index, text, ("match", "cluster"))
     for index, mapping in enumerate(file.policy.mappings):

@@ -5,7 +5,7 @@ so that `explain` and a refusal show the same words that decided.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
 
 from bot.domain.access import WantedBinding
@@ -62,6 +62,8 @@ class HeldRoles:
     groups: frozenset[str] = frozenset()
     """The Slack user groups that this person is in, among those that were looked up."""
     looked_up: frozenset[str] = frozenset()
+    environments: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
+    """What environments are called, by id, as far as it was read for a decision about this person's request."""
 
     def with_group(self, group: str, *, is_member: bool) -> "HeldRoles":
         """The same, once it is known whether the person is in a user group."""

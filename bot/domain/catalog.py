@@ -16,6 +16,33 @@ class Environment:
     name: str
 
 
+def is_environment_id(word: str) -> bool:
+    """Whether a word of the policy is the id of an environment: anything else is a name, `*` in it a wildcard."""
+    return word.startswith("env-")
+
+
+def is_called(name: str, wanted: str) -> bool:
+    """Whether an environment of this name is meant, in exactly this case; `*` stands for any text, also for none."""
+    start, *rest = wanted.split("*")
+    if not rest:
+        return name == wanted
+    *parts, end = rest
+    at, stop = len(start), len(name) - len(end)
+    if at > stop or not name.startswith(start) or not name.endswith(end):
+        return False
+    for part in parts:
+        found = name.find(part, at, stop)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
+
+
+def called(environments: Iterable[Environment]) -> dict[str, str]:
+    """What environments are called, by id; without those for which Confluent told no name, which go by their ids."""
+    return {each.id: each.name for each in environments if each.name not in {"", each.id}}
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoints:
     """Where clients find a resource; "" when Confluent named no such address."""

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from bot.domain.access import OFFERS, Offer
 from bot.domain.approvals import Terms, Ticket
 from bot.domain.authority import HeldRoles, Target, reaching_roles
+from bot.domain.catalog import is_called, is_environment_id
 from bot.domain.errors import Unavailable, plain
 from bot.domain.keys import Operation, Owner, Principal, SlackUserId
 from bot.domain.kinds import Kind
@@ -20,6 +21,8 @@ Mint: TypeAlias = Literal["on_approval", "on_claim"]
 """When the key is made: once enough people approved, or by the requester's click on `Show secret`."""
 Leaked: TypeAlias = Literal["ask", "delete"]
 """Whether people decide about a leaked key, or Latchkey deletes it at once."""
+Names: TypeAlias = Mapping[str, str]
+"""What environments are called right now, by id; see `catalog.called`."""
 ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT = "me", "service-account", "new-service-account"
 MOST_APPROVALS = 5
 REMIND = (timedelta(hours=4), timedelta(hours=12))
@@ -87,6 +90,7 @@ class Match:
     operations: frozenset[Operation] = frozenset()
     kinds: frozenset[Kind] = frozenset()
     environments: frozenset[str] = frozenset()
+    """Ids, names, and names with wildcards: see `catalog.is_called`."""
     clusters: frozenset[str] = frozenset()
     """Ids of resources: Kafka clusters, Schema Registries, ksqlDB clusters, Flink regions."""
     owners: frozenset[str] = frozenset()
@@ -94,16 +98,34 @@ class Match:
     by: Selector = EVERYONE
     """Whose requests they are."""
 
-    def speaks_of(self, operation: Operation, target: Target) -> bool:
-        """Whether all parts fit but for who asks."""
+    @property
+    def named(self) -> frozenset[str]:
+        """The environments that go by names and wildcards."""
+        return frozenset(each for each in self.environments if not is_environment_id(each))
+
+    def speaks_of(self, operation: Operation, target: Target, name: str | None = None) -> bool | None:
+        """Whether all parts fit but for who asks. `name` is what the environment is called now; None is not known.
+
+        None where it hangs on that.
+        """
         resource = target.resource
-        return (
+        fits = (
             _fits(self.operations, operation)
             and _fits(self.kinds, resource.kind)
-            and _fits(self.environments, resource.environment)
             and _fits(self.clusters, resource.id)
             and (not self.owners or not self.owners.isdisjoint(_names(target.owner)))
         )
+        return fits and self.covers(resource.environment, name)
+
+    def covers(self, environment: str, name: str | None) -> bool | None:
+        """Whether it speaks of an environment; see `speaks_of`. Of "", the place of other keys, only without any."""
+        if not self.environments or environment in self.environments:
+            return True
+        if not environment or not (named := self.named):
+            return False
+        if name is None:
+            return True if "*" in named else None
+        return any(is_called(name, each) for each in named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,14 +293,22 @@ class Policy:
         asking = (rule.match.by for rule in self.rules if rule.match.by)
         return (*asking, *(rule.break_glass.by for rule in self.rules if rule.break_glass))
 
-    def rule(self, operation: Operation, target: Target, requester: HeldRoles | None) -> Rule | None:
+    @property
+    def names_environments(self) -> bool:
+        """Whether any rule hangs on what an environment is called."""
+        return any(rule.match.named for rule in self.rules)
+
+    def rule(
+        self, operation: Operation, target: Target, requester: HeldRoles | None, names: Names | None = None
+    ) -> Rule | None:
         """The first rule that speaks of it; None when none does, which means no.
 
         To extend a key is to be given it once more, so the rule about making it decides that too. `requester` is who
-        asks; None where nobody does, and then no rule about certain people's requests applies. Raises `Unavailable`
-        where it hangs on a user group that was not read: see `unread`.
+        asks; None where nobody does, and then no rule about certain people's requests applies, and `names` are what
+        environments are called. Raises `Unavailable` where it hangs on a user group that was not read, see `unread`, or
+        on the name of an environment that was not.
         """
-        for rule in self.depending(operation, target):
+        for rule in self.depending(operation, target, requester.environments if requester else names or {}):
             by = rule.match.by
             if not by or (requester is not None and by.picks(requester, target)):
                 return rule
@@ -301,7 +331,7 @@ class Policy:
         return next((group for group in found if group), None)
 
     def _unread(self, operation: Operation, part: Target, requester: HeldRoles, *, break_glass: bool) -> str | None:
-        for rule in self.depending(operation, part):
+        for rule in self.depending(operation, part, requester.environments):
             by = rule.match.by
             if group := by.unread(requester, part):
                 return group
@@ -313,19 +343,29 @@ class Policy:
         """Whether a rule about people with certain roles is passed over, because this person has none of them."""
 
         def passed(part: Target) -> Iterator[Rule]:
-            rules = self.depending(operation, part)
+            rules = self.depending(operation, part, requester.environments)
             return takewhile(lambda rule: bool(rule.match.by) and not rule.match.by.picks(requester, part), rules)
 
         return any(rule.match.by.roles for part in target.parts for rule in passed(part))
 
-    def depending(self, operation: Operation, target: Target) -> Iterator[Rule]:
-        """The rules that can decide about this, depending on who asks: the first, and those that follow it."""
+    def depending(
+        self, operation: Operation, target: Target, names: Names, *, is_sketch: bool = False
+    ) -> Iterator[Rule]:
+        """The rules that can decide about this, depending on who asks: the first, and those that follow it.
+
+        `names` are what environments are called, by id. Raises `Unavailable` at a rule that hangs on the name of one
+        that is not among them: not knowing is never a no. `is_sketch`: such a rule is one that can decide.
+        """
         asked = Operation.CREATE if operation is Operation.EXTEND else operation
+        environment = target.resource.environment
         for rule in self.rules:
-            if rule.match.speaks_of(asked, target):
+            fits = rule.match.speaks_of(asked, target, names.get(environment))
+            if fits is None and not is_sketch:
+                raise unknown_environment(environment)
+            if fits is not False:
                 yield rule
-                if not rule.match.by:
-                    return
+            if fits and not rule.match.by:
+                return
 
 
 MAKES = frozenset({Operation.CREATE, Operation.ROTATE})
@@ -384,6 +424,15 @@ def unknown_group(group: str) -> Unavailable:
         f"The policy names the user group `{plain(group)}`, and Slack doesn't say who is in it.",
         changed="Nothing was changed.",
         advice="Ask your Latchkey administrator to check that group: it may have been disabled, or have no members.",
+    )
+
+
+def unknown_environment(id_: str) -> Unavailable:
+    """The error for an environment of which Confluent does not tell what it is called."""
+    return Unavailable(
+        f"The policy names environments, and Latchkey couldn't read what `{plain(id_)}` is called.",
+        changed="Nothing was changed.",
+        advice="If trying again in a minute doesn't help, ask your Latchkey administrator to put its ID in the policy.",
     )
 
 

@@ -1,6 +1,5 @@
 """pydantic's complaints in our words: what is wrong, and what would be right."""
 
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, TypeAlias
@@ -105,10 +104,8 @@ def _instead(place: KeyPath, value: str) -> str:
     key = next((str(part) for part in reversed(place) if isinstance(part, str)), "")
     if value.startswith(("#", "@")):
         return " Names don't work here: use the ID."
-    if "*" in value and key in {"environment", "cluster", "owner"}:
+    if "*" in value and key in {"cluster", "owner"}:
         return " Wildcards don't work here: list the IDs."
-    if key == "environment" and re.fullmatch("[a-z]+[a-z0-9_-]*", value):
-        return " If that's the name of an environment, use its ID."
     if key == "by":
         near = next(iter(get_close_matches(value, KNOWN_ROLES, n=1)), "")
         return f" Did you mean {near}?" if near else ""

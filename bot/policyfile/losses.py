@@ -122,6 +122,9 @@ def _request(example: Example) -> str:
     owner = owners.get(example.owner, example.owner)
     if example.owner == ME and example.operation in CHANGES:
         owner = "a person's account"
-    place = " / ".join(filter(None, [example.environment, example.cluster])) or "an environment that no rule names"
+    exact = {name for name in example.called if "*" not in name}
+    names = " and ".join(map(shown, sorted(exact or example.called)))
+    environment = example.environment or (f"an environment called {names}" if names else "")
+    place = " / ".join(filter(None, [environment, example.cluster])) or "an environment that no rule names"
     where = "" if kind.is_wide else f" in {place}"
     return f"{_DOING[example.operation]} a {kind.label} key of {owner}{where}"

@@ -14,7 +14,7 @@ from bot.policyfile.words import (
     ConfluentUser,
     Day,
     Duration,
-    EnvironmentId,
+    EnvironmentWord,
     GlassBy,
     GlassLifetime,
     GlassNotify,
@@ -28,6 +28,7 @@ from bot.policyfile.words import (
     OrOffMany,
     Overlap,
     OwnerWord,
+    Place,
     ScopeText,
     Sentence,
     SlackGroup,
@@ -73,8 +74,10 @@ class MatchPart(Part):
         None, description="One or more of create, edit, rotate, delete; create also covers extending."
     )
     kind: OneOrMany[Kind] | None = Field(None, description=f"The kind of key, one or more of {', '.join(Kind)}.")
-    environment: OneOrMany[EnvironmentId] | None = Field(
-        None, description="Environment IDs, env-…, or team:NAME for those of a team."
+    environment: OneOrMany[EnvironmentWord] | None = Field(
+        None,
+        description="Environments: IDs (env-…), names, names with the wildcard *, such as prod-*, or team:NAME for "
+        "those of a team. Names count in exactly this case.",
     )
     cluster: OneOrMany[ClusterId] | None = Field(
         None,
@@ -109,8 +112,8 @@ class Conditions(Part):
     )
     notify: Notify | None = Field(
         None,
-        description="A list of Slack user groups (S…) and people (U…) to notify, if they can approve; closest, "
-        "unless set, for the people closest to the resource; none for no one.",
+        description="A list of Slack user groups (S…) and people (U…), or team:NAME for its members, to notify, if "
+        "they can approve; closest, unless set, for the people closest to the resource; none for no one.",
     )
     pending: Duration | None = Field(None, description="How long approvers have to respond; 24h unless set.")
     remind: Annotated[tuple[Duration, ...], Field(max_length=10)] | None = Field(
@@ -176,8 +179,8 @@ class BreakGlassPart(Part):
     lifetime: GlassLifetime = Field(description="How long such a key works, up to 24h. Nothing extends it.")
     notify: GlassNotify = Field(
         (),
-        description="A list of Slack channels (C…), user groups (S…) and people (U…) to tell at once, besides everyone "
-        "who could have approved.",
+        description="A list of Slack channels (C…), user groups (S…) and people (U…), or team:NAME for its members, to "
+        "tell at once, besides everyone who could have approved.",
     )
 
 
@@ -216,10 +219,11 @@ class RulePart(Conditions):
 class MappingPart(Part):
     """A role that this file gives to someone, on top of the role bindings at Confluent Cloud."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["user"]}, {"required": ["group"]}]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [each]} for each in ("user", "group", "team")]})
 
     user: SlackUser | None = Field(None, description="The ID of a Slack user, U….")
     group: SlackGroup | None = Field(None, description="The ID of a Slack user group, S….")
+    team: TeamName | None = Field(None, description="The name of a team, for all of its members.")
     role: Role = Field(description="A role of the table, such as EnvironmentAdmin.")
     scope: ScopeText = Field("", description="Where: env-1, env-1/lkc-1, sa-1; the whole organization if omitted.")
 
@@ -229,8 +233,8 @@ class MappingPart(Part):
 
     @model_validator(mode="after")
     def _one_subject(self) -> "MappingPart":
-        if (self.user is None) == (self.group is None):
-            raise ValueError("give the role either to a `user` (U…) or to a `group` (S…)")
+        if [self.user, self.group, self.team].count(None) != 2:  # noqa: PLR2004 -- all but one
+            raise ValueError("give the role to one of these: a `user` (U…), a `group` (S…) or a `team`")
         return self
 
 
@@ -316,6 +320,11 @@ class TeamPart(Part):
     )
     scopes: Annotated[tuple[ScopeText, ...], Field(max_length=100)] = Field(
         (), description="A list of places: env-1, env-1/lkc-1, sa-1."
+    )
+    environments: Annotated[tuple[Place, ...], Field(max_length=100)] = Field(
+        (),
+        description="A list of environments for rules, as in `match`: IDs, names, and names with the wildcard *. "
+        "A role isn't given there: it needs IDs, in `scopes`.",
     )
     role: Role | None = Field(
         None, description="A role that this file gives its members at its scopes, such as CloudClusterAdmin."

@@ -1,15 +1,19 @@
 """Which asks get as far as a rule: what its match speaks of, less what earlier rules take.
 
-Exact, up to what ids alone cannot tell: that a cluster is in another environment than the one named beside it.
+Exact, up to what ids and names alone cannot tell: that a cluster is in another environment than the one named beside
+it, or what an environment is called.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TypeAlias
 
+from bot.domain.catalog import is_environment_id
 from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
 from bot.domain.policy import ME, NEW_SERVICE_ACCOUNT, RULED, SERVICE_ACCOUNT, Match, Policy, Selector
+from bot.policyfile.atoms import Atom, atoms, unlike
 
 Box: TypeAlias = tuple[frozenset[str], ...]
 """A set of asks: every combination of these operations, kinds, environments, clusters and owners, by these people.
@@ -39,6 +43,8 @@ class Example:
     cluster: str
     owner: str
     """`me`, `new-service-account`, or the id of a service account."""
+    called: frozenset[str] = frozenset()
+    """What the environment is called, in the names and wildcards of rules, where it goes by them."""
     by: frozenset[str] = frozenset()
     """The Slack id, user groups and roles of who asks, among those that rules name."""
 
@@ -49,16 +55,18 @@ class Reach:
 
     policy: Policy
     _people: "_People" = field(init=False)
+    _environments: "_Environments" = field(init=False)
     _world: tuple[Box, ...] = field(init=False)
     _matches: tuple[tuple[Box, ...], ...] = field(init=False)
 
     def __post_init__(self) -> None:
         matches = [rule.match for rule in self.policy.rules]
+        self._environments = _Environments.of(matches)
         owners = _named(match.owners for match in matches) | {ME, NEW_SERVICE_ACCOUNT}
         every = (
             frozenset[str](RULED),
             frozenset[str](Kind),
-            _named(match.environments for match in matches),
+            frozenset(self._environments.all),
             _named(match.clusters for match in matches),
             owners - {SERVICE_ACCOUNT},
         )
@@ -68,7 +76,7 @@ class Reach:
 
     def _boxes(self, match: Match, every: Box) -> tuple[Box, ...]:
         """All asks that a match speaks of, one box for each person, user group and role that it names."""
-        box = _box(match, every)
+        box = _box(replace(match, environments=self._environments.meant(match.environments)), every)
         return tuple((*box, *who) for who in self._people.picked(match.by))
 
     def possible(self, rule: int, among: Match | None = None) -> list[Box]:
@@ -90,8 +98,11 @@ class Reach:
 
         Raises `TooManySteps`.
         """
-        found = _first_left(_both(self.possible(rule, among), self._matches[earlier]), self._before(earlier))
-        return None if found is None else replace(_example(found[:5]), by=self._people.names(found[5:]))
+        both = _both(self.possible(rule, among), self._matches[earlier])
+        found = _first_left(self._environments.likely(both), self._before(earlier))
+        if found is None:
+            return None
+        return replace(self._environments.example(found[:5]), by=self._people.names(found[5:]))
 
     def is_exception(self, earlier: int, rule: int) -> bool:
         """Whether the later rule's match fits all that the earlier one decides, among the later one's operations.
@@ -100,7 +111,7 @@ class Reach:
         """
         others = [*self._before(earlier), *self._matches[rule]]
         same = Match(self.policy.rules[rule].match.operations)
-        return _first_left(self.possible(earlier, same), others) is None
+        return _first_left(self._environments.likely(self.possible(earlier, same)), others) is None
 
     def in_its_way(self, rule: int) -> list[int]:
         """The earlier rules that take something from this one; if one takes all of it, that one."""
@@ -154,6 +165,53 @@ class _People:
         return frozenset([*user, *(each for each, how in zip(self.others, box[1:], strict=True) if how == _IN)])
 
 
+@dataclass(frozen=True, slots=True)
+class _Environments:
+    """Environments, as far as rules tell them apart: by their ids, and by which names and wildcards they fit.
+
+    Any id can go with any name.
+    """
+
+    all: Mapping[str, tuple[str, Atom]]
+    """Stand-ins for the id and the name of each sort; an id itself where its name is like most."""
+    usual: Atom
+    """What names fit that are like most."""
+
+    @classmethod
+    def of(cls, matches: Iterable[Match]) -> "_Environments":
+        words = frozenset[str]().union(*(match.environments for match in matches))
+        named = frozenset(word for word in words if not is_environment_id(word))
+        names = atoms(named)
+        usual, ids = unlike(names), [_ANOTHER, *sorted(words - named)]
+        sorts = dict[str, tuple[str, Atom]]()
+        for id_, (index, name) in product(ids, enumerate(names)):
+            sorts[id_ if name == usual else f"{id_}\0{index}"] = (id_, name)
+        return cls(sorts, usual)
+
+    def meant(self, words: frozenset[str]) -> frozenset[str]:
+        """Those that these words of a rule mean."""
+        return frozenset(each for each, (id_, name) in self.all.items() if id_ in words or not name.isdisjoint(words))
+
+    def likely(self, boxes: Iterable[Box]) -> Iterator[Box]:
+        """Without those that a rule names by id and another one by name: the file alone doesn't tell that there are."""
+        odd = {each for each, (id_, name) in self.all.items() if id_ != _ANOTHER and name != self.usual}
+        for box in boxes:
+            if left := box[2] - odd:
+                yield (*box[:2], left, *box[3:])
+
+    def example(self, box: Box) -> Example:
+        """One of the requests in a box: with as few clusters as can be, because their places are not known here."""
+        operations, kinds, environments, clusters, owners = box
+        cluster = "" if clusters & {_ANOTHER, ""} else min(clusters)
+        named = sorted(environments - {_ANOTHER}, key=lambda each: (each.startswith(_ANOTHER), each))
+        environment = "" if not named or (cluster and _ANOTHER in environments) else named[0]
+        id_, name = self.all.get(environment, ("", self.usual))
+        kind = next(kind for kind in Kind if kind in kinds)
+        operation = next(each for each in RULED if each in operations)
+        owner = min(owners - {_ANOTHER}, default="")
+        return Example(operation, kind, "" if id_ == _ANOTHER else id_, cluster, owner, name - self.usual)
+
+
 def kind_of(cluster: str) -> Kind:
     """What kind of key opens the cluster with this id."""
     return Kind.of_id(cluster) or next(kind for kind in Kind if kind.row.is_regional)
@@ -201,17 +259,6 @@ def _both(some: Iterable[Box], others: Sequence[Box]) -> list[Box]:
 
 def _common(one: Box, other: Box) -> Box:
     return tuple(left & right for left, right in zip(one, other, strict=True))
-
-
-def _example(box: Box) -> Example:
-    """One of the requests in a box: as few clusters as can be, because their environments are not known here."""
-    operations, kinds, environments, clusters, owners = box
-    cluster = "" if clusters & {_ANOTHER, ""} else min(clusters)
-    named = environments - {_ANOTHER}
-    environment = "" if cluster and _ANOTHER in environments else min(named, default="")
-    kind = next(kind for kind in Kind if kind in kinds)
-    operation = next(each for each in RULED if each in operations)
-    return Example(operation, kind, environment, cluster, min(owners - {_ANOTHER}, default=""))
 
 
 def _first_left(boxes: Iterable[Box], earlier: Sequence[Box]) -> Box | None:

@@ -17,9 +17,9 @@ from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
 from bot.policyfile.complaints import POLICY
 from bot.policyfile.document import PolicyError, draft, raise_for
 from bot.policyfile.model import BreakGlassPart, Conditions, FilePart, MatchPart, RulePart, TeamPart, TicketPart, key_of
-from bot.policyfile.teams import Teams
+from bot.policyfile.teams import PREFIX, Teams
 from bot.policyfile.tree import MOST_BYTES, KeyPath, Problem, Tree
-from bot.policyfile.words import shown, ticket_pattern
+from bot.policyfile.words import MOST_TOLD, shown, ticket_pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +134,17 @@ class _Build:
 
     def _mappings(self) -> Iterator[tuple[RoleMapping, KeyPath]]:
         for index, part in enumerate(self.file.roles.mappings):
-            found = RoleMapping(part.user or part.group or "", part.role, part.scope, part.until)
-            yield found, ("roles", "mappings", index)
+            place: KeyPath = ("roles", "mappings", index)
+            team = self.teams.spelled_out([f"{PREFIX}{part.team}"], "team", (*place, "team")) if part.team else ()
+            for subject in team or filter(None, [part.user or part.group]):
+                yield RoleMapping(subject, part.role, part.scope, part.until), place
 
     def _wrong(self, place: KeyPath, text: str) -> None:
         found = self.tree.problem(place, text)
         self.problems.append(found)
 
     def _defaults(self) -> Rule:
-        rule = replace(Rule("", Match(), self.channel), **_terms(self.file.defaults))
+        rule = replace(Rule("", Match(), self.channel), **self._terms(self.file.defaults, ("defaults",)))
         rule = replace(rule, otherwise=max(rule.approvals, 1))
         return self._completed(rule, self.file.defaults, ("defaults",))
 
@@ -158,9 +160,9 @@ class _Build:
             channel=part.channel or base.channel,
             forbid=part.forbid or "",
             until=part.until,
-            **_terms(part),
+            **self._terms(part, place),
             **_ticket(part.ticket),
-            break_glass=self._break_glass(part.break_glass, (*place, "break_glass", "by")),
+            break_glass=self._break_glass(part.break_glass, (*place, "break_glass")),
         )
         if part.leaked and rule.match.by:
             self._wrong(
@@ -171,6 +173,21 @@ class _Build:
             for key in said:
                 self._wrong((*place, key), "has no effect unless the rule's `approvals` is 0: leave it out")
         return self._completed(rule, part, place)
+
+    def _terms(self, part: Conditions, place: KeyPath) -> dict[str, Any]:
+        """What this part of the file says itself."""
+        said = {name: getattr(part, name) for name in Conditions.model_fields if name not in _APART}
+        given = {name: value for name, value in said.items() if value is not None}
+        if part.notify:
+            given["notify"] = self._told(part.notify, (*place, "notify"))
+        words = {"lifetime": ("unlimited", None), "confirm": ("none", "")}
+        return given | {name: value for name, (word, value) in words.items() if given.get(name) == word}
+
+    def _told(self, words: Sequence[str], place: KeyPath) -> tuple[str, ...]:
+        found = self.teams.spelled_out(words, "notify", place)
+        if len(found) > MOST_TOLD:
+            self._wrong(place, f"names {len(found)} with the members of its teams: at most {MOST_TOLD}")
+        return found
 
     def _completed(self, rule: Rule, part: Conditions, place: KeyPath) -> Rule:
         """The rule with what follows from several keys together."""
@@ -198,7 +215,7 @@ class _Build:
 
     def _match(self, part: MatchPart, place: KeyPath) -> Match:
         def ids(key: str) -> frozenset[str]:
-            return self.teams.spelled_out(getattr(part, key) or (), key, (*place, key))
+            return frozenset(self.teams.spelled_out(getattr(part, key) or (), key, (*place, key)))
 
         return Match(
             operations=frozenset(map(Operation, part.operation or ())),
@@ -212,7 +229,8 @@ class _Build:
     def _break_glass(self, part: BreakGlassPart | None, place: KeyPath) -> BreakGlass | None:
         if part is None:
             return None
-        return BreakGlass(Selector.of(*self.teams.spelled_out(part.by, "by", place)), part.lifetime, part.notify)
+        by = Selector.of(*self.teams.spelled_out(part.by, "by", (*place, "by")))
+        return BreakGlass(by, part.lifetime, self._told(part.notify, (*place, "notify")))
 
     def _names(self, last: tuple[Rule, ...]) -> None:
         known = {rule.name: "a built-in rule" for rule in last}
@@ -292,14 +310,6 @@ _FOLLOWS: Mapping[KeyPath, Collection[str]] = {
     ("unless_manager",): {"approvals"},
 }
 """What a rule's mistake in a key may follow from, in the defaults."""
-
-
-def _terms(part: Conditions) -> dict[str, Any]:
-    """What this part of the file says itself."""
-    said = {name: getattr(part, name) for name in Conditions.model_fields if name not in _APART}
-    given = {name: value for name, value in said.items() if value is not None}
-    words = {"lifetime": ("unlimited", None), "confirm": ("none", "")}
-    return given | {name: value for name, (word, value) in words.items() if given.get(name) == word}
 
 
 def _ticket(part: TicketPart | None) -> dict[str, Any]:

@@ -35,9 +35,9 @@ class Teams:
             if part.until and not part.role:
                 self._wrong(("teams", index, "until"), "has no effect without `role`: leave it out")
 
-    def spelled_out(self, words: Iterable[str], key: str, place: KeyPath) -> frozenset[str]:
-        """These words of a rule's key, with what each team stands for in its place."""
-        return frozenset(each for word in words for each in self._meant(word, key, place))
+    def spelled_out(self, words: Iterable[str], key: str, place: KeyPath) -> tuple[str, ...]:
+        """These words of a rule's key, each once, with what each team stands for in its place."""
+        return tuple(dict.fromkeys(each for word in words for each in self._meant(word, key, place)))
 
     def _meant(self, word: str, key: str, place: KeyPath) -> Iterable[str]:
         if not word.startswith(PREFIX):
@@ -48,7 +48,7 @@ class Teams:
             self._wrong(place, f"there is no team {shown(name)}: add it under `teams`, or use IDs")
             return ()
         self.used.add(name)
-        found = part.members if key == "by" else [*_named(part, key)]
+        found = part.members if key in _OF_PEOPLE else [*_named(part, key)]
         if not found:
             self._wrong(place, f"the team {shown(name)} has {_MISSING[key]}: add some, or use IDs")
         elif key == "cluster" and any(_is_region(each) for each in found):
@@ -68,16 +68,18 @@ class Teams:
         self.complaints.append((place, text))
 
 
+_OF_PEOPLE = ("by", "notify", "team")
 _MISSING = {
-    "by": "no members",
-    "environment": "no environments among its scopes",
+    **dict.fromkeys(_OF_PEOPLE, "no members"),
+    "environment": "no environments",
     "cluster": "no clusters among its scopes",
     "owner": "no service accounts among its scopes",
 }
 
 
 def _named(part: TeamPart, key: str) -> Iterator[str]:
-    """The ids of the environments, clusters or service accounts that the scopes of a team are."""
+    """The environments of a team, or the ids of the clusters or service accounts that its scopes are."""
+    yield from part.environments if key == "environment" else ()
     for scope in part.scopes:
         element, _, id_ = scope.split("/")[-1].partition("=")
         if (key == "environment" and element == "environment") or (key == "owner" and element == "service-account"):

@@ -97,7 +97,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """One node, and what is in it."""
         if self.check_event(yaml.AliasEvent):
-            raise self._refused("aliases (*name) aren't supported: write it out")
+            raise self._refused("aliases (*name) aren't supported: write it out, or put a wildcard in quotes")
         if self.depth >= DEEPEST:
             raise self._refused("it's nested too deeply")
         self.depth += 1

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 LONGEST = timedelta(days=365)
 _MOST = 500
+MOST_TOLD = 20
+"""As many people, groups and channels are named to be notified."""
 MOST_OFFERS = 100
 """As many options as a menu of Slack's holds."""
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -36,6 +38,11 @@ _SWITCHES = {"on": True, "yes": True, "true": True, "off": False, "no": False, "
 _ID = "[A-Za-z0-9-]+"
 _PLACED = tuple(kind.row for kind in Kind if not kind.row.is_wide)
 _REGION = f"({'|'.join(CLOUDS)})\\.[a-z0-9-]+"
+_CLUSTER = f"({'|'.join(row.prefix.removesuffix('-') for row in _PLACED if row.prefix)})-{_ID}"
+_TEAM_NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
+_TEAM = f"team:{_TEAM_NAME}"
+_PLACE = rf"env-{_ID}|(?![Ee][Nn][Vv]-|team:|({_CLUSTER})$)\S([^\x00-\x1f\x7f]{{0,98}}\S)?"
+"""An environment by its id, or by a name that doesn't look like an id, perhaps with wildcards."""
 _ELEMENTS = {
     "env-": "environment",
     **{row.prefix: row.element for row in _PLACED if row.prefix},
@@ -173,6 +180,21 @@ def _scope(value: str) -> str:
     return path
 
 
+def _environment(value: str) -> str:
+    if re.fullmatch(_PLACE, value):
+        return value
+    hint = "write an ID such as env-1, or a name, in which * can stand for any text"
+    if value[:4].lower() == "env-":
+        hint = "an ID is in lower case and has no wildcards; for every environment, write *"
+    elif re.fullmatch(_CLUSTER, value):
+        hint = "it's the ID of a cluster, so use `cluster`"
+    raise ValueError(f"{shown(value)} isn't an environment: {hint}")
+
+
+def _environment_or_team(value: str) -> str:
+    return value if re.fullmatch(_TEAM, value) else _environment(value)
+
+
 def _element(part: str) -> str:
     name = next((name for prefix, name in _ELEMENTS.items() if part.startswith(prefix)), "?")
     return f"{name}={part}"
@@ -283,18 +305,16 @@ OfferName: TypeAlias = Annotated[str, Field(min_length=1, max_length=75), Before
 Channel: TypeAlias = Annotated[str, Field(pattern=r"^[CG][A-Z0-9]+$")]
 SlackUser: TypeAlias = Annotated[str, Field(pattern=r"^[UW][A-Z0-9]+$")]
 SlackGroup: TypeAlias = Annotated[str, Field(pattern=r"^S[A-Z0-9]+$")]
-Told: TypeAlias = Annotated[str, Field(pattern=r"^[SUW][A-Z0-9]+$")]
+Told: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|[SUW][A-Z0-9]+)$")]
 Notify: TypeAlias = Annotated[
-    tuple[Told, ...], Field(max_length=20), WrapValidator(_notify), _OrWord("closest", "none")
+    tuple[Told, ...], Field(max_length=MOST_TOLD), WrapValidator(_notify), _OrWord("closest", "none")
 ]
-"""The ids that are named; () for the people closest to the resource, `NOBODY` for no one."""
+"""The ids and teams that are named; () for the people closest to the resource, `NOBODY` for no one."""
 TicketPattern: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_ticket_pattern)]
 _IN_URL = r"[^\s<>|\"{}\\^`]"
 TicketUrl: TypeAlias = Annotated[
     str, Field(max_length=300, pattern=rf"^https?://[^\s/<>|\"{{}}\\^`]+/{_IN_URL}*\{{ticket\}}{_IN_URL}*$")
 ]
-_TEAM_NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
-_TEAM = f"team:{_TEAM_NAME}"
 TeamName: TypeAlias = Annotated[str, Field(pattern=f"^{_TEAM_NAME}$")]
 Member: TypeAlias = Annotated[str, Field(pattern=r"^[SUW][A-Z0-9]+$")]
 KNOWN_ROLES = sorted({ACCOUNT_ADMIN}.union(*(table.roles for table in TABLES.values()), *ROLES_ON.values()))
@@ -305,14 +325,19 @@ Day: TypeAlias = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": 
 """A day such as 2026-12-31."""
 GlassBy: TypeAlias = Annotated[tuple[SomeoneWord, ...], Field(min_length=1, max_length=20)]
 GlassNotify: TypeAlias = Annotated[
-    tuple[Annotated[str, Field(pattern=r"^[CGSUW][A-Z0-9]+$")], ...], Field(max_length=20)
+    tuple[Annotated[str, Field(pattern=f"^({_TEAM}|[CGSUW][A-Z0-9]+)$")], ...], Field(max_length=MOST_TOLD)
 ]
 GlassLifetime: TypeAlias = Annotated[timedelta, BeforeValidator(_glass_lifetime), _of(_spans(LONGEST_GLASS))]
 ConfluentUser: TypeAlias = Annotated[str, Field(pattern=f"^u-{_ID}$")]
-EnvironmentId: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|env-{_ID})$")]
-_CLUSTER = f"({'|'.join(row.prefix.removesuffix('-') for row in _PLACED if row.prefix)})-{_ID}"
 ClusterId: TypeAlias = Annotated[
     str, Field(pattern=f"^({_TEAM}|{_CLUSTER}|{_REGION})$", examples=["lkc-1", "aws.us-east-1"])
+]
+Place: TypeAlias = Annotated[
+    str, AfterValidator(_environment), WithJsonSchema({"type": "string", "pattern": f"^({_PLACE})$"})
+]
+"""An environment by its id or name, or several by a wildcard."""
+EnvironmentWord: TypeAlias = Annotated[
+    str, AfterValidator(_environment_or_team), WithJsonSchema({"type": "string", "pattern": f"^({_TEAM}|{_PLACE})$"})
 ]
 OwnerWord: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|me|service-account|new-service-account|sa-{_ID})$")]
 ScopeText: TypeAlias = Annotated[str, Field(max_length=300), AfterValidator(_scope)]

@@ -152,8 +152,10 @@ people:
   - {{slack: U0DANA, confluent: u-dana01}}
 defaults: {{notify: [{PLATFORM_GROUP}, U0ERIN]}}
 rules:
-  - {{name: a, match: {{environment: [env-dev001, env-prod01], cluster: [lkc-dev001, lsrc-prod01, aws.us-east-1]}}}}
+  - {{name: a, match: {{environment: [env-dev001, production], cluster: [lkc-dev001, lsrc-prod01, aws.us-east-1]}}}}
   - {{name: b, match: {{cluster: lksqlc-dev01, owner: [sa-orders, me]}}}}
+  - {{name: c, match: {{environment: [team:most, "prod*"]}}, approvals: 2}}
+teams: [{{name: most, environments: [dev, "*"]}}]
 """
 UNKNOWN = """version: 1
 channel: C0NOWHERE
@@ -173,6 +175,10 @@ rules:
     channel: C0PARTNER
     match: {environment: env-dev001, cluster: lkc-prod01}
   - {name: c, match: {cluster: [lkc-gone, lsrc-gone, lksqlc-gone]}}
+  - {name: d, match: {environment: [Production, stage-*, team:gone]}}
+  - {name: e, match: {environment: prod*, cluster: lkc-dev002}}
+teams:
+  - {name: gone, environments: [nowhere, env-gone]}
 """
 
 
@@ -255,5 +261,11 @@ async def test_ids_that_are_not_there_or_not_fit_are_found(tmp_path: Path) -> No
         '18: rule "c": Latchkey can\'t find lkc-gone in Confluent Cloud',
         '18: rule "c": Latchkey can\'t find lksqlc-gone in Confluent Cloud',
         '18: rule "c": Latchkey can\'t find lsrc-gone in Confluent Cloud',
+        '19: rule "d": Latchkey can\'t find an environment called "Production" in Confluent Cl',
+        '19: rule "d": Latchkey can\'t find an environment whose name matches "stage-*" in Con',
+        '20: rule "e": lkc-dev002 is in env-dev001, which the rule doesn\'t name, so it never ',
+        '22: team "gone": Latchkey can\'t find an environment called "nowhere" in Confluent Cl',
+        '22: team "gone": Latchkey can\'t find env-gone in Confluent Cloud',
         "exit code 1",
     ]
+    assert any(line.endswith(': "production" is written in another case') for line in lines)

@@ -115,7 +115,7 @@ RULES = st.lists(MATCHES, max_size=6).map(
 
 def fits(rule: Rule, person: HeldRoles) -> bool:
     by = rule.match.by
-    return rule.match.speaks_of(Operation.CREATE, KAFKA) and (not by or by.picks(person, KAFKA))
+    return rule.match.speaks_of(Operation.CREATE, KAFKA) is True and (not by or by.picks(person, KAFKA))
 
 
 @given(RULES, PEOPLE)

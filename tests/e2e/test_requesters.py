@@ -25,9 +25,8 @@ async def test_who_joins_a_group_while_the_request_waits_comes_under_its_rule(tm
 
         group.members = ["U0DANA", "U0RAVI"]
         await it.approve()
-        changed = (
-            "The requester's roles or user groups changed. Policy rule: one approval for every new key → two for the"
-        )
+        await it.erin.see("The requester's roles or user groups, or the environment's name, changed.")
+        changed = "Policy rule: one approval for every new key → two for the"
         await it.erin.see(changed)
         await it.card_says("Needs 2 approvals by")
         assert it.our_keys() == []

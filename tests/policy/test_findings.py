@@ -272,6 +272,47 @@ def test_a_rule_is_said_to_decide_exactly_when_some_ask_is_decided_by_it(matches
     assert {str(index) for index in range(len(matches)) if reach.decides(index)} == deciding
 
 
+NAMES = ("other", "prod", "prod-eu", "prod-us", "dev-eu")
+MATCHES_BY_NAME = st.builds(
+    Match,
+    st.frozensets(st.sampled_from((Operation.CREATE, Operation.DELETE)), max_size=1),
+    environments=some_of("env-1", "env-2", "prod", "prod-eu", "prod-*", "*-eu", "*"),
+)
+ONE_EACH = [(operation, target) for operation, target in EVERY_ASK if target.resource.id in {"lkc-other", "cloud"}]
+
+
+@given(st.lists(MATCHES_BY_NAME, min_size=1, max_size=6))
+def test_a_rule_by_names_and_wildcards_is_said_to_decide_exactly_when_it_does(matches: list[Match]) -> None:
+    """Where any environment may be called anything."""
+    policy = Policy(tuple(Rule(str(index), match, "C1") for index, match in enumerate(matches)))
+    deciding = {
+        rule.name
+        for name in NAMES
+        for ask in ONE_EACH
+        if (rule := policy.rule(*ask, None, dict.fromkeys(ENVIRONMENTS, name)))
+    }
+    reach = Reach(policy)
+
+    assert {str(index) for index in range(len(matches)) if reach.decides(index)} == deciding
+
+
+@pytest.mark.parametrize(
+    ("matches", "is_found"),
+    [
+        (["{environment: prod-*}", "{environment: prod-eu}"], True),
+        (["{environment: '*'}", "{environment: env-1, kind: kafka}"], True),
+        (["{environment: [prod, prod-*]}", "{environment: [prod, prod-eu-*]}"], True),
+        (["{environment: prod-*}", "{environment: prod}"], False),
+        (["{environment: prod-*}", "{environment: Prod-eu}"], False),
+        (["{environment: prod-*}", "{environment: '*-eu'}"], False),
+        (["{environment: prod}", "{environment: env-1}"], False),
+        (["{environment: '*'}", "{kind: cloud}"], False),
+    ],
+)
+def test_a_rule_behind_wildcards_that_take_everything_never_decides(matches: list[str], *, is_found: bool) -> None:
+    assert bool([line for line in findings(rules(*matches)) if "never decides" in line]) is is_found
+
+
 @given(MATCHES)
 def test_a_match_is_said_to_be_possible_exactly_when_it_fits_some_ask(match: Match) -> None:
     reach = Reach(Policy((Rule("a", match, "C1"),)))

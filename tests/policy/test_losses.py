@@ -184,6 +184,28 @@ def test_fewer_approvals_are_a_warning_and_none_or_no_refusal_are_a_mistake(rule
     assert found.startswith("5: warning: " if is_warning else '5: rule "b"')
 
 
+@pytest.mark.parametrize(
+    ("upper", "lower", "place"),
+    [
+        ("prod-*", "'*-eu'", 'an environment called "*-eu" and "prod-*"'),
+        ("prod-*", "[prod-eu, dev]", 'an environment called "prod-eu"'),
+        ("[env-1, prod]", "[env-1, dev]", "env-1"),
+    ],
+)
+def test_environments_by_name_are_told_by_what_rules_call_them(upper: str, lower: str, place: str) -> None:
+    rules = f"{{name: a, match: {{environment: {upper}}}}}|{{name: b, match: {{environment: {lower}}}, forbid: No.}}"
+
+    (found,) = [line for line in findings("rules:\n- " + rules.replace("|", "\n- ")) if "less strict" in line]
+
+    assert f" key of the requester's own account in {place}, by " in found
+
+
+def test_an_environment_by_id_may_have_any_name_but_that_alone_is_no_finding() -> None:
+    text = "rules:\n- {name: a, match: {environment: dev-*}}\n- {name: b, match: {environment: env-1}, forbid: No.}\n"
+
+    assert findings(text) == []
+
+
 TWO = "{name: b, match: {kind: kafka}, approvals: 2}"
 
 

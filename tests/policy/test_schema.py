@@ -151,11 +151,25 @@ def odd_files() -> list[dict[str, Any]]:
     teams = [
         {"name": "a", "members": ["U1", "S1"], "scopes": ["env-1/lkc-1"], "role": "Operator", "until": "2026-12-31"},
         {"name": "a"}, {"name": "a b"}, {"name": ""}, {"name": "a" * 41}, {}, {"name": "a", "members": ["C1"]},
+        {"name": "a", "environments": ["env-1", "prod", "prod-*", "*"]}, {"name": "a", "environments": "prod"},
+        {"name": "a", "environments": ["team:b"]}, {"name": "a", "environments": ["env-*"]},
         {"name": "a", "members": "U1"}, {"name": "a", "group": "S1"}, {"name": "team:a"},
     ]  # fmt: skip
     found += [{"teams": [each]} for each in teams]
     found += [{"teams": [{"name": "a", "members": ["U1"]}], "rules": [{"name": "a", "match": {"by": each}}]}
               for each in ("team:a", "team:", "team: a", "a")]  # fmt: skip
+    places = [
+        "env-1", "env-", "env-*", "Env-1", "ENV-1", "env1", "prod", "prod-*", "*", "**", "a b", " a", "a ", "",
+        "a" * 100, "a" * 101, "lkc-1", "lkc-", "lkc-*", "sa-1", "team:a", "team:", "team:b c", "teams", "x\ty", "ü", 7,
+        True, [], ["a", "env-1"], "\x7fa\x7f", "#a",
+    ]  # fmt: skip
+    found += [{"teams": [{"name": "a", "scopes": ["env-1"]}], "rules": [{"name": "a", "match": {"environment": each}}]}
+              for each in places]  # fmt: skip
+    told = [["team:a"], ["team:"], "team:a", ["U1", "team:a"], "closest", "none", [], ["C1"], ["S1"]]
+    mapped = [{"team": "a"}, {"team": "team:a"}, {"team": "a b"}, {"team": "a", "user": "U1"}, {"user": "U1"}, {}]
+    members = {"teams": [{"name": "a", "members": ["U1"]}]}
+    found += [{**members, "defaults": {"notify": each}} for each in told]
+    found += [{**members, "roles": {"mappings": [{**each, "role": "Operator"}]}} for each in mapped]
     words = ["U1", "W1", "S07", "EnvironmentAdmin", "FlinkAdmin", "AccountAdmin", "C1", "u1", "S", "Owner", "", 7, True]
     people = [*words, *([each] for each in words), [], ["U1", "S07", "Operator"]]
     found += [{"rules": [{"name": "a", "match": {"by": each}}]} for each in people]

@@ -22,6 +22,14 @@ def test_a_name_stands_for_people_and_places() -> None:
     assert match.owners == {"me", "sa-1"}
 
 
+def test_a_team_has_environments_by_name_for_rules_alone() -> None:
+    team = "{name: prod, members: [U1], scopes: [env-1], environments: [prod-*, env-2], role: EnvironmentAdmin}"
+    policy = file(f"teams: [{team}]\nrules: [{{name: a, match: {{environment: [team:prod, dev]}}}}]").policy
+
+    assert policy.rules[0].match.environments == {"env-1", "env-2", "prod-*", "dev"}
+    assert [each.scope for each in policy.mappings] == ["environment=env-1"]
+
+
 def test_members_have_the_role_at_each_scope() -> None:
     policy = file(TEAMS).policy
 
@@ -38,9 +46,39 @@ def test_members_have_the_role_at_each_scope() -> None:
     assert all(isinstance(each, RoleMapping) for each in policy.mappings)
 
 
+def test_members_are_notified_and_have_roles_of_mappings() -> None:
+    policy = file(f"""{TEAMS}roles: {{mappings: [{{team: pay, role: Operator, scope: env-9, until: 2030-01-01}}]}}
+defaults: {{notify: [team:pay, U9]}}
+rules:
+- {{name: a, notify: [U1, team:pay]}}
+- {{name: b, match: {{kind: kafka}}, break_glass: {{by: [U9], lifetime: 1h, notify: [C1, team:pay]}}}}
+""").policy
+    glass = policy.rules[1].break_glass
+
+    assert policy.rules[0].notify == ("U1", "S1")
+    assert policy.rules[1].notify == ("S1", "U1", "U9")
+    assert glass is not None
+    assert glass.notify == ("C1", "S1", "U1")
+    given = [(each.subject, each.scope, str(each.until)) for each in policy.mappings if each.role == "Operator"]
+    assert given == [(who, "environment=env-9", "2030-01-01") for who in ("S1", "U1")]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        ("defaults: {notify: [team:nope]}", 'there is no team "nope": add it under `teams`, or use IDs'),
+        (
+            "teams: [{name: a, scopes: [env-1]}]\nroles: {mappings: [{team: a, role: Operator}]}",
+            'the team "a" has no members: add some, or use IDs',
+        ),
+        (
+            f"teams: [{{name: a, members: {[f'U{n}' for n in range(20)]}}}]\ndefaults: {{notify: [team:a, U99]}}",
+            "names 21 with the members of its teams: at most 20",
+        ),
+        (
+            "roles: {mappings: [{team: a, user: U1, role: Operator}]}\nteams: [{name: a, members: [U1]}]",
+            "give the role to one of these: a `user` (U…), a `group` (S…) or a `team`",
+        ),
         ("rules: [{name: a, match: {by: team:nope}}]", 'there is no team "nope": add it under `teams`, or use IDs'),
         (
             "teams: [{name: a, scopes: [env-1]}]\nrules: [{name: a, match: {by: team:a}}]",
@@ -48,7 +86,7 @@ def test_members_have_the_role_at_each_scope() -> None:
         ),
         (
             "teams: [{name: a, scopes: [env-1/lkc-1]}]\nrules: [{name: a, match: {environment: team:a}}]",
-            'the team "a" has no environments among its scopes: add some, or use IDs',
+            'the team "a" has no environments: add some, or use IDs',
         ),
         (
             "teams: [{name: a, scopes: [env-1/aws.us-east-1]}]\nrules: [{name: a, match: {cluster: team:a}}]",

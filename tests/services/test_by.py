@@ -100,7 +100,9 @@ async def test_who_left_the_group_before_the_approval_gets_the_stricter_rule_on_
     state = await world.state()
     assert isinstance(state, Pending)
     assert (state.terms.rule, state.terms.approvals, state.drawn) == ("anyone", 2, 1)
-    assert state.changed.startswith("The requester's roles or user groups changed. Policy rule: team → anyone.")
+    assert state.changed.startswith(
+        "The requester's roles or user groups, or the environment's name, changed. Policy rule: team → anyone."
+    )
     assert world.cloud.minted == {}
 
     for person in (ERIN, FEMI):
@@ -117,7 +119,7 @@ async def test_who_left_the_group_before_the_effect_gets_no_key(world: World) ->
 
     state = await world.state()
     assert isinstance(state, Failed)
-    assert "a role, a user group or the policy changed" in state.happened
+    assert "a role, a user group, the environment's name or the policy changed" in state.happened
     assert world.cloud.minted == {}
 
 

@@ -95,6 +95,8 @@ class FakeCloud:
     """What the quota API tells, or how it fails."""
     there: Sequence[Placed] = (build.CLUSTER,)
     """The resources, all in one environment."""
+    called: dict[str, str] = field(default_factory=lambda: {"env-dev001": "dev"})
+    """What the environments are called that its list names, by id."""
 
     async def own_account(self) -> Principal:
         """Nobody else's."""
@@ -112,7 +114,7 @@ class FakeCloud:
         return build.ORGANIZATION
 
     async def environments(self) -> Sequence[Environment]:
-        return [Environment("env-dev001", "dev")]
+        return [Environment(id_, name) for id_, name in self.called.items()]
 
     async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
         return [each for each in self.there if each.kind is kind and each.id not in self.unlisted]

@@ -7,10 +7,10 @@ from itertools import islice
 
 from bot.domain.approvals import Ticket
 from bot.domain.authority import Target
-from bot.domain.catalog import Catalog, Environment
+from bot.domain.catalog import Catalog, Environment, called
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, Owner, Principal, Resource, ServiceAccount, unnamed
 from bot.domain.kinds import Kind
-from bot.domain.policy import Policy, Rule
+from bot.domain.policy import Names, Policy, Rule
 from bot.services.catalog.index import NOTHING, cloud_of, clouds, placed, region_called, regions
 from bot.services.commands import Draft
 from bot.services.form.access import offered as access_offered
@@ -59,8 +59,9 @@ def form(
     environment = _environment(draft, known)
     chosen = _resource(draft, known, environment)
     account = _account(draft, known)
-    rules = _rules(draft, chosen, account, policy)
-    more = _rules(draft, companion, account, policy) if companion and draft.also else ()
+    names = called(known.environments)
+    rules = _rules(draft, chosen, account, policy, names)
+    more = _rules(draft, companion, account, policy, names) if companion and draft.also else ()
     offered, used = clouds(known, draft.environment)
     if draft.cloud and draft.cloud not in offered:
         offered = (*offered, draft.cloud)
@@ -146,10 +147,11 @@ def _number(draft: Draft, catalog: Catalog) -> int | None:
     return sum(1 for _ in placed(catalog, kind, draft.environment))
 
 
-def _rules(draft: Draft, resource: Resource, account: ServiceAccount, policy: Policy) -> Sequence[Rule]:
+def _rules(draft: Draft, resource: Resource, account: ServiceAccount, policy: Policy, names: Names) -> Sequence[Rule]:
     """The rules that may decide about what is chosen so far: who asks is looked at once the form is filled in."""
     owners: dict[str, Owner] = {ME: MyAccount(Principal("")), NEW: NewServiceAccount("", "")}
-    return tuple(policy.depending(Operation.CREATE, Target(owners.get(draft.owner, account), resource)))
+    target = Target(owners.get(draft.owner, account), resource)
+    return tuple(policy.depending(Operation.CREATE, target, names, is_sketch=True))
 
 
 def _limit(rules: Sequence[Rule]) -> timedelta | None:

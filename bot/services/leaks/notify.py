@@ -12,9 +12,10 @@ from typing import TypeAlias
 
 from bot.domain.audit import Action
 from bot.domain.authority import Target
-from bot.domain.errors import CloudRefused, Undeliverable
+from bot.domain.errors import CloudRefused, Unavailable, Undeliverable
 from bot.domain.keys import ApiKey, KeyId, Operation, Person, Principal, RequestId, SlackUserId, TeamId, has_place
 from bot.domain.leaks.report import Leak, LeakAudience, LeakNotice
+from bot.domain.policy import Rule
 from bot.domain.requests import Done, Living, Request, Withdrawn
 from bot.services.agenda import Item, ItemKind, must_hold
 from bot.services.browse.key import present
@@ -33,7 +34,8 @@ from bot.services.review.audience import Recipients
 
 LOOK_AGAIN = timedelta(hours=1)
 LOOK_SOON = timedelta(minutes=10)
-"""When to look again for the environment of a key's resource: without it, Latchkey can't tell who manages the key."""
+"""When to look again for the environment of a key's resource, or its name: without it, Latchkey can't tell who manages
+the key, or which rule it is under."""
 log = logging.getLogger("latchkey.leaks")
 
 
@@ -64,7 +66,8 @@ class LeakNotices:
         target = await self.catalog.find(leak.key) if leak else None
         if leak is None or target is None:
             return None
-        is_gone = await self._is_gone(leak, target)
+        rule = await self._rule(target)
+        is_gone = await self._is_gone(leak, target, rule)
         maker = await self.maker(leak.key)
         name = await self.directory.name_of(target.owner.id)
         notice = LeakNotice(leak, "channel", target.owner, name, target.resource if leak.key.kind else None)
@@ -75,10 +78,11 @@ class LeakNotices:
             is_gone=is_gone,
             is_ours=await self.directory.is_own(target.owner),
         )
-        await self._tell(notice, target)
+        await self._tell(notice, target, rule)
         if is_gone:
             return None
-        again = self.transitions.clock() + (LOOK_AGAIN if has_place(target.resource) else LOOK_SOON)
+        is_known = rule is not None and has_place(target.resource)
+        again = self.transitions.clock() + (LOOK_AGAIN if is_known else LOOK_SOON)
         if again >= leak.until:
             log.warning("a key that was reported as leaked still exists", extra={"key": leak.key.id})
             return None
@@ -90,11 +94,19 @@ class LeakNotices:
         if key is not None and await self.leaks.of(key) is not None:
             await self.agenda.put(Item(ItemKind.LEAK, key), self.transitions.clock())
 
-    async def _is_gone(self, leak: Leak, target: Target) -> bool:
+    async def _rule(self, target: Target) -> Rule | None:
+        """The rule for its deletion by Latchkey; None while it hangs on a name that Confluent does not tell."""
+        try:
+            names = await self.directory.environments(target)
+            return self.directory.policy().rule(Operation.DELETE, target, None, names)
+        except (Unavailable, CloudRefused) as error:
+            log.warning("can't tell yet which policy rule a leaked key is under", extra={"why": str(error)})
+            return None
+
+    async def _is_gone(self, leak: Leak, target: Target, rule: Rule | None) -> bool:
         """Whether the key no longer exists; where its rule says so, it is deleted first, with an intent on record."""
         key, policy = leak.key, self.directory.policy()
         is_gone = await present(key, target, self.cloud) is None
-        rule = policy.rule(Operation.DELETE, target, None)
         if rule is None or rule.leaked != "delete" or rule.forbid or await self.directory.is_own(target.owner):
             return is_gone
         if not has_place(target.resource):  # a rule for its environment may say something else
@@ -118,10 +130,9 @@ class LeakNotices:
         await self._keep(name, _DONE, str, leak)
         return True
 
-    async def _tell(self, notice: LeakNotice, target: Target) -> None:
+    async def _tell(self, notice: LeakNotice, target: Target, rule: Rule | None) -> None:
         """Bring every message up to date, first that in the channel: the search for people may fail."""
-        policy = self.directory.policy()
-        rule = policy.rule(Operation.DELETE, target, None) or policy.rules[-1]
+        rule = rule or self.directory.policy().rules[-1]
         await self._show(rule.channel, notice)
         name = f"leak-readers:{notice.leak.key.id}"
         known = await self.cache.get(name, _Readers)

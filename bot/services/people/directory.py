@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from bot.domain.approvals import Approval
 from bot.domain.authority import HeldRoles, Target
-from bot.domain.catalog import User
+from bot.domain.catalog import Environment, User, called
 from bot.domain.errors import NotFound, Refused, Throttled, plain
 from bot.domain.keys import Operation, Owner, Person, Principal, SlackUserId, TeamId
-from bot.domain.policy import Policy
+from bot.domain.policy import Names, Policy
 from bot.domain.roles import Binding
 from bot.services.people.groups import looked_up
 from bot.services.ports.cloud import Cloud
@@ -137,6 +137,7 @@ class Directory:
     _everybody: tuple[User, ...] | None = field(default=None, init=False)
     _groups: dict[str, tuple[SlackUserId, ...]] = field(default_factory=dict[str, tuple[SlackUserId, ...]], init=False)
     """What this very decision has read."""
+    _environments: Names | None = field(default=None, init=False)
 
     @property
     def team(self) -> TeamId:
@@ -238,20 +239,42 @@ class Directory:
         shown: bool = False,
         break_glass: bool = False,
     ) -> HeldRoles:
-        """Someone who asks for this, with the user groups that tell which rule decides; see `Policy.unread`.
+        """Someone who asks for this, with the groups and names that tell which rule decides.
 
-        Raises `Unavailable` where Slack does not tell who is in one of them, and where a rule about people with a role
-        is passed over, but Confluent may not show us all roles. `shown` is as for `members`: for pages.
+        See `Policy.unread` and `environments`. Raises `Unavailable` where Slack does not tell who is in a group, and
+        where a rule about people with a role is passed over, but Confluent may not show us all roles. `shown` is as
+        for `members`: for pages.
         """
         policy = self.policy()
         asker = await looked_up(
-            held_roles,
+            replace(held_roles, environments=await self.environments(target, shown=shown)),
             lambda known: policy.unread(operation, target, known, break_glass=break_glass),
             lambda group: self.members(group, shown=shown),
         )
         if not shown and policy.lacks_roles(operation, target, asker):
             await self.cloud.must_see_all()
         return asker
+
+    async def environments(self, target: Target, *, shown: bool = False) -> Names:
+        """What environments are called, for a decision about this; nothing where no rule hangs on a name.
+
+        `shown` accepts a minute-old list, if this environment is on it.
+        """
+        wanted = target.resource.environment
+        if not wanted or not self.policy().names_environments:
+            return {}
+        if self._environments is not None:
+            return self._environments
+
+        async def ask() -> tuple[Environment, ...]:
+            return tuple(await self.cloud.environments())
+
+        names = called(await self._remembered("environments", tuple[Environment, ...], ask, fresh=not shown))
+        if shown and wanted not in names:
+            return await self.environments(target)
+        if self.is_one_decision:
+            self._environments = names
+        return names
 
     async def members(self, group: str, *, shown: bool) -> Sequence[SlackUserId]:
         """Who is in a Slack user group; a group that does not exist has nobody. `shown` accepts a minute-old list."""

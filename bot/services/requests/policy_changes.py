@@ -25,6 +25,7 @@ from bot.services.requests.submit import forbidden, too_few
 from bot.services.requests.transitions import Transitions, persistently
 from bot.services.text import duration
 
+_NO_NEW_FILE = "The requester's roles or user groups, or the environment's name, changed."
 MOST = 10_000
 """How many waiting requests are looked at."""
 log = logging.getLogger("latchkey.policy")
@@ -115,7 +116,7 @@ def under(pending: Pending, terms: Terms, policy: str) -> Pending:
     remind = terms.remind != pending.terms.remind
     changed = difference(pending.ask, pending.terms, terms)
     is_other = policy != pending.policy
-    why = "The policy changed." if is_other else "The requester's roles or user groups changed."
+    why = "The policy changed." if is_other else _NO_NEW_FILE
     return replace(
         pending,
         terms=terms,

@@ -82,6 +82,6 @@ def _fewer(granted: Approved | Working, counted: Sequence[Approval]) -> str:
     if len(counted) < len(granted.grant.approvals):
         return "An approval no longer counts: the approver has since lost the role."
     if not granted.grant.approvals:
-        what = "a role, a user group or the policy changed"
+        what = "a role, a user group, the environment's name or the policy changed"
         return f"This request needed no approval when it was sent, but needs one now: {what}."
     return "The policy now requires more approvals than when this was approved."
