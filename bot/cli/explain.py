@@ -36,6 +36,11 @@ Wanted = Annotated[
         help="Access requested with a new key, as in the form: 'Write topics=orders-'. Repeat it for more.",
     ),
 ]
+Also = Annotated[
+    str,
+    typer.Option("--also", metavar="ID", help="The Schema Registry for a second key, requested with the Kafka key."),
+]
+InEmergency = Annotated[bool, typer.Option("--break-glass", help="By break-glass, without an approval.")]
 ByPolicy = Annotated[
     Path | None,
     typer.Option(
@@ -52,7 +57,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 if TYPE_CHECKING:
     from bot.cli.snapshot import Snapshot
     from bot.domain.access import WantedBinding
-    from bot.domain.keys import Owner, Resource
+    from bot.domain.keys import Cluster, Owner, Resource
     from bot.domain.policy import Policy
     from bot.services.people.directory import Tenant
     from bot.services.people.explain import Explainer, Explanation
@@ -75,6 +80,9 @@ class Question:
     environment: str
     access: Sequence[str] = ()
     """Each the name of an entry in the policy's list, and what is typed for it behind `=`."""
+    also: str = ""
+    """The Schema Registry of a pair."""
+    break_glass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,8 @@ def explain(  # noqa: PLR0913 -- one for each option
     owner: OwnedBy,
     environment: Within = "",
     access: Wanted = None,
+    also: Also = "",
+    break_glass: InEmergency = False,
     policy: ByPolicy = None,
     snapshot: OnSnapshot = None,
     channel: CardsIn = "",
@@ -108,7 +118,7 @@ def explain(  # noqa: PLR0913 -- one for each option
     """
     from bot.cli import explanation as explained
 
-    question = Question(user, operation, kind, resource, owner, environment, access or ())
+    question = Question(user, operation, kind, resource, owner, environment, access or (), also, break_glass)
     explanation, names = _answered(question, Sources(policy, snapshot, channel))
     if as_json:
         print_json(explained.as_json(explanation, names))
@@ -126,6 +136,7 @@ def who_can_approve(  # noqa: PLR0913 -- one for each option
     owner: OwnedBy,
     environment: Within = "",
     access: Wanted = None,
+    also: Also = "",
     policy: ByPolicy = None,
     snapshot: OnSnapshot = None,
     channel: CardsIn = "",
@@ -137,7 +148,7 @@ def who_can_approve(  # noqa: PLR0913 -- one for each option
     """
     from bot.cli import explanation as explained
 
-    question = Question(user, operation, kind, resource, owner, environment, access or ())
+    question = Question(user, operation, kind, resource, owner, environment, access or (), also)
     explanation, names = _answered(question, Sources(policy, snapshot, channel))
     if as_json:
         print_json(explained.approvers_as_json(explanation, names))
@@ -202,7 +213,23 @@ async def answer(who: "Explainer", question: Question) -> "Explanation":
     owner = await find_owner(who.cloud, question.owner, someone.person, question.operation)
     resource = await find_resource(who.cloud, question.kind, question.resource, question.environment)
     bindings = _bindings(who.policy, question, owner, resource)
-    return await who.explain(someone, question.operation, Target(owner, resource, bindings))
+    target = Target(owner, resource, bindings, await _also(who.cloud, question, resource))
+    return await who.explain(someone, question.operation, target, break_glass=question.break_glass)
+
+
+async def _also(cloud: "Inventory", question: Question, resource: "Resource") -> "Cluster | None":
+    """The Schema Registry of a pair. Raises `NotFound` where there is none such, or no pair."""
+    from bot.domain.errors import NotFound
+    from bot.domain.keys import Cluster
+    from bot.services.catalog.index import find_resource
+
+    if not question.also:
+        return None
+    kind = Kind.called(resource.kind.row.companion)
+    if kind is None or question.operation is not Operation.CREATE:
+        raise NotFound("--also: only a new Kafka key can be requested together with one for Schema Registry.")
+    found = await find_resource(cloud, kind, question.also, resource.environment)
+    return found if isinstance(found, Cluster) else None
 
 
 def _bindings(

@@ -29,8 +29,8 @@ def as_text(explanation: Explanation, names: Names) -> str:
     ask = explanation.ask
     return _clean(
         [
-            f"{_who(explanation.requester)} wants to {ask.operation.value} a {ask.resource.kind.row.label} key",
-            f"  for     {_resource(ask.resource)}",
+            f"{_who(explanation.requester)} wants to {ask.operation.value} {_keys(ask)}",
+            *(f"  for     {_resource(each)}" for each in explanation.target.resources),
             f"  owner   {_owner(ask.owner)}",
             "",
             f"Decision: {_decision(explanation)}",
@@ -38,7 +38,7 @@ def as_text(explanation: Explanation, names: Names) -> str:
             *_access(explanation),
             "",
             *_roles(explanation, names),
-            *(["", *_approvers(explanation, names)] if isinstance(explanation.verdict, NeedsApproval) else []),
+            *(["", *_approvers(explanation, names)] if _takes_others(explanation) else []),
         ]
     )
 
@@ -59,19 +59,26 @@ def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
     return {
         **decided(explanation),
         "terms": terms_of(explanation.rule, explanation.approvals, ask) if explanation.rule else None,
-        "table": explanation.table,
+        "table": explanation.table.name,
         "grants": list(explanation.offers),
         "requester": _person(explanation.requester),
         "operation": ask.operation.value,
-        "resource": {
-            "kind": ask.resource.kind.value,
-            "id": ask.resource.id,
-            "name": ask.resource.name,
-            "environment": ask.resource.environment or None,
-        },
+        "break_glass": ask.break_glass,
+        "resource": _opened(ask.resource),
+        "also": _opened(ask.also) if ask.also else None,
         "owner": {"kind": ask.owner.kind, "id": ask.owner.id or None},
         "roles": [_role(each, names) for each in explanation.roles],
+        "also_roles": [_role(each, names) for each in explanation.also_roles],
         **_able(explanation, names),
+    }
+
+
+def _opened(resource: Resource) -> dict[str, object]:
+    return {
+        "kind": resource.kind.value,
+        "id": resource.id,
+        "name": resource.name,
+        "environment": resource.environment or None,
     }
 
 
@@ -189,7 +196,25 @@ def in_short(verdict: Verdict, able: int) -> str:
 
 
 def _decision(explanation: Explanation) -> str:
-    return in_short(explanation.verdict, len(explanation.able))
+    said = in_short(explanation.verdict, len(explanation.able))
+    return said if explanation.is_possible or not _is_allowed(explanation) else f"{said}, but no one could review it"
+
+
+def _is_allowed(explanation: Explanation) -> bool:
+    """Whether no approval is needed."""
+    return isinstance(explanation.verdict, Allowed)
+
+
+def _takes_others(explanation: Explanation) -> bool:
+    """Whether it takes other people: to approve it, or to review a use of break-glass."""
+    is_glass = explanation.ask.break_glass and _is_allowed(explanation)
+    return is_glass or isinstance(explanation.verdict, NeedsApproval)
+
+
+def _keys(ask: Ask) -> str:
+    """What is requested, in words."""
+    second = f" and a {ask.also.kind.row.label} key" if ask.also else ""
+    return f"a {ask.resource.kind.row.label} key{second}{', by break-glass' if ask.break_glass else ''}"
 
 
 def _whom(rule: Rule) -> str:
@@ -202,24 +227,19 @@ def _rule(explanation: Explanation) -> Iterator[str]:
     if rule is None:
         yield "Rule:     none matches, so it's forbidden"
         return
-    yield f'Rule:     "{rule.name}"{_whom(rule)}'
+    for each, resource in zip(explanation.rules, explanation.target.resources, strict=True):
+        of = f", of the {resource.kind.row.label} key" if len(explanation.rules) > 1 else ""
+        yield f'Rule:     "{each.name}"{_whom(each)}{of}'
     if isinstance(explanation.verdict, Forbidden):
         return
-    if explanation.approvals:
-        place = rule.channel or "no channel"
-        yield f"          {_approvals(explanation.approvals)} within {long(rule.pending)}, in {place}"
-        yield f"          {_told(rule)}"
-    if explanation.approvals > rule.approvals:
-        owners = " or own it" if explanation.ask.operation in CHANGES else ""
-        yield f"          (none for people who manage such a key{owners})"
-    if is_high_risk(rule.risk, explanation.ask.operation, explanation.ask.resource):
-        yield "          high risk: the card and the review page show a warning, and Approve requires confirmation"
-    yield from _asked(rule)
-    most = f"at most {long(rule.lifetime)}" if rule.lifetime else "unlimited"
+    yield from _needed(explanation, rule)
+    yield from _asked(rule, is_used=explanation.ask.break_glass)
+    terms = explanation.verdict.terms
+    most = f"at most {long(terms.lifetime)}" if terms.lifetime else "unlimited"
     match explanation.ask.operation:
         case Operation.CREATE | Operation.ROTATE as operation:
             made = "when the requester selects Show secret" if rule.mint == "on_claim" else "right after approval"
-            yield f"          the key is created {made}; its secret must be viewed within {long(rule.claim)}"
+            yield f"          the key is created {made}; its secret must be viewed within {long(terms.claim)}"
             yield f"          lifetime of the key: {most}"
             if operation is Operation.ROTATE:
                 yield f"          {_overlap(rule)}"
@@ -230,11 +250,27 @@ def _rule(explanation: Explanation) -> Iterator[str]:
             yield from ["          a key that is reported as leaked is deleted at once"] if at_once else []
 
 
-def _asked(rule: Rule) -> Iterator[str]:
-    """What the rule asks of approvers and of the requester."""
-    if rule.confirm and rule.most_approvals:
+def _needed(explanation: Explanation, rule: Rule) -> Iterator[str]:
+    """How many people have to approve it, until when, and how high the risk is."""
+    if explanation.approvals:
+        place = rule.channel or "no channel"
+        yield f"          {_approvals(explanation.approvals)} within {long(rule.pending)}, in {place}"
+        yield f"          {_told(rule)}"
+    if explanation.ask.break_glass:
+        yield "          someone who could have approved it reviews it within three days"
+    elif explanation.approvals > rule.approvals:
+        owners = " or own it" if explanation.ask.operation in CHANGES else ""
+        fewer = _approvals(rule.approvals) if rule.approvals else "none"
+        yield f"          ({fewer} for people who manage such a key{owners})"
+    if is_high_risk(rule.risk, explanation.ask.operation, explanation.ask.resource):
+        yield "          high risk: the card and the review page show a warning, and Approve requires confirmation"
+
+
+def _asked(rule: Rule, *, is_used: bool) -> Iterator[str]:
+    """What the rule asks of approvers and of the requester; with `is_used`, of a use of break-glass."""
+    if rule.confirm and rule.most_approvals and not is_used:
         yield "          approvers type the name of the resource before they approve"
-    if glass := rule.break_glass:
+    if (glass := rule.break_glass) and not is_used:
         who, lasts = glass.by.in_words, long(glass.lifetime)
         yield f"          in an emergency, {who} can create a key without approval, for {lasts}"
     if rule.ticket:
@@ -271,25 +307,34 @@ def _overlap(rule: Rule) -> str:
 def _roles(explanation: Explanation, names: Names) -> Iterator[str]:
     who = explanation.requester.person.name or "the requester"
     if explanation.roles:
-        yield f'The roles of {who}, by the role table "{explanation.table}":'
+        yield f'The roles of {who}, by the role table "{explanation.table.name}":'
     else:
         yield f"{who} has no roles, in Confluent Cloud or from the policy."
-    for each in explanation.roles:
-        counts = "counts" if each.weighed.counts else "doesn't count"
-        yield f"  {describe(each.weighed.binding, names)}{_via(each.via)}"
-        yield f"      {counts}: {each.weighed.why}"
+    yield from _weighed(explanation.roles, names)
+    if explanation.also_roles:
+        yield "And for the second key:"
+        yield from _weighed(explanation.also_roles, names)
     if explanation.is_by_ownership:
         yield f"{who} owns this key and needs no role to edit or delete it."
-    if isinstance(explanation.verdict, NeedsApproval) and any(each.weighed.counts for each in explanation.roles):
+    manages = all(any(each.weighed.counts for each in roles) for roles in explanation.roles_of_keys)
+    if isinstance(explanation.verdict, NeedsApproval) and manages:
         yield f"{who} manages this key, but the rule still requires someone else's approval."
 
 
+def _weighed(roles: Iterable[Looked], names: Names) -> Iterator[str]:
+    for each in roles:
+        counts = "counts" if each.weighed.counts else "doesn't count"
+        yield f"  {describe(each.weighed.binding, names)}{_via(each.via)}"
+        yield f"      {counts}: {each.weighed.why}"
+
+
 def _approvers(explanation: Explanation, names: Names) -> Iterator[str]:
+    what = "review" if explanation.ask.break_glass else "approve"
     if explanation.able:
-        yield f"Who could approve ({_people(len(explanation.able))}):"
+        yield f"Who could {what} ({_people(len(explanation.able))}):"
         yield from (f"  {_approver(each, names)}" for each in explanation.able)
     else:
-        yield "No one could approve it."
+        yield f"No one could {what} it."
     yield from _barred(explanation, names)
 
 

@@ -21,7 +21,7 @@ Mint: TypeAlias = Literal["on_approval", "on_claim"]
 """When the key is made: once enough people approved, or by the requester's click on `Show secret`."""
 Leaked: TypeAlias = Literal["ask", "delete"]
 """Whether people decide about a leaked key, or Latchkey deletes it at once."""
-Names: TypeAlias = Mapping[str, str]
+EnvironmentNames: TypeAlias = Mapping[str, str]
 """What environments are called right now, by id; see `catalog.called`."""
 ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT = "me", "service-account", "new-service-account"
 MOST_APPROVALS = 5
@@ -40,7 +40,7 @@ class Selector:
     groups: frozenset[str] = frozenset()
     """Slack user groups, S…."""
     roles: frozenset[str] = frozenset()
-    """Names of roles, held at what a request is about, around it, or inside of it."""
+    """EnvironmentNames of roles, held at what a request is about, around it, or inside of it."""
 
     @classmethod
     def of(cls, *words: str) -> "Selector":
@@ -299,7 +299,7 @@ class Policy:
         return any(rule.match.named for rule in self.rules)
 
     def rule(
-        self, operation: Operation, target: Target, requester: HeldRoles | None, names: Names | None = None
+        self, operation: Operation, target: Target, requester: HeldRoles | None, names: EnvironmentNames | None = None
     ) -> Rule | None:
         """The first rule that speaks of it; None when none does, which means no.
 
@@ -349,7 +349,7 @@ class Policy:
         return any(rule.match.by.roles for part in target.parts for rule in passed(part))
 
     def depending(
-        self, operation: Operation, target: Target, names: Names, *, is_sketch: bool = False
+        self, operation: Operation, target: Target, names: EnvironmentNames, *, is_sketch: bool = False
     ) -> Iterator[Rule]:
         """The rules that can decide about this, depending on who asks: the first, and those that follow it.
 

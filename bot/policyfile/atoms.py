@@ -16,7 +16,7 @@ _Places: TypeAlias = frozenset[tuple[str, int]]
 def atoms(wanted: Iterable[str]) -> tuple[Atom, ...]:
     """Each set of wildcards that some name fits, and fits no other of them; see `catalog.is_called`.
 
-    Where that would take too long, each wildcard as if no name fitted another one, too: whoever asks whether all names
+    Where that would take too long, each wildcard as if no name fitted another one, too: a caller that asks if all names
     are covered is then told less than could be known, and nothing wrong.
     """
     words = sorted(set(wanted))

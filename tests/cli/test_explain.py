@@ -140,9 +140,12 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
             "table": "str",
             "requester": "dict",
             "operation": "str",
+            "break_glass": "bool",
             "resource": "dict",
+            "also": "NoneType",
             "owner": "dict",
             "roles": "list",
+            "also_roles": "list",
             "approvers": "list",
             "barred": "list",
         }
@@ -610,3 +613,67 @@ def test_a_rule_with_break_glass_says_who_can_use_it(org: Path, tmp_path: Path) 
         "lifetime_seconds": 14400,
         "notify": ["C09"],
     }
+
+
+def test_an_environment_is_known_by_its_name_and_one_without_refuses(org: Path, tmp_path: Path) -> None:
+    (tmp_path / "policy.yml").write_text(
+        'version: 1\nchannel: C1\nrules: [{name: by name, match: {environment: "prod*"}, approvals: 2}]'
+    )
+    asked = ("explain", *PROD, "--policy", str(tmp_path / "policy.yml"))
+    assert 'Rule:     "by name"' in run(org, *asked).stdout
+
+    here = json.loads(org.read_text("utf-8"))
+    here["environments"] = [{**each, "name": each["id"]} for each in here["environments"]]
+    (tmp_path / "org.json").write_text(json.dumps(here), "utf-8")
+    result = run(tmp_path / "org.json", *asked)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "couldn't read what `env-prod01` is called" in result.stderr
+
+
+PAIR = """version: 1
+channel: C1
+rules:
+- {name: registry, match: {kind: schema-registry}, approvals: 2, lifetime: 7d}
+- {name: kafka, match: {kind: kafka}, approvals: 0, lifetime: 30d, break_glass: {by: [U0DANA], lifetime: 4h}}
+"""
+
+
+def test_a_pair_is_under_both_rules_and_takes_people_who_cover_both(org: Path, tmp_path: Path) -> None:
+    (tmp_path / "policy.yml").write_text(PAIR)
+    asked = (*PROD, "--also", "lsrc-prod01", "--policy", str(tmp_path / "policy.yml"))
+    text, answer = run(org, "explain", *asked).stdout, json.loads(run(org, "explain", *asked, "--json").stdout)
+
+    assert "wants to create a Kafka key and a Schema Registry key\n" in text
+    assert 'Rule:     "kafka", of the Kafka key\nRule:     "registry", of the Schema Registry key\n' in text
+    assert "          lifetime of the key: at most 7 days\n" in text
+    assert (answer["missing"], answer["rule"], answer["also"]["id"]) == (2, "kafka + registry", "lsrc-prod01")
+    able = {each["principal"] for each in answer["approvers"]}
+    assert "u-olga01" in able
+    assert "u-chiyo1" not in able, "she administers the Kafka cluster alone"
+    assert answer["approvers"] == json.loads(run(org, "who-can-approve", *asked, "--json").stdout)["approvers"]
+
+    for words in (("--also", "lsrc-dev01"), ("--also", "lsrc-prod01", "--operation", "rotate")):
+        result = run(org, "explain", *PROD, *words, "--policy", str(tmp_path / "policy.yml"))
+        assert (result.exit_code, result.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(("user", "decision"), [("u-dana01", "allowed without approval"), ("u-erin01", "forbidden")])
+def test_break_glass_says_who_could_review_it(org: Path, tmp_path: Path, user: str, decision: str) -> None:
+    (tmp_path / "policy.yml").write_text(PAIR.replace("approvals: 0", "approvals: 1"))
+    asked = ("--kind", "kafka", "--resource", "lkc-prod01", "--owner", "sa-orders", "--break-glass")
+    result = run(org, "explain", "--user", user, *asked, "--policy", str(tmp_path / "policy.yml"))
+
+    assert f"Decision: {decision}" in result.stdout
+    assert ("          lifetime of the key: at most 4 hours\n" in result.stdout) is (user == "u-dana01")
+    assert ("\nWho could review (" in result.stdout) is (user == "u-dana01")
+    assert result.exit_code == (0 if user == "u-dana01" else 1)
+
+
+def test_break_glass_that_no_one_could_review_is_not_possible(org: Path, tmp_path: Path) -> None:
+    here = json.loads(org.read_text("utf-8"))
+    (tmp_path / "org.json").write_text(json.dumps({**here, "role_bindings": []}), "utf-8")
+    (tmp_path / "policy.yml").write_text(PAIR.replace("approvals: 0", "approvals: 1"))
+    result = run(tmp_path / "org.json", "explain", *PROD, "--break-glass", "--policy", str(tmp_path / "policy.yml"))
+
+    assert "Decision: allowed without approval, but no one could review it\n" in result.stdout
+    assert result.exit_code == 1

@@ -132,7 +132,8 @@ async def _tried(who: "Explainer", line: int, case: "CasePart") -> Tried:
     from bot.cli.trials.expectations import complaints
     from bot.domain.errors import NotFound
 
-    question = Question(case.user, case.operation, case.kind, case.resource, case.owner, case.environment)
+    place = (case.kind, case.resource, case.owner, case.environment)
+    question = Question(case.user, case.operation, *place, case.access, case.also, case.break_glass)
     nothing: dict[str, Any] = {"decision": None, "possible": False, "missing": 0, "reason": "", "rule": None}
     try:
         explanation = await answer(who, question)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from bot.cli.explanation import in_short, terms_of
 from bot.cli.snapshot import Snapshot
 from bot.domain.authority import HeldRoles, Target
-from bot.domain.catalog import User
+from bot.domain.catalog import User, called
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
 from bot.domain.keys import (
     MyAccount,
@@ -31,7 +31,7 @@ from bot.domain.keys import (
     TeamId,
 )
 from bot.domain.kinds import PLACED, Kind
-from bot.domain.policy import Policy, Rule
+from bot.domain.policy import EnvironmentNames, Policy, Rule
 from bot.domain.requests import Ask
 from bot.domain.roles import Scope
 from bot.services.people.approvers import Someone
@@ -90,6 +90,8 @@ class Side:
     people: Mapping[Principal, tuple[Someone, HeldRoles]]
     signs: Mapping[Principal, object]
     """The same for people about whom everything is decided alike, but for what is their own."""
+    names: EnvironmentNames
+    """What environments are called."""
     able: dict[Target, frozenset[Principal]] = field(default_factory=dict[Target, frozenset[Principal]])
 
     @classmethod
@@ -97,7 +99,8 @@ class Side:
         """Raises `LatchkeyError` where the snapshot does not tell."""
         met = {user.id: await who.who.meet(user, await who.cloud.users()) for user in users}
         people = {user: (each, await who.asker(each)) for user, each in met.items()}
-        return cls(who.policy, people, {user: _sign(who.policy, *each) for user, each in people.items()})
+        signs, names = {user: _sign(who.policy, *each) for user, each in people.items()}, await who.cloud.environments()
+        return cls(who.policy, people, signs, called(names))
 
     def rule(self, operation: Operation, target: Target, user: Principal) -> Rule | None:
         """The rule that decides about a request of this person."""
@@ -186,7 +189,7 @@ def _sign(policy: Policy, someone: Someone, held: HeldRoles) -> object:
 
 def _hangs_on_people(old: Side, new: Side, operation: Operation, target: Target) -> bool:
     """Whether a rule asks something else of certain people, or of people who manage the key."""
-    rules = [rule for side in (old, new) for rule in side.policy.depending(operation, target)]
+    rules = [rule for side in (old, new) for rule in side.policy.depending(operation, target, side.names)]
     return any(rule.match.by or not rule.approvals for rule in rules)
 
 

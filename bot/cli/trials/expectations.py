@@ -12,7 +12,7 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import MOST_APPROVALS
 from bot.policyfile.complaints import ANY, Parts
 from bot.policyfile.model import Part
-from bot.policyfile.words import Name, OneOrMany, shown
+from bot.policyfile.words import Name, OneOrMany, Switch, shown
 from bot.services.people.approvers import Someone
 from bot.services.people.explain import Explanation
 
@@ -39,18 +39,21 @@ class CasePart(Part):
     resource: str = Field("", description="A cluster, or a region such as aws.us-east-1.")
     environment: str = Field("", description="The environment of the resource; looked up if omitted.")
     owner: str = Field(description="me, new, or a service account's ID or name.")
+    access: OneOrMany[str] | tuple[()] = Field((), description="Access as in the form, such as 'Write topics=orders-'.")
+    also: str = Field("", description="The Schema Registry whose key is requested together with the Kafka key.")
+    break_glass: Switch = Field(default=False, description="Whether it is by break-glass: true or false.")
     expect: Expected = Field(
         description="allowed, forbidden, the number of approvals that it needs, or impossible: "
         "it needs approvals that too few people could give."
     )
-    rule: Name | None = Field(None, description="The name of the rule that decides.")
+    rule: Name | None = Field(None, description="The name of the rule that decides, or of one of the two for a pair.")
     approvers: OneOrMany[str] | tuple[()] = Field((), description="People who must be able to approve.")
     not_approvers: OneOrMany[str] | tuple[()] = Field((), description="People who must not be able to approve.")
 
     @property
     def title(self) -> str:
         """What the case is called."""
-        what = f"{self.operation} {self.kind} {self.resource}".strip()
+        what = " ".join(filter(None, [self.operation, self.kind, self.resource, self.also and f"and {self.also}"]))
         return self.name or f"{self.user}, {what}, owner {self.owner}"
 
 
@@ -70,7 +73,7 @@ def complaints(case: CasePart, explanation: Explanation, named: Mapping[str, Som
     if found != case.expect:
         yield f"expected {_decision(case.expect)}, found: {in_short(explanation.verdict, len(explanation.able))}"
     rule = explanation.rule.name if explanation.rule else ""
-    if case.rule not in {None, rule}:
+    if case.rule not in {None, rule, *(each.name for each in explanation.rules)}:
         yield f"expected the rule {shown(case.rule)}, but {f'{shown(rule)} decides' if rule else 'none matches'}"
     able = {each.someone.person.principal for each in explanation.able}
     for word in case.approvers:
@@ -84,7 +87,7 @@ def complaints(case: CasePart, explanation: Explanation, named: Mapping[str, Som
 def _found(explanation: Explanation) -> str | int:
     match explanation.verdict:
         case Allowed():
-            return "allowed"
+            return "allowed" if explanation.is_possible else "impossible"
         case Forbidden():
             return "forbidden"
         case verdict:

@@ -10,7 +10,7 @@ from bot.domain.authority import Target
 from bot.domain.catalog import Catalog, Environment, called
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, Owner, Principal, Resource, ServiceAccount, unnamed
 from bot.domain.kinds import Kind
-from bot.domain.policy import Names, Policy, Rule
+from bot.domain.policy import EnvironmentNames, Policy, Rule
 from bot.services.catalog.index import NOTHING, cloud_of, clouds, placed, region_called, regions
 from bot.services.commands import Draft
 from bot.services.form.access import offered as access_offered
@@ -147,7 +147,9 @@ def _number(draft: Draft, catalog: Catalog) -> int | None:
     return sum(1 for _ in placed(catalog, kind, draft.environment))
 
 
-def _rules(draft: Draft, resource: Resource, account: ServiceAccount, policy: Policy, names: Names) -> Sequence[Rule]:
+def _rules(
+    draft: Draft, resource: Resource, account: ServiceAccount, policy: Policy, names: EnvironmentNames
+) -> Sequence[Rule]:
     """The rules that may decide about what is chosen so far: who asks is looked at once the form is filled in."""
     owners: dict[str, Owner] = {ME: MyAccount(Principal("")), NEW: NewServiceAccount("", "")}
     target = Target(owners.get(draft.owner, account), resource)

@@ -13,7 +13,7 @@ from bot.domain.authority import HeldRoles, Target
 from bot.domain.catalog import Environment, User, called
 from bot.domain.errors import NotFound, Refused, Throttled, plain
 from bot.domain.keys import Operation, Owner, Person, Principal, SlackUserId, TeamId
-from bot.domain.policy import Names, Policy
+from bot.domain.policy import EnvironmentNames, Policy
 from bot.domain.roles import Binding
 from bot.services.people.groups import looked_up
 from bot.services.ports.cloud import Cloud
@@ -137,7 +137,7 @@ class Directory:
     _everybody: tuple[User, ...] | None = field(default=None, init=False)
     _groups: dict[str, tuple[SlackUserId, ...]] = field(default_factory=dict[str, tuple[SlackUserId, ...]], init=False)
     """What this very decision has read."""
-    _environments: Names | None = field(default=None, init=False)
+    _environments: EnvironmentNames | None = field(default=None, init=False)
 
     @property
     def team(self) -> TeamId:
@@ -255,7 +255,7 @@ class Directory:
             await self.cloud.must_see_all()
         return asker
 
-    async def environments(self, target: Target, *, shown: bool = False) -> Names:
+    async def environments(self, target: Target, *, shown: bool = False) -> EnvironmentNames:
         """What environments are called, for a decision about this; nothing where no rule hangs on a name.
 
         `shown` accepts a minute-old list, if this environment is on it.

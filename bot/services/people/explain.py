@@ -5,16 +5,18 @@ fresh reads, where something happens.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import reduce
 
 from bot.domain.authority import HeldRoles, Target, Weighed, weigh_all
+from bot.domain.catalog import called
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.errors import NotFound, plain
 from bot.domain.keys import MyAccount, Operation, Person, Principal, RequestId, SlackUserId, normal_email
 from bot.domain.policy import CHANGES, Policy, Rule
 from bot.domain.requests import Ask
-from bot.domain.roles import Binding
+from bot.domain.roles import Binding, Table
 from bot.services.people.approvers import Approver, Approvers, Someone
 from bot.services.people.directory import Tenant
 from bot.services.people.groups import looked_up
@@ -38,14 +40,27 @@ class Explanation:
 
     ask: Ask
     requester: Someone
-    rule: Rule | None
+    rules: tuple[Rule, ...]
+    """The rule for each of its keys; () where none matches."""
     verdict: Verdict
-    table: str
+    table: Table
     roles: tuple[Looked, ...]
     approvers: tuple[Approver, ...]
     """Everybody with authority, those first who can use it; nobody where no approval would help."""
     offers: tuple[str, ...] = ()
     """The access that can be requested with it, by its names in the policy."""
+    also_roles: tuple[Looked, ...] = ()
+    """As `roles`, for the second key of a pair."""
+
+    @property
+    def rule(self) -> Rule | None:
+        """The rule that decides; of a pair, both as one, with the stricter of their terms."""
+        return reduce(lambda one, other: _together(one, other, self.table), self.rules) if self.rules else None
+
+    @property
+    def roles_of_keys(self) -> tuple[tuple[Looked, ...], ...]:
+        """`roles`, and of a pair `also_roles`."""
+        return (self.roles, self.also_roles) if self.ask.also else (self.roles,)
 
     @property
     def target(self) -> Target:
@@ -74,10 +89,10 @@ class Explanation:
 
     @property
     def is_possible(self) -> bool:
-        """Whether it is allowed, or enough people could approve it."""
+        """Whether it is allowed, or enough people could approve it; by break-glass, whether anyone could review it."""
         match self.verdict:
             case Allowed():
-                return True
+                return bool(self.able) or not self.ask.break_glass
             case NeedsApproval(missing=missing):
                 return len(self.able) >= missing
             case Forbidden():
@@ -110,27 +125,37 @@ class Explainer:
         person = Person(SlackUserId(f"?{word}"), self.tenant.team, found[0].name, email, stand_in)
         return Someone(person, f"Several Confluent Cloud users match: {', '.join(each.id for each in found)}.")
 
-    async def explain(self, requester: Someone, operation: Operation, target: Target) -> Explanation:
-        """What would be decided if this person asked for this now, and why."""
+    async def explain(
+        self, requester: Someone, operation: Operation, target: Target, *, break_glass: bool = False
+    ) -> Explanation:
+        """What would be decided if this person asked for this now, and why; with `break_glass`, if they used that."""
         person = requester.person
         ask = Ask(RequestId(""), person, operation, target.owner, target.resource, "", "", "", _NO_TIME)
-        ask = replace(ask, bindings=target.bindings)
+        ask = replace(ask, bindings=target.bindings, also=target.also, break_glass=break_glass)
         held_roles, via = await self.held_roles(requester)
         held_roles = await looked_up(
-            held_roles, lambda known: self.policy.unread(operation, target, known), self.people.members
+            held_roles,
+            lambda known: self.policy.unread(operation, target, known, break_glass=break_glass),
+            self.people.members,
         )
         never = OWN_ACCOUNT if target.owner.id == (await self.cloud.own_account() or None) else requester.refusal
         verdict = Forbidden("", never) if never else decide(self.policy, ask, held_roles, is_sketch=True)
         approvers = () if isinstance(verdict, Forbidden) else await self.who.of(target, person, thorough=True)
+        rules = [self.policy.rule(operation, part, held_roles) for part in target.parts]
+        roles = [
+            tuple(Looked(each, via.get(each.binding, "")) for each in weigh_all(held_roles, part))
+            for part in target.parts
+        ]
         return Explanation(
             ask,
             requester,
-            self.policy.rule(operation, target, held_roles),
+            tuple(rule for rule in rules if rule) if all(rules) else (),
             verdict,
-            self.policy.table.name,
-            tuple(Looked(each, via.get(each.binding, "")) for each in weigh_all(held_roles, target)),
+            self.policy.table,
+            roles[0],
             tuple(approvers),
             self._offers(ask),
+            *roles[1:],
         )
 
     async def asker(self, someone: Someone) -> HeldRoles:
@@ -143,7 +168,7 @@ class Explainer:
 
     def _offers(self, ask: Ask) -> tuple[str, ...]:
         """The names of the access that can be requested with a new key: none for one of a person's own account."""
-        if ask.operation is not Operation.CREATE or isinstance(ask.owner, MyAccount):
+        if ask.operation is not Operation.CREATE or isinstance(ask.owner, MyAccount) or ask.break_glass:
             return ()
         return tuple(each.name for each in self.policy.offers if each.kind is ask.resource.kind)
 
@@ -155,7 +180,23 @@ class Explainer:
         for mapping in self.policy.mappings:
             if person.slack in await self.who.subjects(mapping):
                 via.setdefault(mapping.binding(person.principal, organization), mapping.subject)
-        return HeldRoles(person, (*bindings, *via), organization, self.policy.table), via
+        names = called(await self.cloud.environments())
+        return HeldRoles(person, (*bindings, *via), organization, self.policy.table, environments=names), via
+
+
+def _together(one: Rule, other: Rule, table: Table) -> Rule:
+    """Two rules as one, for a request that is under both: see `Terms.with_those_of`."""
+    terms = one.terms(table).with_those_of(other.terms(table))
+    said = {each.name: getattr(terms, each.name) for each in fields(terms) if each.name not in {"rule", "table"}}
+    others = [each.otherwise for each in (one, other) if not each.approvals]
+    return replace(
+        one,
+        name=terms.rule,
+        **said,
+        otherwise=None if None in others else max([terms.approvals, *filter(None, others)]),
+        user_keys=one.user_keys and other.user_keys,
+        break_glass=None,
+    )
 
 
 _NO_TIME = datetime.min.replace(tzinfo=UTC)

@@ -42,7 +42,7 @@ def test_the_complete_files_of_the_page_decide_as_their_cases_say(
     org: Path, tmp_path: Path, number: int, name: str
 ) -> None:
     here = json.loads(org.read_text("utf-8"))
-    here["slack"]["groups"] |= {"S01": ["U0PAVEL"], "S09": ["U0GRETA"]}
+    here["slack"]["groups"] |= {"S01": ["U0PAVEL"], "S04": ["U0PAVEL"], "S09": ["U0GRETA"]}
     here["users"].append({**here["users"][0], "id": "u-newt01", "name": "Newt", "email": "newt@acme.example"})
     here["slack"]["people"].append({**here["slack"]["people"][0], "id": "U0NEWT", "email": "newt@acme.example"})
     (tmp_path / "org.json").write_text(json.dumps(here), "utf-8")
@@ -76,7 +76,7 @@ def test_the_cases_that_the_page_shows_hold_for_the_file_before_them(org: Path, 
 
     result = run(org, tmp_path / "policy.yml", cases)
 
-    assert result.stdout == "2 cases: all as expected.\n"
+    assert result.stdout == "5 cases: all as expected.\n"
 
 
 def test_what_is_not_as_expected_is_told_with_its_line(org: Path, policy: Path, cases: Path) -> None:

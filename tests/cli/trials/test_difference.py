@@ -61,6 +61,13 @@ def test_the_same_policy_in_other_words_changes_nothing(files: Files) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, "No decision changes.\n", "")
 
 
+@pytest.mark.parametrize("name", ["production", "'prod*'", "[staging, production]"])
+def test_an_environment_by_its_name_is_the_same_as_by_its_id(files: Files, name: str) -> None:
+    result = files.run(PROD, PROD.replace("env-prod01", name))
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "No decision changes.\n", "")
+
+
 def test_more_approvals_and_a_shorter_life_are_told_for_everyone(files: Files) -> None:
     result = files.run("", PROD)
 
