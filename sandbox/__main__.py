@@ -14,6 +14,7 @@ from pathlib import Path
 from sandbox.confluent import add_crowd
 from sandbox.control import Control
 from sandbox.recording import NotARecording, Recording
+from sandbox.rules import SETTING, OwnRules
 from sandbox.scenarios import STEPS
 from sandbox.slack.manners import Manners, new_seed
 from sandbox.stage import BotProcess, Stage, stage
@@ -27,7 +28,7 @@ STORY = f"""
   3. {STEPS[2]}
 
   The panel on the right has scenarios to try: a lost answer, a crash, two clicks at once, a week that passes.
-  It also shows the bot's log, its audit feed and its metrics.
+  It also shows the bot's log, its audit feed, its metrics and its reports.
   The bot's log file: {{log}}
   Press Ctrl-C to stop. Nothing is kept.
 """
@@ -65,7 +66,7 @@ def main() -> int:
     manners = Manners.unkind(seed) if asked.manners == "unkind" else Manners(seed)
     settings = {"LOG_LEVEL": asked.log_level}
     if asked.policy:
-        settings["LATCHKEY_POLICY"] = str(asked.policy.resolve())
+        settings[SETTING] = str(asked.policy.resolve())
     with tempfile.TemporaryDirectory(prefix="latchkey-sandbox-") as folder:
         port = asked.port if asked.port is not None else first_free(PORT)
         mode = "http" if asked.http else "socket"
@@ -103,9 +104,10 @@ async def _run(
             sys.stdout.write("".join(f"{name}: {value}\n" for name, value in here.faults.drawn.items()))
             if is_large:
                 add_crowd(here.organization)
+            rules = {} if SETTING in settings else OwnRules(folder).setting()
             listens = {"PORT": str(here.free_port())} if mode == "http" else {}
             bot = BotProcess(
-                {**here.environment(mode=mode), **listens, **settings}, folder / "clock", folder / "bot.log"
+                {**here.environment(mode=mode), **listens, **rules, **settings}, folder / "clock", folder / "bot.log"
             )
             control.attach(here, bot)
             await bot.start()

@@ -19,6 +19,7 @@ CATALOG_SECONDS = 5.0
 
 def main() -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the panel may send one before the bot listens for it
     try:
         settings = load()
         logs.configure(settings.log_level, audit=settings.latchkey_audit_log)

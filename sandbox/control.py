@@ -147,12 +147,14 @@ class Control:
             self._killed = {"at": self._stage.clock.now().isoformat(), "in_hand": await in_hand(self._stage)}
 
     async def told(self, request: Request) -> Response:
-        """What the bot tells those who run it: `what` is `log`, `audit` or `metrics`."""
+        """What the bot tells those who run it: `what` is `log`, `audit`, `metrics` or `report`."""
         bot, what = self._bot, request.query_params.get("what", "")
         if bot is None or what not in told.WHAT:
             return Response(status_code=404)
         if what == "metrics":
             return JSONResponse({"lines": await told.metrics(bot.log)})
+        if what == "report":
+            return JSONResponse({"lines": await told.report(bot.launch, bot.environment())})
         file = bot.log if what == "log" else Path(bot.settings["LATCHKEY_AUDIT_LOG"])
         return JSONResponse({"lines": await asyncio.to_thread(told.newest, file)})
 

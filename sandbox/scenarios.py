@@ -9,6 +9,7 @@ from bot.slack.payloads import ids
 from sandbox.cast import GENERAL_CHANNEL, Actor
 from sandbox.confluent.model import new_secret
 from sandbox.gate import Gate
+from sandbox.rules import SETTING, OwnRules
 from sandbox.scanner import entry
 from sandbox.slack.blocks import Json, interactive
 from sandbox.slack.workspace import Channel
@@ -90,6 +91,8 @@ class Scenarios:
     def _is_on(self, scenario: Scenario) -> bool:
         if scenario.name == CRASH:
             return self._crash is not None and not self._crash.done()
+        if scenario.name == POLICY:
+            return OwnRules(self.stage.folder).are_in_force
         return scenario.is_on(self.stage)
 
     async def week(self) -> str:
@@ -118,6 +121,15 @@ class Scenarios:
             raise NotNow('Scanners reach Latchkey in HTTP mode only: make sandbox ARGS="--http"')
         answer = await self.stage.scanner.report(self.stage.bot_url, entry(f"{LEAKED}:{new_secret()}"))
         return f"The scanner reported {LEAKED}. Latchkey answered {answer.status_code}: {answer.text}"
+
+    async def policy(self) -> str:
+        """The bot's policy file gets rules, or none again. Raises NotNow."""
+        rules = OwnRules(self.stage.folder)
+        if self.bot.settings.get(SETTING) != str(rules.file):
+            raise NotNow("This sandbox follows the policy file that it was started with.")
+        said = RULES if rules.switch() else ""
+        self.bot.reload()
+        return said
 
     async def crash(self) -> str:
         """From now on, the bot is killed and started again once its next create has reached Confluent."""
@@ -163,7 +175,11 @@ def _names(people: list[Actor]) -> str:
     return " and ".join(each.name for each in people)
 
 
-CRASH = "crash"
+CRASH, POLICY = "crash", "policy"
+RULES = (
+    "Latchkey now follows sandbox/policy.yml. As Dana, request a key in production, then one in dev, where you can "
+    "use break-glass. As Ravi Menon, request one in dev, which needs two approvals."
+)
 SCENARIOS = (
     Scenario(
         "lost answer",
@@ -182,6 +198,13 @@ SCENARIOS = (
         "Two admins click at once",
         "Olga and Ines both approve the newest request at the same moment.",
         deed=Scenarios.two_clicks,
+    ),
+    Scenario(
+        POLICY,
+        "A policy with tickets and break-glass",
+        "In production, requests need a ticket (OPS-1), and approvers type the cluster's name. In dev, Dana can use "
+        "break-glass.",
+        deed=Scenarios.policy,
     ),
     Scenario(
         "leak",

@@ -197,12 +197,20 @@ class BotProcess:
         """Its process id, while it runs."""
         return self._process.pid if self._process is not None and self.is_alive else None
 
+    def environment(self) -> dict[str, str]:
+        """What it finds in its environment, as does a command that is run beside it."""
+        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}}
+        return kept | dict(self.settings) | {"SANDBOX_CLOCK": str(self.clock_file)}
+
     async def start(self) -> None:
         """Start it; returns at once."""
-        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}}
-        environment = kept | dict(self.settings) | {"SANDBOX_CLOCK": str(self.clock_file)}
-        self._process = await self.launch(self.program, environment, self.log, self.log)
+        self._process = await self.launch(self.program, self.environment(), self.log, self.log)
         self.starts += 1
+
+    def reload(self) -> None:
+        """Have it read its policy file at once, where it runs."""
+        if self._process is not None and self.is_alive:
+            self._process.send_signal(signal.SIGHUP)
 
     async def kill(self) -> None:
         """`kill -9`: no clean-up of any kind."""

@@ -1,14 +1,19 @@
-"""What the bot tells those who run it, for the panel: its log, its audit feed and its metrics."""
+"""What the bot tells those who run it, for the panel: its log, its audit feed, its metrics, and reports."""
 
 import json
+import tempfile
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 
+from sandbox.stage import Launch
+
 LINES = 200
 """The newest so many are shown."""
-WHAT = ("log", "audit", "metrics")
+WHAT = ("log", "audit", "metrics", "report")
+REPORTS = ("keys", "requests")
 _SECONDS = 2.0
 
 
@@ -32,6 +37,18 @@ async def metrics(log: Path) -> list[str]:
         except httpx.HTTPError:
             return []
     return [line for line in answer.text.splitlines() if line.startswith("latchkey_") and _is_telling(line)]
+
+
+async def report(launch: Launch, settings: Mapping[str, str]) -> list[str]:
+    """What `latchkey report` prints for a bot with these settings: each report under its command."""
+    lines = list[str]()
+    with tempfile.TemporaryDirectory(prefix="latchkey-report-") as folder:
+        for what in REPORTS:
+            out = Path(folder) / what
+            command = await launch(("-m", "bot", "report", what), settings, out, out)
+            await command.wait()
+            lines += [*([""] if lines else []), f"$ latchkey report {what}", *newest(out)]
+    return lines
 
 
 def _is_telling(line: str) -> bool:

@@ -26,6 +26,7 @@ from bot import logs
 from bot.slack.payloads import ids
 from sandbox.cast import APPROVALS_CHANNEL, GENERAL_CHANNEL, PARTNER_CHANNEL
 from sandbox.control import Control
+from sandbox.scenarios import LEAKED, post_key
 from sandbox.slack.blocks import Json, interactive, plain_words
 from sandbox.slack.manners import Manners
 from sandbox.slack.person import PersonAtClient
@@ -45,6 +46,7 @@ README_WIDTH = 700
 SETTLED_MS = 250
 """The page hears of what happened and draws it."""
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+GOVERNED = (ROOT / "sandbox" / "policy.yml").read_text("utf-8")
 TWO_PEOPLE = """\
 version: 1
 rules:
@@ -377,6 +379,220 @@ async def weekly(it: Scene) -> AsyncGenerator[str, None]:
         if it.person(user).messages():
             await it.at(it.person(user))
             yield f"review-dm-{user[2:].lower()}"
+    for action in (ids.REVIEW_KEYS, ids.KEEP_BASELINE):
+        await it.at(it.person("U0SAMI"))
+        await it.press(it.person("U0SAMI"), action, place=it.person("U0SAMI").dm)
+        await it.modal(it.person("U0SAMI"))
+        yield f"review-{action.partition(':')[2]}"
+        await it.person("U0SAMI").close(everything=True)
+
+
+async def access(it: Scene) -> AsyncGenerator[str, None]:
+    """A key of a new account, with what it can access; then that is taken back."""
+    olga = it.person("U0OLGA")
+    wish = Wish(NEW, name="clicks writer", access=(("Write topics", "clicks-"), ("Read topics", "clicks-, orders-")))
+    await it.at(it.dana, GENERAL_CHANNEL)
+    await fill_in(it.dana, wish)
+    yield "form"
+    await it.dana.submit()
+    await it.modal(it.dana, lambda view: view["callback_id"] == ids.REVIEW)
+    yield "review-page"
+    await it.dana.submit()
+    await it.card_says(wish.name)
+    await it.at(olga, APPROVALS_CHANNEL)
+    yield "card-waiting"
+    await it.approved(wish, olga)
+    await it.ready(wish)
+    yield "card-approved"
+    await it.at(it.dana)
+    await it.press(it.dana, ids.SHOW, place=it.dana.dm)
+    await it.dana.wait_for(lambda: it.dana.ephemerals, "the secret")
+    yield "secret"
+    await it.press(it.dana, ids.SAVED)
+    (key,) = it.it.our_keys()
+    await it.at(olga, GENERAL_CHANNEL)
+    await olga.command(f"/apikey show {key}")
+    await it.modal(olga)
+    yield "key"
+    await it.press(olga, ids.REMOVE_ACCESS)
+    await it.page.wait_for_timeout(8 * SETTLED_MS)
+    yield "removed"
+    await olga.close(everything=True)
+    await olga.command(f"/apikey show {key}")
+    await it.modal(olga)
+    yield "key-after"
+
+
+async def governed(it: Scene) -> AsyncGenerator[str, None]:
+    """A ticket, and a name that approvers type."""
+    olga = it.person("U0OLGA")
+    wish = Wish(environment="production", cluster="orders", name="orders in production")
+    await it.at(it.dana, GENERAL_CHANNEL)
+    await fill_in(it.dana, wish)
+    await it.dana.submit()
+    await it.dana.see("This request needs a ticket")
+    yield "form-ticket-missing"
+    await it.dana.fill({"Ticket": "nonsense"})
+    await it.dana.submit()
+    yield "form-ticket-wrong"
+    await it.dana.fill({"Ticket": "OPS-12"})
+    await it.dana.submit()
+    await it.modal(it.dana, lambda view: view["callback_id"] == ids.REVIEW)
+    yield "review-page"
+    await it.dana.submit()
+    await it.card_says(wish.name)
+    await it.at(olga, APPROVALS_CHANNEL)
+    yield "card-waiting"
+    await it.press(olga, ids.CONFIRM, beside=wish.name, place=APPROVALS_CHANNEL)
+    await it.modal(olga)
+    yield "approve"
+    await olga.fill({"Type orders to approve this request": "order"})
+    await olga.submit()
+    yield "approve-wrong"
+    await olga.fill({"Type orders to approve this request": "orders"})
+    await olga.submit()
+    await it.page.wait_for_timeout(4 * SETTLED_MS)
+    yield "approved"
+    await it.ready(wish)
+    if olga.modal:
+        await olga.close(everything=True)
+    yield "card-approved"
+
+
+async def pair(it: Scene) -> AsyncGenerator[str, None]:
+    """A Kafka key with one for its Schema Registry."""
+    wish = Wish(name="orders service", also=True)
+    await it.at(it.dana, GENERAL_CHANNEL)
+    await fill_in(it.dana, wish)
+    yield "form"
+    await it.dana.submit()
+    await it.modal(it.dana, lambda view: view["callback_id"] == ids.REVIEW)
+    yield "review-page"
+    await it.dana.submit()
+    await it.card_says(wish.name)
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    yield "card-waiting"
+    await it.approved(wish)
+    await it.ready(wish)
+    yield "card-approved"
+    await it.at(it.dana)
+    yield "dm-ready"
+    await it.press(it.dana, ids.SHOW, place=it.dana.dm)
+    await it.dana.wait_for(lambda: it.dana.ephemerals, "the secret")
+    yield "secret"
+    await it.press(it.dana, ids.SAVED)
+    await it.dana.wait_for(lambda: not it.dana.ephemerals, "the secret to be gone")
+    yield "dm-saved"
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    yield "card-delivered"
+
+
+async def glass(it: Scene) -> AsyncGenerator[str, None]:
+    """Break-glass, and its review."""
+    wish = Wish(name="orders are down")
+    await it.at(it.dana, GENERAL_CHANNEL)
+    await fill_in(it.dana, wish)
+    await it.dana.submit()
+    await it.modal(it.dana, lambda view: view["callback_id"] == ids.REVIEW)
+    yield "review-page"
+    await it.press(it.dana, ids.GLASS)
+    await it.modal(it.dana, lambda view: view["callback_id"] == ids.GLASS_USE)
+    yield "use"
+    await it.dana.fill({"Why it can't wait": "Orders are down, and no one answers."})
+    await it.dana.submit()
+    await it.page.wait_for_timeout(4 * SETTLED_MS)
+    yield "used"
+    if it.dana.modal:
+        await it.dana.close(everything=True)
+    await it.ready(wish)
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    yield "card-to-review"
+    await it.at(it.erin)
+    yield "dm-approver"
+    await it.at(it.erin, "home")
+    yield "home-approver"
+    await it.at(it.dana)
+    yield "dm-ready"
+    await it.press(it.dana, ids.SHOW, place=it.dana.dm)
+    await it.dana.wait_for(lambda: it.dana.ephemerals, "the secret")
+    await it.press(it.dana, ids.SAVED)
+    await it.dana.wait_for(lambda: not it.dana.ephemerals, "the secret to be gone")
+    yield "dm-saved"
+    await it.at(it.dana, "home")
+    yield "home-requester"
+
+
+async def glass_again(it: Scene) -> AsyncGenerator[str, None]:
+    """A second use, which is refused, and the review of the first one."""
+    await fill_in(it.dana, Wish(name="orders are down"))
+    await it.dana.submit()
+    await it.modal(it.dana, lambda view: view["callback_id"] == ids.REVIEW)
+    await it.press(it.dana, ids.GLASS)
+    await it.modal(it.dana, lambda view: view["callback_id"] == ids.GLASS_USE)
+    await it.dana.fill({"Why it can't wait": "Orders are down, and no one answers."})
+    await it.dana.submit()
+    await it.ready(Wish(name="orders are down"))
+    await it.dana.close(everything=True)
+    await it.at(it.dana, GENERAL_CHANNEL)
+    await fill_in(it.dana, Wish(name="once more"))
+    await it.dana.submit()
+    await it.modal(it.dana, lambda view: view["callback_id"] == ids.REVIEW)
+    yield "review-page-second"
+    await it.press(it.dana, ids.GLASS)
+    await it.page.wait_for_timeout(4 * SETTLED_MS)
+    yield "refused"
+    await it.dana.close(everything=True)
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    await it.press(it.erin, ids.NOT_JUSTIFIED, place=APPROVALS_CHANNEL)
+    await it.modal(it.erin)
+    yield "not-justified"
+    await it.erin.fill({ids.REASON_BLOCK: "I was there to approve it."})
+    await it.erin.submit()
+    await it.card_says("I was there to approve it.")
+    yield "reviewed"
+    if it.erin.modal:
+        await it.erin.close(everything=True)
+    yield "card-reviewed"
+    await it.at(it.dana)
+    yield "dm-reviewed"
+
+
+async def leaks(it: Scene) -> AsyncGenerator[str, None]:
+    """A key that was posted, and what becomes of it."""
+    post_key(it.it.stage)
+    (posted,) = it.erin.messages(GENERAL_CHANNEL)
+    await it.at(it.erin, GENERAL_CHANNEL)
+    yield "posted"
+    await it.erin.message_shortcut(ids.SHORTCUT_LEAKED, GENERAL_CHANNEL, posted["ts"])
+    await it.modal(it.erin)
+    yield "report"
+    await it.erin.submit()
+    await it.erin.wait_for(lambda: "Rotate now" in str(it.erin.messages(APPROVALS_CHANNEL)), "what is told of it")
+    await it.page.wait_for_timeout(4 * SETTLED_MS)
+    yield "reported"
+    await it.erin.close(everything=True)
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    yield "channel"
+    for user in ("U0SAMI", "U0DANA"):
+        if it.person(user).messages():
+            await it.at(it.person(user))
+            yield f"dm-{user[2:].lower()}"
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    await it.erin.click("Rotate now", in_channel=APPROVALS_CHANNEL)
+    await it.modal(it.erin)
+    yield "rotate"
+    await it.erin.close(everything=True)
+    await it.erin.click("Delete now", in_channel=APPROVALS_CHANNEL)
+    await it.modal(it.erin)
+    yield "delete"
+    await it.erin.fill({"Type CONFIRM to delete this API key": "CONFIRM"})
+    await it.erin.submit()
+    await it.it.until(lambda: LEAKED not in it.it.stage.organization.api_keys, "the deletion")
+    await it.page.wait_for_timeout(4 * SETTLED_MS)
+    yield "deleted"
+    if it.erin.modal:
+        await it.erin.close(everything=True)
+    yield "channel-deleted"
 
 
 STORIES: Mapping[str, tuple[Story, str]] = {
@@ -388,6 +604,12 @@ STORIES: Mapping[str, tuple[Story, str]] = {
     "keys": (keys, ""),
     "answers": (answers, ""),
     "weekly": (weekly, ""),
+    "access": (access, ""),
+    "governed": (governed, GOVERNED),
+    "pair": (pair, ""),
+    "glass": (glass, GOVERNED),
+    "glass-again": (glass_again, GOVERNED),
+    "leaks": (leaks, ""),
 }
 """By name: the story, and the policy that it plays under."""
 FOR_README = {"request/card-waiting": "card", "request/secret": "secret"}

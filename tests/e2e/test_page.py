@@ -252,7 +252,7 @@ async def test_two_admins_who_click_at_once_make_one_key(it: Play) -> None:
 
 async def test_the_panel_shows_log_audit_lines_and_metrics_of_what_happens(it: Play) -> None:
     panel = it.erin.page.locator("#panel")
-    await panel.get_by_text("Log, audit and metrics").click()
+    await panel.get_by_text("Log, audit, metrics and report").click()
     lines = panel.get_by_role("tabpanel")
     await expect(lines).to_contain_text('"event": "ready"')
 
@@ -271,8 +271,11 @@ async def test_the_panel_shows_log_audit_lines_and_metrics_of_what_happens(it: P
     await expect(lines).to_contain_text('latchkey_events_total{action="secret:shown"}')
     await expect(lines).not_to_contain_text(key)
     await expect(lines).not_to_contain_text("_bucket")
+    await panel.get_by_role("tab", name="Report").click()
+    await expect(lines).to_contain_text("$ latchkey report requests")
+    await expect(lines).to_contain_text(f"{key},in_use,sa-orders,kafka")
     assert it.secret(key) not in await it.erin.page.content()
-    await panel.get_by_text("Log, audit and metrics").click()
+    await panel.get_by_text("Log, audit, metrics and report").click()
 
 
 async def test_a_key_that_was_posted_is_reported_from_the_menu_of_its_message(it: Play) -> None:

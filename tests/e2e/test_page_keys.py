@@ -200,6 +200,100 @@ async def delete(it: Play, key: str) -> None:
     await dana.done("no longer exists in Confluent Cloud: it was deleted")
 
 
+async def test_a_new_account_gets_access_with_its_key_and_an_administrator_removes_it(it: Play) -> None:
+    """B4: in the page."""
+    dana, olga = it.dana, it.olga
+    await dana.fill_in("writes clicks")
+    await dana.dialog.get_by_label("New service account").check()
+    await dana.dialog.get_by_label("Service account name").fill("clicks-writer")
+    await dana.pick("Access", "Write topics")
+    await dana.page.keyboard.press("Escape")
+    await dana.dialog.get_by_label("Write topics: name prefix").fill("clicks-")
+    await dana.send()
+    await expect(olga.message("· writes clicks")).to_contain_text("DeveloperWrite on topics starting with clicks-")
+    await it.approve("· writes clicks")
+    key = await it.take("writes clicks")
+
+    await olga.say(f"/apikey show {key}")
+    await olga.press("Remove access")
+    await olga.press("Remove access")
+
+    await expect(olga.dialog).to_contain_text("The access is being removed.")
+    await olga.close()
+
+
+async def test_one_request_gives_both_keys_of_a_new_service(it: Play) -> None:
+    """B8: in the page."""
+    dana = it.dana
+    await dana.fill_in("a pair")
+    await dana.dialog.get_by_label("Also for Schema Registry").check()
+    await dana.send()
+    await it.approve("· a pair")
+    await dana.go("Latchkey")
+    await dana.message("(a pair)").get_by_role("button", name="Show secret").click()
+
+    issued = [it.stage.organization.secrets_issued[key] for key in it.keys("a pair")]
+    assert len(issued) == 2
+    for secret in issued:
+        await expect(dana.secret).to_contain_text(secret)
+    await dana.press("I saved it")
+    await expect(dana.message("(a pair)")).to_contain_text("you saved the secrets of keys")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def policy(it: Play) -> AsyncGenerator[None]:
+    """The rules of the panel's scenario."""
+    scenario = it.olga.page.get_by_role("button", name="A policy with tickets and break-glass")
+    await scenario.click()
+    await expect(it.olga.page.locator(".said")).to_contain_text("Latchkey now follows sandbox/policy.yml.")
+    yield
+    await scenario.click()
+    await expect(scenario).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.mark.usefixtures("policy")
+async def test_a_request_for_production_names_a_ticket_and_whoever_approves_it_types_the_cluster(it: Play) -> None:
+    """B2 B3: in the page."""
+    dana, olga = it.dana, it.olga
+    await dana.fill_in("in production", "production", "orders")
+    await dana.dialog.get_by_role("textbox", name="Ticket").fill("nonsense")
+    await dana.press("Review")
+    await expect(dana.dialog).to_contain_text("This ticket doesn't match OPS-[0-9]+.")
+    await dana.dialog.get_by_role("textbox", name="Ticket").fill("OPS-12")
+    await dana.send()
+
+    card = olga.message("· in production")
+    await expect(card.get_by_role("link", name="OPS-12")).to_be_visible()
+    await card.get_by_role("button", name="Approve").click()
+    await olga.dialog.get_by_label("Type orders to approve this request").fill("orders-dev")
+    await olga.dialog.get_by_role("button", name="Approve").click()
+    await expect(olga.dialog).to_contain_text("Nothing was approved.")
+    await olga.dialog.get_by_label("Type orders to approve this request").fill("orders")
+    await olga.dialog.get_by_role("button", name="Approve").click()
+    await it.take("in production")
+
+
+@pytest.mark.usefixtures("policy")
+async def test_break_glass_gives_a_key_at_once_and_someone_else_reviews_it(it: Play) -> None:
+    """B7: in the page."""
+    dana, olga = it.dana, it.olga
+    await dana.fill_in("orders are down")
+    await dana.press("Review")
+    await dana.press("Use break-glass")
+    await dana.dialog.get_by_label("Why it can't wait").fill("No one answers")
+    await dana.press("Use break-glass")
+    await dana.done("Latchkey is creating the key")
+    await it.take("orders are down")
+
+    card = olga.message("· orders are down")
+    await expect(card).to_contain_text("No one approved this key. Was that justified?")
+    await card.get_by_role("button", name="Justified", exact=True).click()
+    await olga.press("Justified")
+
+    await expect(card.get_by_role("button", name="Justified")).to_have_count(0)
+    await expect(dana.message("You can use break-glass again.")).to_be_visible()
+
+
 async def test_the_form_shows_what_each_scope_needs_and_keeps_what_was_typed(it: Play) -> None:
     dana, page = it.dana, it.dana.page
     await dana.say("/apikey create")

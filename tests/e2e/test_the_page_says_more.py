@@ -1,5 +1,6 @@
 """What Latchkey does beyond the page, row by row (docs/page.md)."""
 
+import csv
 from pathlib import Path
 
 from bot.slack.payloads import ids
@@ -7,6 +8,8 @@ from sandbox.cast import APPROVALS_CHANNEL, GENERAL_CHANNEL
 from sandbox.scanner import FOUND_AT
 from sandbox.scenarios import LEAKED, Scenarios, post_key
 from sandbox.stage import BotProcess
+from sandbox.told import report
+from tests.support.forked import forked
 from tests.support.play import play
 from tests.support.walks import obtain
 from tests.support.wishes import NEW, Wish
@@ -42,6 +45,24 @@ async def test_a_scanner_reports_a_key_and_says_where_it_was_found(tmp_path: Pat
         await it.erin.submit()
 
         await it.until(lambda: LEAKED not in it.stage.organization.api_keys, "the deletion")
+
+
+async def test_auditors_get_reports_of_keys_and_requests(tmp_path: Path) -> None:
+    """B9: what the panel shows of `latchkey report`."""
+    async with play(tmp_path) as it:
+        key = await obtain(it, Wish(name="for auditors"))
+        lines = await report(forked, it.stage.environment())
+
+        keys, requests = (
+            [
+                each
+                for each in csv.DictReader(lines[lines.index(f"$ latchkey report {what}") + 1 :])
+                if each["key"] == key
+            ]
+            for what in ("keys", "requests")
+        )
+        assert (keys[0]["name"], keys[0]["state"], keys[0]["approved_by"]) == ("for auditors", "in_use", "U0ERIN")
+        assert [each["outcome"] for each in requests] == ["shown"]
 
 
 async def no_one() -> None:

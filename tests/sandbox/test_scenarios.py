@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ import httpx
 import pytest
 
 from bot.domain.keys import TeamId
+from bot.domain.policy import without_a_file
+from bot.policyfile.findings import check
+from bot.policyfile.reading import read
 from bot.store.connection import Commands, connect
 from bot.store.embedded import embedded
 from bot.store.keyspace import Keyspace
 from sandbox.cast import APPROVALS_CHANNEL, GENERAL_CHANNEL, TEAM
 from sandbox.control import Control
 from sandbox.in_hand import described, in_hand
+from sandbox.rules import NO_RULES, OwnRules
 from sandbox.scenarios import SCENARIOS
 from sandbox.slack.manners import Manners
 from sandbox.stage import BotProcess, Stage, stage
@@ -30,7 +35,7 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 class StandIn(BotProcess):
     """A bot that is killed and started in word only."""
 
-    killed = 0
+    killed = reloads = 0
     started: asyncio.Event
 
     @property
@@ -39,6 +44,9 @@ class StandIn(BotProcess):
 
     async def kill(self) -> None:
         self.killed += 1
+
+    def reload(self) -> None:
+        self.reloads += 1
 
     async def start(self) -> None:
         self.starts += 1
@@ -129,6 +137,26 @@ async def test_a_crash_is_called_off(here: Stage, http: httpx.AsyncClient, bot: 
     await begin(http, "crash")
     await http.post("/control/reset", json={})
     assert (await turned(http), here.faults.hold_after, bot.killed) == ([], {}, 0)
+
+
+async def test_the_policy_gets_rules_and_loses_them(here: Stage, http: httpx.AsyncClient, bot: StandIn) -> None:
+    assert "the policy file that it was started with" in (await begin(http, "policy")).json()["error"]
+
+    rules = OwnRules(here.folder)
+    bot.settings = rules.setting()
+    assert "sandbox/policy.yml" in (await begin(http, "policy")).json()["said"]
+    assert (await turned(http), bot.reloads) == (["policy"], 1)
+    assert check(read(rules.file, default_channel=APPROVALS_CHANNEL)) == []
+
+    assert (await begin(http, "policy")).json() == {"said": ""}
+    assert (await turned(http), bot.reloads, rules.file.read_text()) == ([], 2, NO_RULES)
+
+
+def test_without_rules_the_policy_is_that_of_no_file(tmp_path: Path) -> None:
+    OwnRules(tmp_path).setting()
+
+    empty = read(OwnRules(tmp_path).file, default_channel=APPROVALS_CHANNEL).policy
+    assert replace(empty, digest="") == replace(without_a_file(APPROVALS_CHANNEL), digest="")
 
 
 async def test_there_is_no_such_scenario(http: httpx.AsyncClient) -> None:

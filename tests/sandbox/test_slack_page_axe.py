@@ -123,7 +123,7 @@ async def test_messages_and_the_panel_keep_nobody_out(page: Page, here: Stage) -
     await page.get_by_text("Single faults").click()
     await page.get_by_text("Roles and quotas").click()
     await page.get_by_text("API keys at Confluent").click()
-    await page.get_by_text("Log, audit and metrics").click()
+    await page.get_by_text("Log, audit, metrics and report").click()
     await page.get_by_role("button", name="Slack is slow").click()
     await expect(page.locator("#panel")).to_contain_text("1 fault active")
     here.slack.workspace.show_ephemeral("U0ERIN", APPROVALS_CHANNEL, {"text": "Approved."})

@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, async_playwright, expect
 
 from sandbox.control import Control
+from sandbox.rules import OwnRules
 from sandbox.stage import BotProcess, Stage, stage
 from tests.support.forked import forked
 
@@ -74,14 +75,22 @@ class Person:
 
     async def ask(self, name: str) -> None:
         """Ask for a key of orders-service for orders-dev, up to the card."""
+        await self.fill_in(name)
+        await self.send()
+
+    async def fill_in(self, name: str, environment: str = "dev", cluster: str = "orders-dev") -> None:
+        """Fill in the form for a key of orders-service for this cluster."""
         await self.go("general")
         await self.say("/apikey create")
         await self.page.get_by_label("Existing service account").check()
         await self.choose("Service account", "orders-service")
-        await self.choose("Environment", "dev")
-        await self.choose("Kafka cluster", "orders-dev")
+        await self.choose("Environment", environment)
+        await self.choose("Kafka cluster", cluster)
         await self.page.get_by_label("Name", exact=True).fill(name)
         await self.page.get_by_label("Reason").fill("Local tests of the orders flow")
+
+    async def send(self) -> None:
+        """Review a form that is filled in, and send it, up to the card."""
         await self.press("Review")
         await self.press("Send request")
         await expect(self.dialog.get_by_role("button", name="Send request")).to_have_count(0)
@@ -123,7 +132,8 @@ async def a_sandbox(folder: Path) -> AsyncGenerator[Stage]:
     """A sandbox as `make sandbox` starts it, with a bot in a process of its own."""
     control = Control()
     async with stage(folder, extra=control.routes()) as here:
-        bot = BotProcess(here.environment(), folder / "clock", folder / "bot.log", launch=forked)
+        settings = {**here.environment(), **OwnRules(folder).setting()}
+        bot = BotProcess(settings, folder / "clock", folder / "bot.log", launch=forked)
         control.attach(here, bot)
         await bot.start()
         try:

@@ -50,10 +50,11 @@ Fact: TypeAlias = tuple[str, Row]
 def card(request: Request) -> tuple[list[Block], str]:
     """The card in the approvals channel, and its notification text."""
     ask, is_open = request.ask, isinstance(request, Pending)
+    does = "used break-glass for" if glass_of(request) else "requests"
     high = risk(request.terms, ask.operation, ask.owner, ask.resource, "message", ask.bindings, ask.also)
     blocks = [
         title(request),
-        lines([Mention(ask.requester.slack), *by_policy(ask.requester), " requests ", *wanted(ask), "."]),
+        lines([Mention(ask.requester.slack), *by_policy(ask.requester), f" {does} ", *wanted(ask), "."]),
         *(high if is_open else []),
         *_unapproved(request),
         *_facts(request, own_account(ask, f"{ask.requester.name}'s own")),
@@ -67,7 +68,6 @@ def card(request: Request) -> tuple[list[Block], str]:
         blocks += [*notified("Notified: ", request.mentioned), decide(request)]
     blocks += judge(request)
     rung = "".join(f" <@{each}>" for each in request.mentioned) if isinstance(request, Pending) else ""
-    does = "used break-glass for" if glass_of(request) else "requests"
     said = f"{plain(ask.requester.name)} {does} {in_a_line(wanted(ask))}{rung}"
     return [*blocks, _small_print(request)], said
 
@@ -310,7 +310,8 @@ def account(owner: Owner, own: str) -> Row:
         return [own, " (", Code(owner.id), ")"]
     if isinstance(owner, NewServiceAccount):
         return [flat(owner.name), " (new service account)"]
-    return [flat(owner.name) or owner.id, " (", Code(owner.id), ")"]
+    name = flat(owner.name)
+    return [name, " (", Code(owner.id), ")"] if name else [Code(owner.id)]
 
 
 def owner_row(owner: Owner, own: str) -> Row:

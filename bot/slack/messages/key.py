@@ -70,8 +70,9 @@ def claim(request: Request, attempt: int) -> Message:
         return [lines(*rows), show_secret(request)], told
     if isinstance(request, Living) and request.attempt == attempt:
         shown_at = request.at if isinstance(request, Shown) else request.shown_at
-        viewed: Row = [f"{CREATED.sign} You viewed the secret of your key ", *_which(request), " ", shown_at, "."]
-        return [lines(viewed)], f"You viewed the secret of your API key for {name}"
+        keys, secret = _keys(request), secret_of(request)
+        viewed: Row = [f"{CREATED.sign} You viewed {secret}your {keys} ", *_which(request), " ", shown_at, "."]
+        return [lines(viewed)], f"You viewed {secret}your API {keys} for {name}"
     return _past(request)
 
 

@@ -118,8 +118,8 @@ def secret_of(request: Keyed, first: str = "the secret") -> str:
 
 def _until(request: Request, claim_by: datetime, *, yours: bool) -> Row:
     """Until when the secret can be viewed."""
-    has = "have" if yours else "has"
-    return [*_requester(request, yours=yours), f" {has} until ", claim_by, " to view the secret."]
+    has, them = "have" if yours else "has", "secrets" if request.ask.also else "secret"
+    return [*_requester(request, yours=yours), f" {has} until ", claim_by, f" to view the {them}."]
 
 
 def _requester(request: Request, *, yours: bool) -> Row:

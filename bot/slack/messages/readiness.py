@@ -33,18 +33,24 @@ def readiness_rows(resource: Resource, probe: Probe, endpoints: Endpoints, key_i
                 ["Try it yourself. If it's rejected, check for an IP filter in Confluent, or replace the key."],
             ]
         case _:
-            usual = resource.kind.row.readiness.usual
-            checking = (
-                f"New keys can be rejected for {usual}. "
-                "Latchkey is testing this one and will update this message when it works."
-            )
-            return [[checking]] if probe.next_at else []
+            return [[_testing(resource)]] if probe.next_at else []
+
+
+def _testing(resource: Resource, *, both: bool = False) -> str:
+    """That Latchkey is testing it, or both keys of a pair."""
+    this, works = ("both", "they work") if both else ("this one", "it works")
+    usual = resource.kind.row.readiness.usual
+    return (
+        f"New keys can be rejected for {usual}. Latchkey is testing {this} and will update this message when {works}."
+    )
 
 
 def of_both(first: list[Row], resource: Resource, second: list[Row], also: Resource | None) -> list[Row]:
     """The rows of both keys of a pair, each with what it is of; of one key, its rows."""
     if also is None:
         return first
+    if first == second == [[_testing(resource)]]:
+        return [[_testing(resource, both=True)]]
     each = ((first, resource), (second, also))
     return [[f"{of.kind.row.label}: ", *row] for rows, of in each for row in rows]
 

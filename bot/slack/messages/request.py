@@ -61,7 +61,8 @@ def reviewed(request: Request) -> tuple[list[Block], str]:
     """What someone said of a use of break-glass."""
     glass = glass_of(request)
     said: Row = progress_of_review(glass, yours=True) if glass else []
-    rows: Rows = [["Your use of break-glass ", *wish(request.ask), ":"], said, ["You can use break-glass again."]]
+    what: Row = ["Your use of break-glass ", *wish(request.ask), *_called(request), ":"]
+    rows: Rows = [what, said, ["You can use break-glass again."]]
     outcome = glass.review.outcome if glass and glass.review else "reviewed"
     return [lines(*rows)], f"Your use of break-glass was {outcome}: {in_a_line(wish(request.ask))}"
 
@@ -91,9 +92,14 @@ def again(request: Request) -> Block:
 
 def headline(request: Request) -> Row:
     """The state of a request, and which one it is."""
-    now, name = state(request), flat(request.ask.name)
-    called = [f" ({name})"] if name else []
-    return [f"{now.sign} ", Bold(now.word), ": ", *_which(request), *called, "."]
+    now = state(request)
+    return [f"{now.sign} ", Bold(now.word), ": ", *_which(request), *_called(request), "."]
+
+
+def _called(request: Request) -> Row:
+    """The name of a request, to follow what it is for."""
+    name = flat(request.ask.name)
+    return [f" ({name})"] if name else []
 
 
 def _which(request: Request) -> Row:

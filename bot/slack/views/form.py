@@ -17,7 +17,7 @@ from bot.services.form.validate import LIMITS
 from bot.services.pages import FormPage
 from bot.services.text import lifetime_of
 from bot.slack.blocks.kit import OPTIONS, choices, field, menu, modal, option, redrawn, search, text_input
-from bot.slack.blocks.text import Block, context, flat, mrkdwn
+from bot.slack.blocks.text import Block, context, mrkdwn
 from bot.slack.payloads import ids, read
 from bot.slack.views import options as menus
 from bot.slack.views.ticket import ticket_field
@@ -104,7 +104,7 @@ def _also(companion: Resource, draft: Draft) -> Block:
     element: Block = {"type": "checkboxes", "action_id": ids.FORM_ALSO, "options": [box]}
     if draft.also:
         element["initial_options"] = [box]
-    hint = f"A second key, for {flat(companion.name) or companion.id}: one request, one approval, both or neither."
+    hint = f"Adds a key for the {row.noun} of this environment. One approval covers both."
     block = field("Second key", f"{ids.ALSO_BLOCK}:{draft.environment}", element, optional=True, hint=hint)
     return {**block, "dispatch_action": True}
 

@@ -5,10 +5,11 @@ in one line, cut where it is too long to be read. A description stands in a quot
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.deadlines import lifetime
-from bot.domain.keys import Operation
+from bot.domain.keys import Operation, ServiceAccount
 from bot.domain.requests import Keyed, Request, Withdrawn
 from bot.services.commands import fingerprint
 from bot.services.form.validate import LIMITS
@@ -198,11 +199,13 @@ def ago(age: timedelta) -> str:
 
 
 def _what(view: KeyView) -> Rows:
-    own = "your own" if view.is_own else flat(view.owner_name) or view.owner.id
+    own, owner = "your own" if view.is_own else flat(view.owner_name) or view.owner.id, view.owner
+    if isinstance(owner, ServiceAccount):  # one that was just created has no name in the catalog yet
+        owner = replace(owner, name=owner.name or view.owner_name)
     if view.key.kind is None:
         opens: Row = ["Resource: ", Code(view.key.resource or "?"), " (unknown kind)"]
-        return [owner_row(view.owner, own), opens]
-    return [owner_row(view.owner, own), resource_row(view.resource)]
+        return [owner_row(owner, own), opens]
+    return [owner_row(owner, own), resource_row(view.resource)]
 
 
 def _end(view: KeyView) -> Row:

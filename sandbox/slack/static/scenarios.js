@@ -11,7 +11,7 @@ export class Scenarios {
     this.#change = change;
     this.list = h("ul", { class: "scenarios" });
     this.said = h("p", { class: "said", role: "status" });
-    this.node = h("section", {}, h("h3", {}, "Try a scenario"), this.list, this.said);
+    this.node = h("section", {}, h("h3", {}, "Try a scenario"), this.list);
   }
 
   update({ scenarios }) {
@@ -33,6 +33,7 @@ export class Scenarios {
 
   async #begin(name) {
     this.said.textContent = "";
+    this.#buttons.get(name).after(this.said); // in view, unlike the end of the list
     const answer = await this.#change("/control/scenario", { name });
     this.said.textContent = answer?.said ?? "";
   }

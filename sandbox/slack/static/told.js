@@ -1,4 +1,4 @@
-/** What the bot tells those who run it, in the panel: its log, its audit feed, its metrics. */
+/** What the bot tells those who run it, in the panel: its log, its audit feed, its metrics, and reports for auditors. */
 
 import { get } from "./api.js";
 import { h, uid } from "./dom.js";
@@ -7,8 +7,16 @@ const TABS = [
   ["log", "Log"],
   ["audit", "Audit"],
   ["metrics", "Metrics"],
+  ["report", "Report"],
 ];
-const EMPTY = { log: "No log lines yet.", audit: "No audit lines yet.", metrics: "The bot isn’t responding." };
+const NAMES = "Log, audit, metrics and report";
+const EMPTY = {
+  log: "No log lines yet.",
+  audit: "No audit lines yet.",
+  metrics: "The bot isn’t responding.",
+  report: "Nothing to report.",
+};
+const BY_TOP = new Set(["metrics", "report"]); // read from the top; the others from their newest line
 
 export class Told {
   #what = TABS[0][0];
@@ -23,8 +31,8 @@ export class Told {
     this.node = h(
       "details",
       { class: "told", ontoggle: () => this.refresh() },
-      h("summary", {}, "Log, audit and metrics"),
-      h("div", { role: "tablist", "aria-label": "Log, audit and metrics", onkeydown: (event) => this.#step(event) }, this.tabs),
+      h("summary", {}, NAMES),
+      h("div", { role: "tablist", "aria-label": NAMES, onkeydown: (event) => this.#step(event) }, this.tabs),
       this.lines,
     );
     this.#mark();
@@ -34,10 +42,14 @@ export class Told {
     this.refresh();
   }
 
-  /** Read again while the part is open. Someone who scrolled up, or selected something, keeps their place. */
+  /**
+   * Read again while the part is open. Someone who scrolled up, or selected something, keeps their place. A report is
+   * a command that is run, so it is made only when someone chooses it.
+   */
   async refresh(isNew = false) {
+    if (this.#what === "report" && !isNew) return;
     const { scrollTop, scrollHeight, clientHeight } = this.lines;
-    const isAtEnd = this.#what === "metrics" || scrollHeight - scrollTop - clientHeight < 24;
+    const isAtEnd = BY_TOP.has(this.#what) || scrollHeight - scrollTop - clientHeight < 24;
     const isSelected = this.lines.contains(document.getSelection()?.anchorNode) && !document.getSelection().isCollapsed;
     if (!this.node.open || (!isNew && (isSelected || !isAtEnd))) return;
     this.#asked += 1;
@@ -51,12 +63,12 @@ export class Told {
     }
     if (mine !== this.#asked || told.join("") === this.lines.textContent) return;
     this.lines.replaceChildren(...told.map((line) => h("div", {}, line)));
-    if (this.#what !== "metrics") this.lines.scrollTop = this.lines.scrollHeight;
+    if (!BY_TOP.has(this.#what)) this.lines.scrollTop = this.lines.scrollHeight;
   }
 
   #choose(what) {
     this.#what = what;
-    this.lines.replaceChildren();
+    this.lines.replaceChildren(...(what === "report" ? [h("div", {}, "Running latchkey report…")] : []));
     this.#mark();
     this.refresh(true);
   }
