@@ -2,24 +2,27 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeAlias, TypeVar, cast
 
 from redis.asyncio import Redis
 
-from bot.domain.errors import Tampered
+from bot.domain.errors import Tampered, Unavailable
 from bot.services.ports.store import Clock
 from bot.store.codec import copy_of
-from bot.store.connection import Commands, translated
+from bot.store.connection import Commands, translated, twice
 from bot.store.keyspace import Keyspace
 from bot.store.moments import lifetime_ms
-from bot.store.scripts import Healer
+from bot.store.scripts import Argument, Healer, load
 from bot.store.sealing import Purpose, SealContext, Sealer
 
 LARGE = 64_000
 """Bytes from which on a copy is opened in a thread."""
 REMEMBERED = 32
 """How many opened copies a process keeps."""
+ROUNDS = 32
+"""How often a change of a copy is tried again when someone else was quicker."""
 Record: TypeAlias = tuple[str, str, object]
 """When the copy was put, until when it holds, and the value."""
 T = TypeVar("T")
@@ -34,14 +37,21 @@ class RedisCache:
         self._sealer = sealer
         self._clock = clock
         self._healer = Healer(redis)
+        self._swap = load(redis, "swap")
         # What was opened last, by its sealed bytes: to open a catalog of 20,000 clusters takes a tenth of a second.
         self._opened: OrderedDict[tuple[str, object], tuple[bytes, Record]] = OrderedDict()
 
     async def get(self, name: str, of: type[T]) -> tuple[T, datetime] | None:
         """A copy and when it was put; None when absent, expired, or not readable."""
+        return await self._opened_now(name, of, await self._sealed(name))
+
+    async def _sealed(self, name: str) -> bytes | None:
         key = self._keys.cache(name)
         with translated():
             sealed: bytes | None = await self._healer.read(key, "string", lambda: self._redis.get(key))
+        return sealed
+
+    async def _opened_now(self, name: str, of: type[T], sealed: bytes | None) -> tuple[T, datetime] | None:
         if sealed is None:
             return None
         try:
@@ -55,12 +65,40 @@ class RedisCache:
 
     async def put(self, name: str, value: object, of: type[object], *, now: datetime, keep: timedelta) -> None:
         """Keep a copy for `keep`."""
-        record = (now.isoformat(), (now + keep).isoformat(), value)
-        # In a thread, for clicks must not wait until a large copy is written.
-        sealed = await asyncio.to_thread(copy_of(of).seal, self._sealer, record, self._place(name))
+        sealed, record = await self._seal(name, value, of, now, keep)
         with translated():
             await self._redis.set(self._keys.cache(name), sealed, px=lifetime_ms(keep))
         self._remember((name, of), sealed, record)
+
+    async def change(
+        self, name: str, of: type[T], step: Callable[[T | None], T | None], *, now: datetime, keep: timedelta
+    ) -> bool:
+        """Keep for `keep` what `step` makes of a copy, or of None; False when that is None.
+
+        Of steps that are taken at once, each sees what the one before made: `step` may be called again. Raises
+        `Unavailable` when others were quicker `ROUNDS` times.
+        """
+        for _ in range(ROUNDS):
+            seen = await self._sealed(name)
+            found = await self._opened_now(name, of, seen)
+            value = step(found[0] if found else None)
+            if value is None:
+                return False
+            sealed, record = await self._seal(name, value, of, now, keep)
+            args: list[Argument] = [seen or b"", sealed, lifetime_ms(keep)]
+            with translated():
+                is_ours = await twice(lambda: self._swap(keys=[self._keys.cache(name)], args=args))  # noqa: B023 - awaited here
+            if is_ours:
+                self._remember((name, of), sealed, record)
+                return True
+        raise Unavailable("Too many people did the same at once.", changed="Nothing was changed.")
+
+    async def _seal(
+        self, name: str, value: object, of: type[object], now: datetime, keep: timedelta
+    ) -> tuple[bytes, Record]:
+        record = (now.isoformat(), (now + keep).isoformat(), value)
+        # In a thread, for clicks must not wait until a large copy is written.
+        return await asyncio.to_thread(copy_of(of).seal, self._sealer, record, self._place(name)), record
 
     async def _open(self, name: str, of: type[object], sealed: bytes) -> Record:
         known = self._opened.get((name, of))

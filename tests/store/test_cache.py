@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,26 @@ async def test_a_large_copy_is_a_copy_too(store: Store, other: Store) -> None:
     await put(store, "catalog", "x" * LARGE)
 
     assert await other.cache.get("catalog", str) == ("x" * LARGE, NOW)
+
+
+async def test_of_changes_at_once_each_sees_the_one_before(store: Store, other: Store) -> None:
+    def one_more(number: int | None) -> int | None:
+        return (number or 0) + 1 if (number or 0) < 10 else None
+
+    async def count(at: Store) -> bool:
+        return await at.cache.change("counted", int, one_more, now=NOW, keep=HOUR)
+
+    made = await asyncio.gather(*(count(at) for at in (store, other) * 8))
+
+    assert sorted(made) == [False] * 6 + [True] * 10
+    assert await store.cache.get("counted", int) == (10, NOW)
+
+
+async def test_a_change_takes_the_place_of_a_copy_that_does_not_open(store: Store, redis: Any) -> None:
+    await redis.set(store.cache._keys.cache("counted"), b"someone else's")
+
+    assert await store.cache.change("counted", int, lambda found: 1 if found is None else None, now=NOW, keep=HOUR)
+    assert await store.cache.get("counted", int) == (1, NOW)
 
 
 @dataclass

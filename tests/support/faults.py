@@ -40,6 +40,7 @@ FORGETTABLE = frozenset(
     {
         "agenda.put",
         "agenda.settle",
+        "cache.change",
         "cache.put",
         "drafts.put",
         "inbox.done",

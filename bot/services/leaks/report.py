@@ -79,15 +79,15 @@ class LeakReports:
 
     async def _is_within_limit(self, by: SlackUserId, key: KeyId) -> bool:
         """Count a report of this person; the same key counts once."""
-        now, name = self.transitions.clock(), f"leak-reports:{by}"
-        counted = await self.cache.get(name, _Counted)
-        recent = [(each, at) for each, at in (counted[0] if counted else ()) if now - at < COUNTS_FOR]
-        if any(each == key for each, _ in recent):
-            return True
-        if len(recent) >= MOST_REPORTS:
-            return False
-        await self.cache.put(name, (*recent, (key, now)), _Counted, now=now, keep=COUNTS_FOR)
-        return True
+        now = self.transitions.clock()
+
+        def with_this(counted: _Counted | None) -> _Counted | None:
+            recent = tuple((each, at) for each, at in counted or () if now - at < COUNTS_FOR)
+            if any(each == key for each, _ in recent):
+                return recent
+            return (*recent, (key, now)) if len(recent) < MOST_REPORTS else None
+
+        return await self.cache.change(f"leak-reports:{by}", _Counted, with_this, now=now, keep=COUNTS_FOR)
 
 
 def _named(keys: Sequence[KeyId]) -> str:

@@ -73,14 +73,19 @@ class Scans:
         return all(stored)
 
     async def _count(self, keys: int, now: datetime) -> None:
-        """Count these keys among those of the last day. Processes that count at once may let a few more through."""
-        found = await self.cache.get("scanned", _Counted)
-        former = found[0] if found else _Counted(now)
-        counted, left = _Counted(former.since, former.number + keys), former.since + COUNTS_FOR - now
-        if counted.number > MOST_SCANNED:
-            log.error("scanners report more keys than Latchkey takes in a day", extra={"keys": counted.number})
-            raise Throttled("Too many keys were reported.", wait=left)
-        await self.cache.put("scanned", counted, _Counted, now=now, keep=left)
+        """Count these keys among those of the last day. Raises `Throttled` when they are too many."""
+        begun = now
+
+        def with_these(counted: _Counted | None) -> _Counted | None:
+            nonlocal begun
+            former = counted if counted and now - counted.since < COUNTS_FOR else _Counted(now)
+            begun = former.since
+            number = former.number + keys
+            return _Counted(begun, number) if number <= MOST_SCANNED else None
+
+        if not await self.cache.change("scanned", _Counted, with_these, now=now, keep=COUNTS_FOR):
+            log.error("scanners report more keys than Latchkey takes in a day", extra={"more": keys})
+            raise Throttled("Too many keys were reported.", wait=begun + COUNTS_FOR - now)
 
     async def _exists(self, keys: Mapping[KeyId, str]) -> Mapping[KeyId, bool]:
         """Whether there is such a key at Confluent, of those that can be looked up in time."""

@@ -312,3 +312,12 @@ class Cache(Protocol):
 
     async def put(self, name: str, value: object, of: type[object], *, now: datetime, keep: timedelta) -> None:
         """Keep a copy for `keep`."""
+
+    async def change(
+        self, name: str, of: type[T], step: Callable[[T | None], T | None], *, now: datetime, keep: timedelta
+    ) -> bool:
+        """Keep for `keep` what `step` makes of a copy, or of None; False when that is None.
+
+        Of steps that are taken at once, each sees what the one before made: `step` may be called again.
+        """
+        ...
