@@ -38,6 +38,7 @@ _ACTIVITIES: Mapping[str, int] = {
     "shown": READ,
     "delete-intended": DELETE,
     "deleted": DELETE,
+    "delete-failed": DELETE,
     "found-gone": DELETE,
     "approved": UPDATE,
     "denied": UPDATE,
@@ -54,11 +55,14 @@ _FAILURES = frozenset(
         Action.APPROVAL_REFUSED,
         Action.SHOW_REFUSED,
         Action.CREATE_REFUSED,
+        Action.DELETE_FAILED,
         Action.FAILED,
         Action.UNDELIVERED,
     }
 )
-_ODD = frozenset({Action.FAILED, Action.CREATE_UNKNOWN, Action.UNDELIVERED, Action.FOUND_ORPHANED})
+_ODD = frozenset(
+    {Action.FAILED, Action.CREATE_UNKNOWN, Action.DELETE_FAILED, Action.UNDELIVERED, Action.FOUND_ORPHANED}
+)
 _RESOURCES = {"key": "api_key", "account": "service_account", "resource": ""}
 """Details that name a resource, and its type; that of `resource` is its kind."""
 

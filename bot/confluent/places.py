@@ -17,6 +17,8 @@ from bot.domain.kinds import Kind
 
 FLINK_REGIONS = "/fcpm/v2/regions"
 ENDPOINTS = "/endpoint/v1/endpoints"
+_WITHOUT_ROLES = "Basic"
+"""The type of Kafka cluster in which roles on topics and consumer groups don't work."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -36,6 +38,7 @@ async def resource(
     if kind.row.api.service and not addresses.is_told(row, found):
         listed = await _listed(client, kind.row.api.service, environment, resource=id_)
         found = addresses.of_cluster(row, listed)
+    found = replace(found, lacks_roles=isinstance(row, wire.Cluster) and row.spec.config.kind == _WITHOUT_ROLES)
     return placed(kind, row, Environment(environment, "")), found
 
 

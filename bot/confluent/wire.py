@@ -154,6 +154,13 @@ class Found(Item):
     status: Annotated[Status, NONE_IS_EMPTY] = Status()
 
 
+class ClusterConfig(Wire):
+    """What type of cluster it is."""
+
+    kind: Text = ""
+    """`Basic`, `Standard`, `Enterprise`, `Dedicated`, `Freight`; the list is open."""
+
+
 class ClusterSpec(AccessPoint):
     """What a Kafka cluster is. Its own two addresses are deprecated in favour of `endpoints`."""
 
@@ -161,6 +168,7 @@ class ClusterSpec(AccessPoint):
     environment: Annotated[Reference, NONE_IS_EMPTY] = Reference()
     network: Annotated[Reference, NONE_IS_EMPTY] = Reference()
     """The private network of a Dedicated cluster."""
+    config: Annotated[ClusterConfig, NONE_IS_EMPTY] = ClusterConfig()
     endpoints: Annotated[dict[str, Annotated[AccessPoint, NONE_IS_EMPTY]], NONE_IS_EMPTY] = {}
     """By access point; `PUBLIC` and `PRIVATE_LINK` are reserved names."""
 

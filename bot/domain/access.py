@@ -74,7 +74,7 @@ class WantedBinding:
         return self.name.endswith(EVERYTHING)
 
 
-State: TypeAlias = Literal["planned", "existed", "intended", "given", "unwanted", "removed"]
+State: TypeAlias = Literal["planned", "existed", "intended", "given", "unwanted", "removed", "kept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class GivenBinding:
     state: State = "planned"
     """`planned`: nothing was tried. `existed`: it was there before, so that it is never deleted. `intended`: it was not
     there, and may be now. `given`: Latchkey created it. `unwanted`: the same, and it is to be deleted, or about to be.
-    `removed`: it is gone."""
+    `removed`: it is gone. `kept`: another key came with it, too, so that it is that one's from now on."""
     principal: Principal | None = None
     """The account, once there is one."""
     id: str = ""
@@ -131,8 +131,11 @@ class Offer:
         """The role binding that this entry is for one resource and name. Raises `ValueError` with a sentence."""
         return WantedBinding(self.role, "/".join([*_place(resource, self.on), *self._last(name)]))
 
-    def covers(self, wanted: WantedBinding, resource: Resource) -> bool:
-        """Whether a wanted role binding is one that this entry offers."""
+    def offers(self, wanted: WantedBinding, resources: Iterable[Resource]) -> bool:
+        """Whether a wanted role binding is one that this entry offers for any of these resources."""
+        return wanted.role == self.role and any(self._covers(wanted, each) for each in resources)
+
+    def _covers(self, wanted: WantedBinding, resource: Resource) -> bool:
         try:
             return resource.kind is self.kind and self.wanted(resource, wanted.name) == wanted
         except ValueError:

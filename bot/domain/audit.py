@@ -54,6 +54,7 @@ class Action(StrEnum):
     CREATE_REFUSED = "key:create-refused"
     CREATED = "key:created"
     DELETE_INTENDED = "key:delete-intended"
+    DELETE_FAILED = "key:delete-failed"
     DELETED = "key:deleted"
     SHOW_INTENDED = "secret:show-intended"
     SHOW_REFUSED = "secret:show-refused"
@@ -91,6 +92,7 @@ class Action(StrEnum):
     BINDING_REMOVAL_ASKED = "binding:removal-asked"
     BINDING_DELETE_INTENDED = "binding:delete-intended"
     BINDING_DELETED = "binding:deleted"
+    BINDING_KEPT = "binding:kept"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class Endpoints:
     """The organization's id, which Flink's and Cloud's clients need."""
     is_paused: bool = False
     """Whether nothing answers there until someone resumes it; ksqlDB clusters can be paused."""
+    lacks_roles: bool = False
+    """Whether roles on topics and consumer groups don't work there: so it is with Kafka clusters of the type Basic."""
 
 
 @dataclass(frozen=True, slots=True)

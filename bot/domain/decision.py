@@ -245,9 +245,9 @@ def _not_offered(policy: Policy, ask: Ask) -> str | None:
         return None
     if isinstance(ask.owner, MyAccount) or ask.operation is not Operation.CREATE:
         return "Access can be requested only with a new key of a service account."
-    offers = policy.offers
+    opened = Target.of(ask).resources
     for each in ask.bindings:
-        if not any(offer.role == each.role and offer.covers(each, ask.resource) for offer in offers):
+        if not any(offer.offers(each, opened) for offer in policy.offers):
             return f"The policy doesn't offer {in_words(each)}."
     return None
 

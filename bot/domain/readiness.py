@@ -4,11 +4,13 @@ Confluent's data planes hear of a new key within seconds to minutes; until then 
 that they also use for a wrong key and for an owner without permission. Only time tells these apart.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Literal, TypeAlias
 
+from bot.domain.catalog import Endpoints
+from bot.domain.keys import ApiKey
 from bot.domain.kinds import Kind
 
 STEPS = tuple(timedelta(seconds=each) for each in (5, 10, 15, 20, 30))
@@ -65,6 +67,15 @@ class Probe:
     last: str = ""
     """What the last probe met, in words for people."""
     reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherKey:
+    """The second key of a pair, as its own record had it before both were shown: what the request that leads knows."""
+
+    key: ApiKey
+    endpoints: Endpoints
+    probe: Probe = field(default=Probe())
 
 
 def begin(kind: Kind, created_at: datetime) -> Probe:

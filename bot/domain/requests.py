@@ -30,6 +30,7 @@ from bot.domain.conversation import Remark
 from bot.domain.keys import (
     ApiKey,
     Cluster,
+    KeyId,
     Marker,
     NewServiceAccount,
     Operation,
@@ -39,7 +40,7 @@ from bot.domain.keys import (
     Resource,
     SlackUserId,
 )
-from bot.domain.readiness import Probe
+from bot.domain.readiness import OtherKey, Probe
 
 P = ParamSpec("P")
 Next = TypeVar("Next")
@@ -144,15 +145,6 @@ class ReplacedKey:
     deleted_at: datetime | None = None
     retry_at: datetime | None = None
     tries: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class OtherKey:
-    """The second key of a pair, as its own record had it before both were shown."""
-
-    key: ApiKey
-    endpoints: Endpoints
-    probe: Probe = field(default=Probe())
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,6 +409,8 @@ class Undelivered(_Keyed):
     news: bool = False
     """Whether the requester is told in a new message: an older version only edited the message about the key, and what
     it wrote is told nobody months later. So also in `Unclaimed`, `Done` and `Failed`."""
+    left: KeyId | None = None
+    """The second key of a pair, while its deletion keeps failing. So also in `Unclaimed`, `Retired` and `Failed`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -429,6 +423,7 @@ class Unclaimed(_Keyed):
     tries: int = 0
     kind: Literal["unclaimed"] = "unclaimed"
     news: bool = False
+    left: KeyId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -447,6 +442,7 @@ class Retired(_Keyed):
     by: Person | None = None
     life: Life = field(default=Life())
     """What is left to do: the key that this one replaced goes when it was to go, whatever became of this one."""
+    left: KeyId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -457,6 +453,8 @@ class Done(_Granted):
     note: str = ""
     kind: Literal["done"] = "done"
     news: bool = False
+    access: tuple[WantedBinding, ...] = ()
+    """What the account of a deleted key keeps of the access that came with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -476,6 +474,7 @@ class Failed(_Asked):
     bindings: tuple[GivenBinding, ...] = ()
     glass: GlassUse | None = None
     """The use of break-glass, where an earlier attempt created a key, or may have: it still has to be reviewed."""
+    left: KeyId | None = None
 
 
 Decided: TypeAlias = Denied | Cancelled | Expired

@@ -14,6 +14,8 @@ LIFETIMES = (1, 7, 30, 90, 180, 365)
 """Days that a key may be asked to live."""
 LONGEST_TYPED = 150
 """Characters of a name that people type to confirm something; in place of a longer one they type its id."""
+KEY_STAYS = "The key stays, and so does access that was also requested with another key."
+"""What is said where access is removed."""
 _DAYS = re.compile(r"[1-9][0-9]{0,3}")
 _MARKS = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 

@@ -71,12 +71,13 @@ async def test_the_catalog(sandbox_cloud: Cloud) -> None:
 
 
 async def test_a_cluster_has_addresses(sandbox_cloud: Cloud) -> None:
-    for cluster in ("lkc-dev001", "lkc-dev003"):
+    for cluster, lacks_roles in (("lkc-dev001", False), ("lkc-dev002", True), ("lkc-dev003", False)):
         found = await sandbox_cloud.resource(Kind.KAFKA, DEV, cluster)
         assert found is not None
         assert "://" not in found[1].bootstrap
         assert found[1].bootstrap.partition(":")[2]
         assert found[1].rest.startswith(("https://", "http://127.0.0.1:"))
+        assert found[1].lacks_roles is lacks_roles
     assert await sandbox_cloud.resource(Kind.KAFKA, DEV, "lkc-nosuch") is None
     assert await sandbox_cloud.resource(Kind.KAFKA, DEV, "lkc-prod01") is None
 

@@ -1,5 +1,7 @@
 """Role bindings that can be asked for with a key: which places they name, and who can grant them."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +56,7 @@ def test_an_entry_of_the_list_is_a_role_at_a_place(offer: str, resource: Resourc
     wanted = BY_NAME[offer].wanted(resource, typed)
 
     assert wanted == WantedBinding(BY_NAME[offer].role, scope)
-    assert BY_NAME[offer].covers(wanted, resource)
+    assert BY_NAME[offer].offers(wanted, [resource])
     assert Scope.parse(wanted.crn(ORGANIZATION)).path == wanted.path
 
 
@@ -78,8 +80,8 @@ def test_an_entry_for_whole_names_takes_no_pattern() -> None:
     assert whole.wanted(CLUSTER, "orders").scope == f"{TOPICS}orders"
     with pytest.raises(ValueError, match="whole names"):
         whole.wanted(CLUSTER, "orders-*")
-    assert not whole.covers(WRITE, CLUSTER)
-    assert not whole.covers(EVERY, CLUSTER)
+    assert not whole.offers(WRITE, [CLUSTER])
+    assert not whole.offers(EVERY, [CLUSTER])
 
 
 @given(st.text(max_size=20))
@@ -156,6 +158,18 @@ def test_an_approver_who_cannot_grant_the_access_is_refused_with_the_role_and_th
     assert isinstance(verdict, NeedsApproval)
     assert refusal(ask, holding(ERIN, ADMIN)) is None
     assert isinstance(decide(ONE, ask, holding(DANA), [(an_approval(ERIN, ask), holding(ERIN, ADMIN))]), Allowed)
+
+
+def test_a_pair_can_come_with_access_to_both_resources_which_its_approvers_can_grant() -> None:
+    pair = an_ask(also=REGISTRY, bindings=(WRITE, SUBJECT))
+    key_admin = holding(ERIN, ("ResourceKeyAdmin", crn()), ("CloudClusterAdmin", crn(PLACE)))
+
+    assert isinstance(decide(ONE, pair, holding(DANA)), NeedsApproval)
+    assert refusal(pair, holding(ERIN, ADMIN)) is None
+    assert "don't let you grant DeveloperRead on subject" in (refusal(pair, key_admin) or "")
+    assert isinstance(decide(ONE, pair, holding(DANA), [(an_approval(ERIN, pair), key_admin)]), NeedsApproval)
+    for other in (an_ask(bindings=(SUBJECT,)), replace(pair, also=replace(REGISTRY, id="lsrc-2"))):
+        assert isinstance(decide(ONE, other, holding(DANA)), Forbidden)
 
 
 def test_an_approval_is_for_the_access_that_was_on_the_card_and_for_no_other() -> None:

@@ -200,6 +200,78 @@ async def test_killed_while_the_overlap_was_made_longer_the_old_key_goes_when_it
     assert actions(lines).count("key:overlap-changed") == 2
 
 
+# --- a Kafka key with its Schema Registry's ---------------------------------------------------------------------------
+
+BOTH = Wish(name="orders service", also=True)
+OF_A_PAIR: dict[str, tuple[str, str, str, int]] = {
+    "before the first create": ("approve", "confluent before", "create", 0),
+    "after the first create": ("approve", "confluent after", "create", 0),
+    "after the second create": ("approve", "confluent after", "create", 1),
+    "before both were shown": ("show", "slack before", "response_url", 0),
+    "after both were shown": ("show", "slack after", "response_url", 0),
+    "before either of them is replaced": ("replace", "confluent before", "delete", 0),
+    "after one of them was deleted": ("replace", "confluent after", "delete", 0),
+    "while one of them is rotated": ("rotate", "confluent after", "create", 0),
+    "while one of them is deleted": ("delete", "confluent after", "delete", 0),
+}
+"""The step after which the process dies, and the call in which it does."""
+
+
+@pytest.mark.parametrize("moment", OF_A_PAIR)
+async def test_killed_at_any_step_of_a_pair_both_keys_are_in_use_or_neither_is(tmp_path: Path, moment: str) -> None:
+    fatal, where, call, nth = OF_A_PAIR[moment]
+    async with scene(tmp_path) as here:
+        it, every = here.it, here.it.stage.organization.api_keys
+
+        async def act(name: str, doing: Callable[[], Awaitable[object]]) -> None:
+            await (here.killed(doing, where, call, nth) if name == fatal else doing())
+
+        await ask(it, it.dana, BOTH)
+        await act("approve", it.approve)
+        await in_time(it, it.dana, " are ready.")
+        await act("show", lambda: it.dana.click("Show secret"))
+        if fatal == "show":
+            await in_time(it, it.dana, "Until ")  # nobody knows whether she saw them
+            assert it.our_keys() == []
+        else:
+            await it.dana.see("Schema Registry API secret:")
+        if fatal in {"show", "replace"}:
+            await act("replace", lambda: it.dana.click("Replace key", in_channel=it.dana.dm))
+            await in_time(it, it.dana, " are ready.")
+            await it.dana.click("Show secret")
+            await until(lambda: len(it.dana.ephemerals) and _shown(here), "both secrets")
+        kafka, registry = sorted(it.our_keys(), key=lambda key: every[key].resource.id)
+        assert [every[key].resource.id[:4] for key in (kafka, registry)] == ["lkc-", "lsrc"]
+        assert _shown(here)
+
+        if fatal == "rotate":
+            await opened(it.dana, "rotate", registry)
+            await it.dana.fill({"Name of the new key": "next", "Reason": "It leaked"})
+            await it.dana.submit()
+            await in_time(it, it.erin, "next")
+            await act("rotate", it.approve)
+            await in_time(it, it.dana, "is ready.")
+        if fatal == "delete":
+            await opened(it.erin, "delete", registry)
+            await it.erin.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
+            await act("delete", it.erin.submit)
+            await in_time(it, it.erin, "The key was deleted")
+        lines = await audit_of(it.stage)
+
+    assert kafka in it.our_keys()
+    assert (registry in it.our_keys()) is (fatal != "delete")
+    assert len(it.our_keys()) == 2 + {"rotate": 1, "delete": -1}.get(fatal, 0)
+    gone = {line["details"]["key"] for line in lines if line["action"] == "key:deleted"}
+    assert {line["details"]["key"] for line in lines if line["action"] == "key:created"} - gone == set(it.our_keys())
+    assert actions(lines).count("request:approved") == 1 + (fatal == "rotate")
+
+
+def _shown(here: Scene) -> bool:
+    """Whether the secret of each of our keys was in one message."""
+    issued = here.it.stage.organization.secrets_issued
+    return all(payloads_with(here.it.stage, issued[key]) == 1 for key in here.it.our_keys())
+
+
 # --- an edit, a deletion, an extension -------------------------------------------------------------------------------
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import stamina
 
+from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.confluent.model import ApiKey
 from sandbox.confluent.organization import AnsweredCall
 from sandbox.slack.blocks import plain_words
 from tests.support.play import Play, play
-from tests.support.wishes import OWN_IN_DEV, ask, buttons
+from tests.support.walks import buttons_beside, is_made
+from tests.support.wishes import OWN_IN_DEV, Wish, ask, buttons
 
 CHECKING = "is checking whether a key was created"
 KEYS = "/iam/v2/api-keys"
@@ -192,6 +194,58 @@ async def test_a_create_refused_with_429_waits_as_long_as_asked_and_is_sent_agai
         assert await it.audit("key:create-unknown") == []
 
 
+BEFORE_THE_CREATE = {"second key": "/srcm/v3/clusters/", "first key": "/cmk/v2/clusters/"}
+"""Of a pair, in the order in which its keys are created: the last read before that."""
+
+
+async def test_whatever_a_create_of_a_pair_meets_there_are_two_keys_and_then_none(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        faults, journal, keys = it.stage.faults, _Journal.of(it), _Watched.of(it)
+        for name, fault in (("answer_lost", "next create"), ("failing", "create"), ("rate_limited", 1)):
+            for which, path in BEFORE_THE_CREATE.items():
+                wish = Wish(name=f"{name} at the {which}", also=True)
+                await ask(it, it.dana, wish)
+
+                def arm(name: str = name, fault: str | float = fault) -> None:
+                    faults.set(name, fault)
+                    journal.when(lambda call: call.method == "POST", lambda: faults.set("failing", "none"))
+
+                journal.when(lambda call, path=path: call.path.startswith(path), arm)  # type: ignore[misc]
+                await it.erin.click("Approve", beside=wish.name, in_channel=APPROVALS_CHANNEL)
+                ready = f"({wish.name})"
+                await it.until(lambda ready=ready: "Show secret" in buttons_beside(it.dana, ready), ready, step=6)  # type: ignore[misc]
+                assert sorted(keys[key].resource.id[:4] for key in it.our_keys()) == ["lkc-", "lsrc"]
+
+                faults.answer_lost = "next delete"
+                it.stage.slack.faults.response_url = "500"
+                await it.dana.click("Show secret", beside=ready, in_channel=it.dana.dm)
+                await it.until(lambda: it.our_keys() == [], "both keys to go", step=6)
+                it.stage.slack.faults.response_url = "works"
+        assert keys.most == 2
+        assert it.dana.notices == it.erin.notices == []
+
+
+async def test_which_key_of_a_pair_still_works_is_said_until_it_is_deleted(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await ask(it, it.dana, Wish(name="orders service", also=True))
+        await it.approve()
+        await is_made(it, "orders service")
+        keys = it.our_keys()
+        (registry,) = (key for key in keys if it.stage.organization.api_keys[key].resource.id.startswith("lsrc"))
+        it.stage.faults.failing = "delete"
+        it.advance(hours=25)
+        await it.card_says("couldn't be deleted yet, so it still works.")
+        await it.dana.see("To end it sooner, delete it in Confluent Cloud.")
+        assert registry in str(it.cards()[-1])
+        assert it.our_keys() == keys
+
+        it.stage.faults.failing = "none"
+        await it.until(lambda: it.card_reads("Both keys were deleted"), "both keys to go", step=30)
+        assert it.our_keys() == []
+        failed = [line["details"]["key"] for line in await it.audit("key:delete-failed")]  # type: ignore[index]
+        assert sorted(failed) == sorted(keys)
+
+
 async def test_reads_refused_with_429_or_500_are_repeated_without_anybody_noticing(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         it.stage.faults.rate_limited = 3
@@ -325,7 +379,7 @@ class _Watched(dict[str, ApiKey]):
 class _Journal(deque[AnsweredCall]):
     """The journal of an organization, which does something once after a certain call. `looked` counts from there."""
 
-    looked = 0
+    looked, _done = 0, True
 
     @classmethod
     def of(cls, it: Play) -> "_Journal":

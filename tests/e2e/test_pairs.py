@@ -9,13 +9,14 @@ import pytest
 from bot.slack.payloads import ids
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.blocks import Json
-from tests.e2e.test_access import submit_changed
+from tests.e2e.test_access import held, made_account, submit_changed
 from tests.support.play import Play, block_of, fields, play
 from tests.support.walks import is_made
 from tests.support.wishes import NEW, Wish, ask, choose_scope, fill_in, review, words_of
 
 BOTH = Wish(name="orders service", also=True)
-WITH_ACCOUNT = Wish(NEW, name="clicks service", also=True)
+ACCESS = (("Write topics", "clicks-"), ("Write subjects", "clicks-"))
+WITH_ACCOUNT = Wish(NEW, name="clicks service", also=True, access=ACCESS)
 
 
 def kinds(it: Play) -> list[str]:
@@ -37,6 +38,12 @@ async def test_one_request_and_one_approval_give_both_keys_in_one_message(tmp_pa
         await is_made(it, wish.name)
 
         assert kinds(it) == ["lkc", "lsrc"]
+        if wish.access:
+            granted = held(it, made_account(it, wish.account_name))
+            assert [(role, crn.rpartition("/")[2]) for role, crn in granted] == [
+                ("DeveloperWrite", "topic=clicks-*"),
+                ("DeveloperWrite", "subject=clicks-*"),
+            ]
         await it.dana.click("Show secret", beside=f"({wish.name})", in_channel=it.dana.dm)
         await it.dana.see("Schema Registry API secret:")
         (shown,) = [each for each in it.dana.ephemerals if "API secret:" in words_of(each)]

@@ -23,7 +23,7 @@ from bot.domain.keys import (
     SlackUserId,
 )
 from bot.domain.kinds import Kind
-from bot.domain.readiness import Probe
+from bot.domain.readiness import OtherKey, Probe
 from bot.domain.requests import (
     Approved,
     Ask,
@@ -35,7 +35,6 @@ from bot.domain.requests import (
     Failed,
     Life,
     Offered,
-    OtherKey,
     Pending,
     Ready,
     ReplacedKey,

@@ -26,6 +26,7 @@ FIELDS: Mapping[Action, str] = {
     Action.CREATE_REFUSED: "marker why",
     Action.CREATED: "key marker ends_at",
     Action.DELETE_INTENDED: "key (marker) (rule) (policy)",
+    Action.DELETE_FAILED: "key why next",
     Action.DELETED: "key (marker) (attempt) (rule) (policy)",
     Action.SHOW_INTENDED: "key",
     Action.SHOW_REFUSED: "tried reason (count)",
@@ -63,6 +64,7 @@ FIELDS: Mapping[Action, str] = {
     Action.BINDING_REMOVAL_ASKED: f"{_BINDING} (binding)",
     Action.BINDING_DELETE_INTENDED: f"{_BINDING} (binding)",
     Action.BINDING_DELETED: f"{_BINDING} (binding)",
+    Action.BINDING_KEPT: f"{_BINDING} binding other",
 }
 """By what happened; in brackets what is there at times only."""
 _MAY_BE_EMPTY = {"description", "reason", "reference", "old_description", "new_description", "old_name", "resource",
@@ -77,6 +79,7 @@ _BY_LATCHKEY = {
     Action.CREATE_UNKNOWN,
     Action.CREATE_REFUSED,
     Action.CREATED,
+    Action.DELETE_FAILED,
     Action.UNDELIVERED,
     Action.UNCLAIMED,
     Action.END_MOVED,

@@ -57,6 +57,8 @@ async def fill_in(person: PersonAtClient, wish: Wish) -> None:
     await choose_scope(person, wish)
     if wish.also:
         await person.fill({"Second key": ["Also for Schema Registry"]})
+        if wish.access:
+            await person.wait_for(lambda: "access:kafka+" in " ".join(fields(person.modal)), "access for both keys")
     if wish.access:
         await choose_access(person, *wish.access)
     await person.fill({"Name": wish.name, "Reason": "Local tests of the orders flow"})

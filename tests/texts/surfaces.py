@@ -15,7 +15,7 @@ from bot.domain.deadlines import glass_of
 from bot.domain.keys import Cluster, MyAccount, Operation, RequestId, Resource, Secret
 from bot.domain.kinds import Kind
 from bot.domain.leaks.report import Leak, LeakAudience, LeakNotice
-from bot.domain.readiness import Probe, ProbeVerdict
+from bot.domain.readiness import OtherKey, Probe, ProbeVerdict
 from bot.domain.requests import (
     Ask,
     Confirmed,
@@ -23,7 +23,6 @@ from bot.domain.requests import (
     Keyed,
     Life,
     Offered,
-    OtherKey,
     Ready,
     ReplacedKey,
     Request,
@@ -172,6 +171,8 @@ def _of_a_pair() -> dict[str, Request]:
         "confirmed, pair": build.shown(**both).then(Confirmed, shown_at=NOW, at=NOW, life=ready.life),
         "undelivered, pair": lost,
         "undelivered, pair, deleted": replace(lost, deleted_at=NOW),
+        "undelivered, pair, one left": replace(lost, deleted_at=NOW, left=other.key.id),
+        "failed, pair, one left": replace(build.failed(), ask=ask, left=other.key.id),
         "unclaimed, pair": ready.then(Unclaimed, at=NOW, deleted_at=NOW, news=True),
     }
 

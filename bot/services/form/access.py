@@ -15,9 +15,9 @@ NOT_OFFERED = "Some of the access you chose is no longer offered. Choose again."
 TOO_MANY = f"Choose at most {MOST} roles and names in one request."
 
 
-def offered(offers: Iterable[Offer], kind: Kind, *, is_own: bool) -> Sequence[Offer]:
-    """What can be chosen with a key of this kind; nothing for people's own accounts, which have roles of their own."""
-    return () if is_own else [each for each in offers if each.kind is kind]
+def offered(offers: Iterable[Offer], *kinds: Kind, is_own: bool) -> Sequence[Offer]:
+    """What can be chosen with keys of these kinds; nothing for people's own accounts, which have roles of their own."""
+    return () if is_own else [each for each in offers if each.kind in kinds]
 
 
 def names_field(offer: str) -> str:
@@ -26,19 +26,20 @@ def names_field(offer: str) -> str:
 
 
 def wanted(
-    draft: Draft, offers: Sequence[Offer], resource: Resource, *, is_own: bool
+    draft: Draft, offers: Sequence[Offer], *resources: Resource, is_own: bool
 ) -> tuple[tuple[WantedBinding, ...], Mapping[str, str]]:
     """The role bindings that were chosen, and what is wrong with the choice, by field.
 
-    What was chosen for keys of another kind, and is out of sight, does not count.
+    `resources` is what the keys of the request open: one, or the two of a pair. What was chosen for keys of another
+    kind, and is out of sight, does not count.
     """
     problems, found = dict[str, str](), dict[WantedBinding, None]()
-    known = {each.id: each for each in offers}
+    known, opened = {each.id: each for each in offers}, {each.kind: each for each in resources}
     for wish in () if is_own else draft.access:
         offer = known.get(wish.offer)
         if offer is None:
             problems[ACCESS] = NOT_OFFERED
-        elif offer.kind is resource.kind:
+        elif (resource := opened.get(offer.kind)) is not None:
             try:
                 found.update(dict.fromkeys(_bindings(offer, wish, resource)))
             except ValueError as error:
@@ -57,12 +58,11 @@ def _bindings(offer: Offer, wish: Wish, resource: Resource) -> Sequence[WantedBi
     return [offer.wanted(resource, each) for each in names]
 
 
-def wishes(bindings: Iterable[WantedBinding], offers: Sequence[Offer], resource: Resource) -> tuple[Wish, ...]:
+def wishes(bindings: Iterable[WantedBinding], offers: Sequence[Offer], *resources: Resource) -> tuple[Wish, ...]:
     """What to choose in the form for these role bindings, as far as they are still offered."""
     typed = dict[str, list[str]]()
     for each in bindings:
-        found = (offer for offer in offers if offer.role == each.role and offer.covers(each, resource))
-        if (offer := next(found, None)) is not None:
+        if (offer := next((offer for offer in offers if offer.offers(each, resources)), None)) is not None:
             name = each.name if each.is_for_everything else each.name.removesuffix(EVERYTHING)
             typed.setdefault(offer.id, []).extend([name] if offer.takes_name else [])
     return tuple(Wish(offer, ", ".join(names)) for offer, names in typed.items())

@@ -62,6 +62,7 @@ def form(
     names = called(known.environments)
     rules = _rules(draft, chosen, account, policy, names)
     more = _rules(draft, companion, account, policy, names) if companion and draft.also else ()
+    kinds = (kind_of(draft), *([companion.kind] if companion and draft.also else []))
     offered, used = clouds(known, draft.environment)
     if draft.cloud and draft.cloud not in offered:
         offered = (*offered, draft.cloud)
@@ -78,7 +79,7 @@ def form(
         offered=_number(draft, known) if catalog else None,
         limit=min(filter(None, [_limit(rules), _limit(more) if more else None]), default=None),
         ticket=_ticket(rules) or _ticket(more),
-        offers=access_offered(policy.offers, kind_of(draft), is_own=is_own(draft)),
+        offers=access_offered(policy.offers, *kinds, is_own=is_own(draft)),
         companion=companion,
     )
 

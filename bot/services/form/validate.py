@@ -4,7 +4,7 @@ And what its sender should know before it is sent.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.access import WantedBinding
@@ -30,7 +30,7 @@ from bot.domain.policy import Policy, Rule
 from bot.domain.requests import Ask
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Draft
-from bot.services.form.access import wanted
+from bot.services.form.access import ACCESS, wanted
 from bot.services.form.fill import NEW, form, is_own, kind_of
 from bot.services.pages import FormPage
 from bot.services.people.approvers import names_of, right
@@ -44,6 +44,10 @@ TICKET = 64
 """Characters of the name of a ticket."""
 MESSAGE = 1000
 """Characters of a question about a request, or of a reply."""
+NO_ROLES = (
+    "This is a Basic cluster, where roles on topics and consumer groups don't work. Remove them here, and give the "
+    "account ACLs in Confluent Cloud instead."
+)
 OWN_ACCOUNT = "This is Latchkey's own account, so you can't request keys for it. Choose another one."
 _SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
 _OF_ACCOUNT = frozenset({"account_name", "account_description"})
@@ -72,7 +76,7 @@ class Validator:
         owner = await self._owner(draft, requester.person, problems)
         resource = await self._resource(draft, problems)
         also = await self._also(draft, resource, problems) if resource else None
-        bindings, wrong = _access(draft, self.directory.policy(), resource)
+        bindings, wrong = _access(draft, self.directory.policy(), *(each for each in (resource, also) if each))
         problems.update(wrong)
         if owner and resource:
             target = Target(owner, resource, also=also)
@@ -125,7 +129,9 @@ class Validator:
         if found is None:
             problems["kind" if everywhere else "resource"] = kind.row.gone
             return None
-        resource, _ = found
+        resource, endpoints = found
+        if endpoints.lacks_roles and _access(draft, self.directory.policy(), resource)[0]:
+            problems[ACCESS] = NO_ROLES
         if isinstance(resource, OrganizationScope):
             return resource
         catalog = await self.catalog.current()
@@ -187,11 +193,16 @@ def access_problems(draft: Draft, policy: Policy) -> Mapping[str, str]:
     return _access(draft, policy)[1]
 
 
-def _access(
-    draft: Draft, policy: Policy, resource: Resource | None = None
-) -> tuple[tuple[WantedBinding, ...], Mapping[str, str]]:
-    resource = resource or unnamed(kind_of(draft), draft.cluster, draft.environment, "")
-    return wanted(draft, policy.offers, resource, is_own=is_own(draft))
+def _access(draft: Draft, policy: Policy, *resources: Resource) -> tuple[tuple[WantedBinding, ...], Mapping[str, str]]:
+    return wanted(draft, policy.offers, *(resources or _typed(draft)), is_own=is_own(draft))
+
+
+def _typed(draft: Draft) -> Sequence[Resource]:
+    """What was chosen, before Confluent is asked whether it is there."""
+    kind, environment = kind_of(draft), draft.environment
+    other = Kind.called(kind.row.companion) if draft.also else None
+    chosen = unnamed(kind, draft.cluster, environment, "")
+    return (chosen, unnamed(other, draft.also, environment, "")) if other else (chosen,)
 
 
 def ticket_problem(rule: Rule | None, typed: str) -> str | None:

@@ -7,6 +7,7 @@ effect has happened already.
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.domain.access import WantedBinding
 from bot.domain.audit import Action, Event
 from bot.domain.authority import Target
 from bot.domain.deadlines import earliest, has_expired, in_force, lifetime
@@ -139,11 +140,13 @@ class KeyChanges:
     async def _note(self, stored: Stored[Request], working: Working, note: str) -> None:
         ask = working.ask
         action = {Operation.EDIT: Action.EDITED, Operation.EXTEND: Action.EXTENDED}.get(ask.operation, Action.DELETED)
+        access: tuple[WantedBinding, ...] = ()
         if ask.operation is Operation.DELETE:
+            access = await self.origin.access_left(_key(working))
             await self.origin.ended(_key(working), note, None if note else ask.requester)
             action = Action.FOUND_GONE if note else action
         done, event = (
-            working.then(Done, at=self.transitions.clock(), note=note, news=True),
+            working.then(Done, at=self.transitions.clock(), note=note, news=True, access=access),
             self._event(action, working),
         )
         try:

@@ -11,8 +11,8 @@ from bot.domain.deadlines import earliest, end_of_life, in_force, remind_at, rev
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, Marker, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
 from bot.domain.policy import Policy
-from bot.domain.readiness import begin
-from bot.domain.requests import Approved, Life, Offered, OtherKey, Ready, Request, Revealing, Shown, Working
+from bot.domain.readiness import OtherKey, begin
+from bot.domain.requests import Approved, Life, Offered, Ready, Request, Revealing, Shown, Working
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Backstop, ExpirySupport, may_be_to_blame, met
 from bot.services.keys.pairs import Pairs, Wait

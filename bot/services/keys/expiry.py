@@ -91,7 +91,8 @@ class Expiry:
         try:
             outcome = await self.orphans.delete_intended(state, state.key, is_first=is_first)
         except (Unavailable, Unknown, CloudRefused) as error:
-            await self.transitions.commit(stored, replace(begun, retry_at=now + backoff(state.tries, error)))
+            failed = [] if state.retry_at else [self.orphans.not_deleted(state, state.key, error)]
+            await self.transitions.commit(stored, replace(begun, retry_at=now + backoff(state.tries, error)), *failed)
             return
         gone = replace(state, deleted_at=self.transitions.clock())
         if isinstance(gone, states.Undelivered) and gone.reissue and now < gone.grant.fresh_until:

@@ -98,7 +98,8 @@ class Lifecycle:
             outcome = await self.orphans.delete_intended(living, key, is_first=is_others)
         except (Unavailable, Unknown, CloudRefused) as error:
             again = replace(begun, retry_at=now + backoff(former.tries, error))
-            await self.transitions.commit(held, replace(living, life=replace(living.life, former=again)))
+            failed = [] if former.retry_at else [self.orphans.not_deleted(living, key, error)]
+            await self.transitions.commit(held, replace(living, life=replace(living.life, former=again)), *failed)
             return
         await self.origin.ended(key, f"Key `{plain(living.key.id)}` replaced it.", living.ask.requester)
         await persistently(lambda: self._dropped(living.ask.id, outcome))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from bot.domain.access import WantedBinding
 from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.deadlines import (
@@ -26,7 +27,7 @@ from bot.domain.requests import Life, Living, Ready, Request, Retired, Revealing
 from bot.services.agenda import Item
 from bot.services.browse.key import managed, present
 from bot.services.keys.expiry import EXPIRED
-from bot.services.keys.role_bindings import give_up
+from bot.services.keys.role_bindings import give_up, given
 from bot.services.keys.service_accounts import settlement
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Requests, Stored
@@ -60,6 +61,11 @@ class Origin:
         stored = await self.maker(key)
         state = stored.value if stored else None
         return isinstance(state, Retired) and state.deleted_at is not None and state.deleted_at < by
+
+    async def access_left(self, key: ApiKey) -> tuple[WantedBinding, ...]:
+        """The roles that Latchkey granted with this key, and that its account keeps when the key is deleted."""
+        stored = await self.maker(key)
+        return given(stored.value) if stored else ()
 
     async def ended(self, key: ApiKey, why: str, by: Person | None = None) -> None:
         """The key is deleted at Confluent. `why` is a sentence for people."""

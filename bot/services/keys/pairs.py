@@ -16,9 +16,10 @@ from bot.domain import requests as states
 from bot.domain.approvals import Grant
 from bot.domain.audit import Action, Event
 from bot.domain.deadlines import shown_at
-from bot.domain.errors import Refused
+from bot.domain.errors import Refused, plain
 from bot.domain.keys import RequestId, Secret
-from bot.domain.requests import Approved, Ask, Confirmed, Failed, OtherKey, Ready, Request, Revealing, Shown, Working
+from bot.domain.readiness import OtherKey
+from bot.domain.requests import Approved, Ask, Confirmed, Failed, Ready, Request, Revealing, Shown, Working
 from bot.services.keys.expiry import Expiry
 from bot.services.ports.store import Stored
 from bot.services.requests.submit import summary
@@ -75,7 +76,9 @@ class Pairs:
                 event = self.transitions.event(Action.REPLACEMENT_ASKED, ask.id, by, key=gone.key.id)
                 await self.transitions.commit(stored, again, event)
                 return Wait(now + SOON)
-            case states.Undelivered() | states.Unclaimed() | Revealing():
+            case states.Undelivered() | states.Unclaimed() as given_up:
+                return Wait(given_up.retry_at or now + SOON, _still_there(given_up))
+            case Revealing():
                 return Wait(now + SOON)
             case Failed() as failed:
                 raise Refused(f"{_called(ask)} couldn't be created. {failed.happened}")
@@ -131,9 +134,26 @@ class Pairs:
         if stored is not None and request is not None:
             await self._tell(stored.value, request)
 
+    async def give_up(self, request: states.Withdrawn) -> None:
+        """Have the second key given up, and its deletion tried once: so what is said of the first one holds for both.
+
+        Stand before the first one is deleted, and before another attempt can begin.
+        """
+        await self.follow(request)
+        stored = await self.transitions.find(_companion(request.ask).id) if request.ask.also else None
+        second = stored.value if stored else None
+        if stored and isinstance(second, _GIVEN_UP) and not (second.deleted_at or second.tries):
+            await self.expiry.withdraw(stored, second)
+            await self.follow(request)
+
     async def _tell(self, second: Request, stored: Stored[Request]) -> None:
-        """Have the request say whether the second key works: its messages are about both."""
+        """Have the request say whether the second key works, or can't be deleted: its messages are about both."""
         request = stored.value
+        if isinstance(request, states.Withdrawn | Failed):
+            left = second.key.id if isinstance(second, _GIVEN_UP) and _is_left(second) else None
+            if request.left != left:
+                await self.transitions.commit(stored, replace(request, left=left))
+            return
         if not isinstance(second, Ready) or not isinstance(request, Ready) or request.life.other is None:
             return
         known, probe = request.life.other, second.life.probe
@@ -192,6 +212,21 @@ class Pairs:
 
 _GOING_ON = (Approved, Working, Ready, Revealing, Shown, Confirmed)
 """The states of a request whose second key may still be shown."""
+
+
+_GIVEN_UP = (states.Undelivered, states.Unclaimed)
+"""The states of a second key that nobody gets to see."""
+
+
+def _is_left(second: states.Undelivered | states.Unclaimed) -> bool:
+    """Whether it was tried in vain to delete it."""
+    return second.deleted_at is None and second.tries > 0
+
+
+def _still_there(second: states.Undelivered | states.Unclaimed) -> str:
+    """What keeps another pair from being created; "" for nothing that takes longer than a moment."""
+    key = plain(second.key.id)
+    return f"Key `{key}` of the pair before couldn't be deleted yet." if _is_left(second) else ""
 
 
 def _companion(ask: Ask) -> Ask:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from bot.domain.audit import Action, Event
 from bot.domain.deadlines import CLOCKS_APART, review_due
-from bot.domain.errors import CloudRefused, Unavailable, Unknown
+from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable, Unknown
 from bot.domain.keys import ApiKey, Marker, RequestId
 from bot.domain.requests import Failed, Granted, Keyed, Request, Working
 from bot.services.agenda import Item, ItemKind, regardless_of_lease
@@ -25,6 +25,7 @@ ATTEMPTS = 5
 """How many attempts in a row may end without a clear answer before the request fails."""
 _NOTHING = "nothing is left of it"
 """What the audit log says of an attempt whose outcome nobody heard, once it was looked for."""
+_KEEPS_TRYING = "Latchkey keeps trying. To end the key sooner, delete it in Confluent Cloud."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,11 @@ class Orphans:
         was_there = await self.cloud.delete_key(key.id, key.owner or request.ask.owner.id, request.ask.resource)
         action = Action.FOUND_GONE if is_first and not was_there else Action.DELETED
         return self.transitions.event(action, request.ask.id, key=key.id)
+
+    def not_deleted(self, request: Request, key: ApiKey, error: LatchkeyError) -> Event:
+        """That a deletion failed, so that the key still works: once, with the first of the tries that fail."""
+        what = {"key": key.id, "why": str(error), "next": _KEEPS_TRYING}
+        return self.transitions.event(Action.DELETE_FAILED, request.ask.id, **what)
 
     async def disown(self, request: Request, key: ApiKey) -> None:
         """Delete a key that could not be recorded: its attempt was taken for dead, or its request is gone altogether.

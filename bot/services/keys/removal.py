@@ -19,6 +19,7 @@ from bot.services.people.directory import Directory
 from bot.services.ports.store import Stored
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.transitions import Transitions, With
+from bot.services.text import KEY_STAYS
 
 NOT_THEIRS = "Only people who manage this key can remove its access. Nothing was changed."
 _BEING_REMOVED = "The access is already being removed."
@@ -58,7 +59,7 @@ class Removal:
         asked = removal_asked(request, self.transitions, click.by)
         extra = With(durable=True, also=settlement(request, now))
         await self.transitions.commit(stored, left, *asked, *intents, extra=extra)
-        return "The access is being removed. Anything that needs it will stop working. The key stays."
+        return f"The access is being removed. Anything that needs it will stop working. {KEY_STAYS}"
 
 
 async def _must_manage(directory: Directory, request: Keyed, click: Click) -> None:

@@ -3,33 +3,37 @@
 Each is journaled in the request before it is tried, so that any process finds out what became of it. A role binding
 that was there before is left alone. What was not there, and is after a lost answer, counts as Latchkey's own.
 
-They stay with the account once the key's secret was shown; `Remove access` takes them back.
+They stay with the account once the key's secret was shown; `Remove access` takes them back. One that was also
+requested with another key is never taken back: it becomes that request's own.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
 
 from bot.domain import requests as states
-from bot.domain.access import GivenBinding
+from bot.domain.access import GivenBinding, WantedBinding
 from bot.domain.approvals import Grant
 from bot.domain.audit import Action, Event
 from bot.domain.decision import in_words
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError
-from bot.domain.keys import Principal, RequestId
+from bot.domain.keys import KeyId, Marker, Principal, RequestId
 from bot.domain.roles import Binding, Scope
 from bot.services.agenda import Item, regardless_of_lease
 from bot.services.keys.service_accounts import Accounts, settlement, waits
 from bot.services.ports.cloud import Bound, Cloud
 from bot.services.ports.store import Stored
-from bot.services.requests.transitions import STRAGGLER, Transitions, With
+from bot.services.requests.transitions import STRAGGLER, Transitions, With, persistently
 
 _NOBODY = Principal("")
 _LOST = "its answer was lost"
 _OURS = frozenset({"intended", "given"})
 """Where Latchkey created a role binding, or may have."""
+_ALIVE = (states.Ready, states.Revealing, states.Shown, states.Confirmed)
+"""The states of a key that someone has, or is about to get."""
 Waiting = TypeVar("Waiting", states.Approved, states.Offered)
 
 
@@ -53,7 +57,9 @@ class RoleBindings:
     async def give(self, stored: Stored[states.Request], waiting: Waiting) -> Progress:
         """Have every role binding there that was asked for, and before them the account."""
         grant, wanted = waiting.grant, waiting.ask.bindings
-        if len(grant.bindings) == len(wanted) and all(each.is_settled for each in grant.bindings):
+        if len(grant.bindings) == len(wanted) and all(
+            each.is_settled and each.state != "existed" for each in grant.bindings
+        ):
             return Progress(stored, grant)
         if not grant.bindings:
             waiting = _with(waiting, [GivenBinding(each) for each in wanted])
@@ -65,8 +71,9 @@ class RoleBindings:
             looked, events = await self._looked(waiting, account.id if account else waiting.ask.owner.id)
         except LatchkeyError as error:
             return Progress(stored, waiting.grant, error)
-        waiting = _with(waiting, looked)
-        stored, _ = await self.transitions.commit(stored, waiting, *events, extra=With(durable=True))
+        if looked != list(waiting.grant.bindings):
+            waiting = _with(waiting, looked)
+            stored, _ = await self.transitions.commit(stored, waiting, *events, extra=With(durable=True))
         tried, events, trouble = await self._tried(waiting)
         waiting = _with(waiting, tried)
         if events:
@@ -85,12 +92,13 @@ class RoleBindings:
         looked, events = list[GivenBinding](), list[Event]()
         for known in waiting.grant.bindings:
             each = replace(known, principal=principal)
-            found = None if each.is_settled else await self._found(each, there)
-            if each.is_settled:
+            is_known = each.state == "existed"  # at an earlier attempt, and someone may have removed it since
+            found = None if each.is_settled and not is_known else await self._found(each, there)
+            if each.is_settled and (found or not is_known):
                 looked.append(each)
                 continue
             if found is None:
-                now_is = replace(each, state="intended", at=now, tries=each.tries + 1)
+                now_is = replace(each, state="intended", id="", at=now, tries=each.tries + 1)
                 action, said = Action.BINDING_INTENDED, ""
             elif each.state == "planned":
                 now_is, action, said = replace(each, state="existed", id=found.id), Action.BINDING_FOUND, ""
@@ -158,6 +166,10 @@ class RoleBindings:
             if each.state != "unwanted":
                 continue
             found = await self._found(each, there)
+            if found is not None and (other := await self._handed_over(request, each, found)):
+                left[number] = replace(each, state="kept", id=found.id)
+                events.append(_event(self.transitions, Action.BINDING_KEPT, request, left[number], other=other))
+                continue
             if found is not None:
                 await self.cloud.unbind(found)
             elif not each.id and each.at and each.at + STRAGGLER > now:
@@ -170,6 +182,38 @@ class RoleBindings:
         if events:
             await self.transitions.commit(stored, with_bindings(request, left), *events)
         return min(late, default=None)
+
+    async def _handed_over(self, request: states.Request, each: GivenBinding, found: Bound) -> RequestId | None:
+        """The request of another key that a role binding was also requested with; it has it from now on.
+
+        None where there is none. Its record is written first: should this process die then, the next one finds it
+        there, and hands it over again.
+        """
+        for key in await self.cloud.keys_of(each.principal or _NOBODY):
+            marker = Marker.find(key.description)
+            if marker is None or marker.request == request.ask.id:
+                continue
+            came_with = replace(each, id=found.id)
+            if await persistently(partial(self._hand_over, marker.request, key.id, came_with, request.ask.id)):
+                return marker.request
+        return None
+
+    async def _hand_over(self, to: RequestId, key: KeyId, each: GivenBinding, origin: RequestId) -> bool:
+        stored = await self.transitions.find(to)
+        heir = stored.value if stored else None
+        if stored is None or not isinstance(heir, _ALIVE) or heir.key.id != key:
+            return False
+        bindings = list(heir.grant.bindings)
+        same = (n for n, its in enumerate(bindings) if (its.wanted, its.principal) == (each.wanted, each.principal))
+        number = next((n for n in same if bindings[n].state in {"existed", "given"}), None)
+        if number is None:
+            return False
+        if bindings[number].state == "existed":
+            bindings[number] = replace(bindings[number], state="given", id=each.id, at=each.at)
+            said = f"it came with request {origin}"
+            event = _event(self.transitions, Action.BINDING_CREATED, heir, bindings[number], found=said)
+            await self.transitions.commit(stored, with_bindings(heir, bindings), event)
+        return True
 
     async def _disown(self, request: RequestId, made: Sequence[GivenBinding]) -> None:
         """Delete what could not be recorded, because others went on meanwhile, unless they found it."""
@@ -214,6 +258,11 @@ def bindings_of(request: states.Request) -> Sequence[GivenBinding]:
     if isinstance(request, states.Granted):
         return request.grant.bindings
     return request.bindings if isinstance(request, states.Failed) else ()
+
+
+def given(request: states.Request) -> tuple[WantedBinding, ...]:
+    """The roles that Latchkey granted with the key of this request, and that are its to remove."""
+    return tuple(each.wanted for each in bindings_of(request) if each.state == "given")
 
 
 def with_bindings(request: states.Request, bindings: Sequence[GivenBinding]) -> states.Request:

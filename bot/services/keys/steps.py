@@ -90,7 +90,7 @@ class Steps:
             case states.Retired() as retired:
                 await self.lifecycle.wind_up(stored, retired)
             case states.Undelivered() | states.Unclaimed() as withdrawn if withdrawn.deleted_at is None:
-                await self.pairs.follow(withdrawn)  # before another attempt can begin
+                await self.pairs.give_up(withdrawn)
                 await self.expiry.withdraw(stored, withdrawn)
             case _:
                 return

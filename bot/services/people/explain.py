@@ -170,7 +170,8 @@ class Explainer:
         """The names of the access that can be requested with a new key: none for one of a person's own account."""
         if ask.operation is not Operation.CREATE or isinstance(ask.owner, MyAccount) or ask.break_glass:
             return ()
-        return tuple(each.name for each in self.policy.offers if each.kind is ask.resource.kind)
+        kinds = {each.kind for each in Target.of(ask).resources}
+        return tuple(each.name for each in self.policy.offers if each.kind in kinds)
 
     async def held_roles(self, someone: Someone) -> tuple[HeldRoles, Mapping[Binding, str]]:
         """What someone holds, and whom the policy names where it gives a role."""

@@ -487,7 +487,7 @@ def draft_again(ask: Ask, offers: Sequence[Offer], *, other_account: bool) -> Dr
         account_name=made.name,
         account_description=made.description,
         lifetime=str(lifetime.days) if lifetime else "",
-        access=wishes(ask.bindings, offers, resource),
+        access=wishes(ask.bindings, offers, *Target.of(ask).resources),
         ticket=ask.ticket,
         also=ask.also.id if ask.also else "",
     )

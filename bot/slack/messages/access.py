@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bot.domain.access import EVERYTHING, GivenBinding, WantedBinding
 from bot.domain.keys import Resource
+from bot.services.text import KEY_STAYS
 from bot.slack.blocks.text import Block, Bold, Code, Row, flat, lines, preformatted
 
 _CREATE = "confluent iam rbac role-binding create"
@@ -46,25 +47,35 @@ _BECAME: Mapping[str, str] = {
     "existed": " (the account already had it)",
     "unwanted": " (being removed)",
     "removed": " (removed)",
+    "kept": " (stays: it was also requested with another key)",
 }
+
+
+def access_left(left: Sequence[WantedBinding], resource: Resource) -> Sequence[Row]:
+    """The roles that an account keeps when its key is gone, and what to do about them; nothing where there are none."""
+    advice: Row = ["If nothing else needs them, remove these roles in Confluent Cloud."]
+    return (
+        [*access_rows("The account keeps the access that came with this key:", left, resource), advice] if left else []
+    )
 
 
 def removal(given: Iterable[GivenBinding]) -> str:
     """What `Remove access` asks once more: how much it takes."""
     count = sum(each.state == "given" for each in given)
     what = "the role" if count == 1 else f"the {count} roles"
-    stops = "Anything that needs this access will stop working. The key stays."
+    stops = f"Anything that needs this access will stop working. {KEY_STAYS}"
     return f"This removes {what} that Latchkey granted with this key. {stops}"
 
 
-def by_hand(heading: str, resource: Resource, account: str = "SERVICE_ACCOUNT_ID") -> list[Block]:
-    """The command that grants a role to an account without access; nothing for a key that needs none of its own."""
-    flags = resource.kind.row.grant
-    if not flags:
-        return []
+def by_hand(heading: str, *resources: Resource, account: str = "SERVICE_ACCOUNT_ID") -> list[Block]:
+    """The commands that grant roles to an account without access; nothing for keys that need none of their own."""
+    commands = [_command(each, account) for each in resources if each.kind.row.grant]
+    return [lines([heading]), preformatted("\n".join(commands))] if commands else []
+
+
+def _command(resource: Resource, account: str) -> str:
     place = {"environment": shlex.quote(resource.environment), "id": shlex.quote(resource.id)}
-    command = f"{_CREATE} --principal User:{shlex.quote(account)} {flags.format(**place)}"
-    return [lines([heading]), preformatted(command)]
+    return f"{_CREATE} --principal User:{shlex.quote(account)} {resource.kind.row.grant.format(**place)}"
 
 
 def everything(bindings: Iterable[WantedBinding]) -> str:

@@ -6,6 +6,7 @@ from typing import TypeAlias, assert_never
 
 from bot.domain.access import Access, WantedBinding, is_high_risk
 from bot.domain.approvals import Terms
+from bot.domain.authority import Target
 from bot.domain.deadlines import can_be_reviewed, glass_of, lifetime
 from bot.domain.errors import plain
 from bot.domain.keys import (
@@ -423,7 +424,7 @@ def _account_now(request: Request) -> list[Block]:
         return []
     if isinstance(ask.owner, NewServiceAccount):
         now = lines([Bold("Current roles: "), "none. The service account is created together with the key."])
-        return [now] if ask.bindings else [now, *by_hand(_NO_ACCESS, ask.resource)]
+        return [now] if ask.bindings else [now, *by_hand(_NO_ACCESS, *Target.of(ask).resources)]
     found = request.access or Access()
     roles = "unknown" if found.roles is None else "; ".join(found.roles) or "none"
     more = f"; and {found.more} more" if found.more else ""

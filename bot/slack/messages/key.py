@@ -1,5 +1,6 @@
 """The requester's messages about a key, from its creation to its end. Never the secret. Pure."""
 
+from bot.domain.authority import Target
 from bot.domain.deadlines import end_of_life, ends_at_confluent, longest_overlap
 from bot.domain.errors import plain
 from bot.domain.keys import KeyId, NewServiceAccount, Operation
@@ -22,9 +23,9 @@ from bot.domain.requests import (
 )
 from bot.slack.blocks.kit import actions, asking, button
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines, told
-from bot.slack.messages.access import by_hand, granted_rows
+from bot.slack.messages.access import access_left, by_hand, granted_rows
 from bot.slack.messages.card import SOON, called, key_buttons, show_secret
-from bot.slack.messages.progress import Rows, key_ids, making, secret_of
+from bot.slack.messages.progress import Rows, key_ids, left_over, making, secret_of
 from bot.slack.messages.readiness import of_both, readiness_rows
 from bot.slack.messages.request import again
 from bot.slack.messages.state import ATTENTION, CREATED, DELETED, EXPIRED, SECRET_WAITING, state
@@ -81,7 +82,7 @@ def lost(request: Request, attempt: int) -> Message:
     if not isinstance(request, Unclaimed | Undelivered) or request.attempt != attempt:
         return _earlier(request)
     name = plain(called(request.ask.resource))
-    rows: Rows = [_gone(request, "Your key"), _why(request)]
+    rows: Rows = [_gone(request, "Your key"), _why(request), *_left(request)]
     buttons = [again(request)]
     if isinstance(request, Undelivered) and not request.reissue:
         them = "both" if request.ask.also else "it"
@@ -96,7 +97,8 @@ def end(request: Request) -> Message:
         return _past(request)
     name = plain(called(request.ask.resource))
     stops = "Anything still using it has stopped working." if request.deleted_at else _STOPS
-    rows: Rows = [_gone(request, "Your key"), _why(request), [stops], *replaced_key(request)]
+    rows: Rows = [_gone(request, "Your key"), _why(request), [stops], *replaced_key(request), *_left(request)]
+    rows += _kept(request)
     # The key that a rotation replaced is gone, too, or is about to be.
     buttons = [button("Request again", ids.ASK_AGAIN, request.ask.id)] if request.ask.key is None else []
     return [lines(*rows), *([actions(*buttons)] if buttons else [])], f"Your API key for {name} {_ended(request)}"
@@ -189,7 +191,8 @@ def _keyed(request: Keyed) -> list[Block]:
 def _no_access(request: Ready | Shown | Confirmed) -> list[Block]:
     """How to grant access to an account that was created for this key alone, until its secret is saved."""
     is_new = isinstance(request.ask.owner, NewServiceAccount) and not isinstance(request, Confirmed)
-    return by_hand(_NO_ACCESS, request.ask.resource, request.key.owner) if is_new and request.key.owner else []
+    account = request.key.owner if is_new else None
+    return by_hand(_NO_ACCESS, *Target.of(request.ask).resources, account=account) if account else []
 
 
 def _manage(request: Living) -> Block:
@@ -231,7 +234,19 @@ def _of_key(request: Keyed) -> Rows:
         case Retired() if request.by is None or request.by.slack != request.ask.requester.slack:
             return [_gone(request, "Your key"), [_SEE_NEWEST]]
         case _:
-            return [_gone(request, "Your key"), _why(request)]
+            kept = _kept(request) if isinstance(request, Retired) else []
+            return [_gone(request, "Your key"), _why(request), *_left(request), *kept]
+
+
+def _left(request: Request) -> Rows:
+    """That the second key of a pair is still there, where it is."""
+    return [row] if isinstance(request, Withdrawn) and (row := left_over(request)) else []
+
+
+def _kept(request: Retired) -> Rows:
+    """The access that the account keeps once the key is gone."""
+    left = [each.wanted for each in request.grant.bindings if each.state == "given"]
+    return [*access_left(left, request.ask.resource)]
 
 
 def _earlier(request: Request) -> Message:
@@ -263,7 +278,7 @@ def _are(request: Request) -> str:
 
 def _gone(request: Keyed, whose: str) -> Row:
     """That a key was deleted, or is going to be, and when."""
-    is_pair = request.ask.also is not None and isinstance(request, Unclaimed | Undelivered)
+    is_pair = request.ask.also is not None and isinstance(request, Unclaimed | Undelivered) and not request.left
     key: Row = [f"{whose}s", *_for(request)] if is_pair else [whose, " ", Code(request.key.id), *_for(request)]
     if not isinstance(request, Withdrawn):
         return key
@@ -305,7 +320,8 @@ def _ended(request: Withdrawn) -> str:
 def _which(request: Request) -> Row:
     """Which key, to follow "key": what it is for, and its name."""
     name, other = _named(request), request.ask.also
-    also: Row = [" and ", Bold(other.kind.row.noun)] if other and not isinstance(request, Living | Retired) else []
+    is_alone = isinstance(request, Living | Retired) or bool(_left(request))
+    also: Row = [" and ", Bold(other.kind.row.noun)] if other and not is_alone else []
     return ["for ", Bold(called(request.ask.resource)), *also, *([f" ({name})"] if name else [])]
 
 

@@ -27,12 +27,14 @@ from bot.domain.requests import (
     approvals_of,
 )
 from bot.slack.blocks.text import Bold, Code, Mention, Row, flat, told
+from bot.slack.messages.access import access_left
 
 Rows = list[Row]
 NOTE = 1000
 """Characters of what a reviewer says that are shown."""
 WAITS: Row = ["To view its secret, run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
 """Where no button can show it."""
+_SOONER = "To end it sooner, delete it in Confluent Cloud."
 _CHECKING = " Latchkey is checking whether a key was created; it will delete it if so and try again."
 
 
@@ -63,6 +65,7 @@ def stands(request: Request, *, yours: bool) -> Rows:
             return [
                 ["Failed ", request.at, ". ", *told(_full_stop(request.happened))],
                 [*told(request.changed), *_advice(request, yours=yours)],
+                *([left] if (left := left_over(request)) else []),
                 ["Reference: ", Code(request.reference)],
             ]
         case _:
@@ -144,11 +147,12 @@ def _changing(request: Approved | Working) -> Row:
 def _done(request: Done) -> Rows:
     """What a request did to a key."""
     note: Row = told(request.note) if request.note else []
+    left = access_left(request.access, request.ask.resource)
     match request.ask.operation:
         case Operation.DELETE if note:
-            return [note]  # it was not this request that deleted it
+            return [note, *left]  # it was not this request that deleted it
         case Operation.DELETE:
-            return [["The key was deleted ", request.at, "."]]
+            return [["The key was deleted ", request.at, "."], *left]
         case Operation.EDIT:
             return [["The key was updated ", request.at, "."], *([note] if note else [])]
         case _:
@@ -190,12 +194,22 @@ def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
         again: Row = [*_requester(request, yours=yours), " replaced the key with a new one."]
         why = again if request.reissue else told(request.why)
     is_pair = request.ask.also is not None and not isinstance(request, Retired)
+    other: Row = [" ", *left_over(request)] if request.left else []
     if request.deleted_at:
-        were: Row = [" Both keys were deleted "] if is_pair else [" Key ", code, " was deleted "]
-        return [*why, *were, request.deleted_at, "."]
+        both = is_pair and not request.left
+        were: Row = [" Both keys were deleted "] if both else [" Key ", code, " was deleted "]
+        return [*why, *were, request.deleted_at, ".", *other]
     if request.tries:
-        return [*why, " Key ", code, " couldn't be deleted yet. Latchkey will keep trying."]
+        return [*why, " Key ", code, " couldn't be deleted yet. Latchkey will keep trying.", *other]
     return [*why, *([" Latchkey is deleting both keys"] if is_pair else [" Latchkey is deleting key ", code]), "."]
+
+
+def left_over(request: Withdrawn | Failed) -> Row:
+    """The second key of a pair that came to nothing, while it can't be deleted; nothing where there is none."""
+    if request.left is None or request.ask.also is None:
+        return []
+    key: Row = ["Key ", Code(request.left), f" for {request.ask.also.kind.row.noun} "]
+    return [*key, "couldn't be deleted yet, so it still works. Latchkey will keep trying. ", _SOONER]
 
 
 def _approvals(request: Request) -> Rows:

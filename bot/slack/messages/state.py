@@ -91,9 +91,9 @@ def _closed(request: Denied | Cancelled | Expired | Failed) -> State:
 
 def _withdrawn(request: Withdrawn) -> State:
     """A key that could not be deleted yet still works, which someone should know."""
-    if request.deleted_at:
+    if request.deleted_at and not request.left:
         return DELETED
-    return ATTENTION if request.tries else DELETING
+    return ATTENTION if request.tries or request.left else DELETING
 
 
 def _done(operation: Operation) -> State:

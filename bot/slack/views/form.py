@@ -144,7 +144,7 @@ def _access(content: FormPage) -> list[Block]:
         return []
     options = {each.id: option(each.name, each.id) for each in content.offers[:OPTIONS]}
     initial = [options[each] for each in chosen if each in options]
-    block = f"{ids.ACCESS_BLOCK}:{kind_of(content.draft)}"
+    block = f"{ids.ACCESS_BLOCK}:{'+'.join(dict.fromkeys(each.kind for each in content.offers))}"
     hint = "Roles to grant to the service account together with the key. Approvers will see this."
     element = choices(ids.FORM_ACCESS, list(options.values()), initial, "None")
     access = {**field("Access", block, element, optional=True, hint=hint), "dispatch_action": True}

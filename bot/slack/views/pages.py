@@ -109,11 +109,12 @@ def review(content: ReviewPage) -> Block:
     terms, draft, owner = content.terms, content.draft, content.owner
     is_new = isinstance(owner, NewServiceAccount)
     granted = access_rows("The service account is also granted:", content.bindings, content.resource)
+    opened = (content.resource, *([content.also] if content.also else []))
     blocks = [
         header(f"{kind_of(content.resource)}{for_what(content.resource)}{_and_one_for(content.also)}"),
         *risk(terms, Operation.CREATE, owner, content.resource, "modal", content.bindings, content.also),
         *_facts(content),
-        *([lines(*granted)] if granted else by_hand(_NO_ACCESS, content.resource) if is_new else []),
+        *([lines(*granted)] if granted else by_hand(_NO_ACCESS, *opened) if is_new else []),
         quote(draft.reason),
         *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
         *_alike(content),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bot.domain.access import MOST, OFFERS, Offer, WantedBinding
 from bot.domain.keys import Resource
+from bot.domain.kinds import Kind
 from bot.services.commands import Draft, Wish
 from bot.services.form.access import ACCESS, NOT_OFFERED, TOO_MANY, names_field, offered, wanted, wishes
 from tests.support.build import CLUSTER, FLINK, REGISTRY
@@ -40,6 +41,23 @@ def test_each_name_is_a_role_binding_and_a_name_that_is_typed_twice_is_one() -> 
         "DeveloperRead /group=orders-*",
         "DeveloperWrite /topic=audit",
     ]
+
+
+def test_with_a_pair_access_to_both_resources_can_be_chosen_and_with_one_key_only_its_own() -> None:
+    subjects = BY_NAME["Write subjects"]
+    both = draft((WRITE, "orders-"), (subjects, "orders-"))
+
+    found, _ = wanted(both, OFFERS, CLUSTER, REGISTRY, is_own=False)
+    assert [each.on for each in found] == ["topic", "subject"]
+    assert found[1].scope == f"environment={REGISTRY.environment}/schema-registry={REGISTRY.id}/subject=orders-*"
+    assert wishes(found, OFFERS, CLUSTER, REGISTRY) == both.access
+    alone, problems = wanted(both, OFFERS, CLUSTER, is_own=False)
+    assert ([each.on for each in alone], problems) == (["topic"], {})
+    assert {each.on for each in offered(OFFERS, Kind.KAFKA, Kind.SCHEMA_REGISTRY, is_own=False)} == {
+        "topic",
+        "group",
+        "subject",
+    }
 
 
 def test_access_that_takes_no_name_needs_none() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.keys import Cluster, NewServiceAccount, Owner, RequestId
+from bot.domain.readiness import OtherKey
 from bot.domain.reports.ledger import Ledger
 from bot.domain.reports.rows import KeyRow, RequestRow, key_row, request_row
 from bot.domain.requests import (
@@ -17,7 +18,6 @@ from bot.domain.requests import (
     Confirmed,
     Failed,
     Keyed,
-    OtherKey,
     Pending,
     Ready,
     Request,
@@ -28,6 +28,7 @@ from bot.domain.requests import (
 )
 from bot.services.commands import Approve, Draft, Replace, Saved, Send, Show
 from bot.services.requests.submit import draft_again
+from bot.slack.messages.progress import stands
 from tests.services.world import World, a_world, check_at_rest
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, ERIN, FEMI, HERE, OTTO, REGISTRY
@@ -74,8 +75,11 @@ async def until_quiet(world: World) -> None:
 
 
 async def click(world: World, *deeds: type[Show] | type[Saved] | type[Replace]) -> None:
-    """Dana's clicks on what is there at that moment."""
+    """Dana's clicks on what is there at that moment: nothing is saved that was not shown."""
     for deed in deeds:
+        state = await world.state()
+        if deed is Saved and not (isinstance(state, Keyed) and state.key.id in world.shown()):
+            continue
         await world.click(deed(R1, getattr(await world.state(), "attempt", 1)))
         await until_quiet(world)
 
@@ -217,6 +221,53 @@ async def test_a_message_that_slack_refuses_costs_both_keys_and_both_are_created
             assert len(world.cloud.live()) == 2
         await world.settle()
         await check_pair(world)
+
+
+@pytest.mark.parametrize("how", ["refused", "not viewed", "not delivered"])
+async def test_a_second_key_that_cannot_be_deleted_is_named_and_tried_until_it_is_gone(how: str) -> None:
+    faults: dict[int | tuple[str, int], Fault] = {("cloud.delete_key", 0): Fault.REFUSED_BEFORE}
+    if how == "refused":
+        faults["cloud.create_key", 1] = Fault.REFUSED_BEFORE
+    if how == "not delivered":
+        faults["notifier.hand_over", 0] = Fault.ERROR_BEFORE
+    async with a_world(Plan(faults)) as world:
+        await seed(world)
+        if how == "not viewed":
+            world.clock.advance(timedelta(hours=25))
+        await click(world, *([Show] if how == "not delivered" else []))
+        await until_quiet(world)
+        first, second = await both(world)
+        assert isinstance(first, Failed | Unclaimed | Undelivered)
+        assert isinstance(second, Unclaimed | Undelivered)
+        assert world.cloud.live() == [second.key.id]
+        assert first.left == second.key.id
+        said = str(stands(first, yours=True))
+        assert "couldn't be deleted yet, so it still works" in said
+        assert "both keys were" not in said.lower()
+
+        await world.settle()
+        first, _ = await both(world)
+        assert isinstance(first, Failed | Unclaimed | Undelivered)
+        assert (first.left, world.cloud.live()) == (None, [])
+        (line,) = [line for line in await world.audit() if line["action"] == "key:delete-failed"]
+        assert line["details"]["key"] == second.key.id
+        assert "delete it in Confluent Cloud" in line["details"]["next"]
+        await check_pair(world)
+
+
+async def test_another_pair_waits_for_a_second_key_that_cannot_be_deleted_and_says_so() -> None:
+    async with a_world(Plan({("cloud.delete_key", nth): Fault.REFUSED_BEFORE for nth in (0, 2)})) as world:
+        await seed(world)
+        await click(world, Show, Replace)
+        first, second = await both(world)
+        assert isinstance(first, Approved)
+        assert isinstance(second, Undelivered)
+        assert f"`{second.key.id}` of the pair before couldn't be deleted yet" in first.trouble
+        await world.settle(timedelta(hours=1))
+        await click(world, Show)
+        await world.settle()
+        await check_pair(world)
+        assert len(world.cloud.live()) == 2
 
 
 async def test_an_approval_for_one_key_is_none_for_two() -> None:

@@ -19,7 +19,10 @@ from tests.support import build
 from tests.support.build import ACCOUNT, DANA, ERIN, FEMI
 from tests.support.faults import FORGETTABLE, Fault, Plan
 
-STOPS = "The access is being removed. Anything that needs it will stop working. The key stays."
+STOPS = (
+    "The access is being removed. Anything that needs it will stop working. "
+    "The key stays, and so does access that was also requested with another key."
+)
 WHERE = ("cloud.bound", "cloud.unbind", "requests.commit", "requests.get", "agenda.settle", "audit.append")
 FAULTS = st.dictionaries(st.tuples(st.sampled_from(WHERE), st.integers(0, 3)), st.sampled_from(Fault), max_size=4)
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from bot.domain.access import WantedBinding
 from bot.domain.keys import NewServiceAccount, Owner, Principal, RequestId, ServiceAccount
 from bot.domain.policy import Mint
-from bot.domain.requests import Approved, Confirmed, Failed, Granted, Offered, Ready, Shown, Unclaimed
+from bot.domain.requests import Approved, Confirmed, Failed, Granted, Offered, Ready, Shown, Unclaimed, Working
 from bot.domain.roles import Binding
 from bot.services.agenda import Item, ItemKind
-from bot.services.commands import Saved, Show
+from bot.services.commands import RemoveAccess, Saved, Show
 from bot.services.ports.cloud import Bound
 from tests.services.world import World, a_world, check_at_rest
 from tests.support import build
@@ -288,3 +288,85 @@ async def test_access_that_a_click_on_show_secret_began_to_grant_is_there_for_th
         assert isinstance(state, Shown | Approved)
         assert isinstance(state, Granted)
         assert sorted(each.state for each in state.grant.bindings) == ["existed", "given", "given"]
+
+
+# --- access that came with two keys -----------------------------------------------------------------------------------
+
+R2 = RequestId("R2")
+
+
+async def two_keys(world: World, *, claims_first: bool = False) -> None:
+    """Two requests for the same access of one account: Latchkey granted it with the first, and the second is in use."""
+    await seed(world, ACCOUNT)
+    if claims_first:
+        await world.click(Show(R1, 1))
+    await world.seed(build.approved(ask=build.an_ask(id=R2, bindings=ALL)))
+    await world.work_now()
+    await world.click(Show(R2, 1))
+    await world.work_now()
+    assert await became(world, R2) == ["existed"] * 3
+
+
+async def became(world: World, request: RequestId) -> list[str]:
+    state = await world.state(request)
+    assert isinstance(state, Granted)
+    return [each.state for each in state.grant.bindings]
+
+
+async def check_shared(world: World) -> None:
+    """The second key has all its access, and can be rid of what Latchkey granted."""
+    assert sorted(world.cloud.bindings[ACCOUNT.id], key=str) == sorted(
+        (held(ACCOUNT.id, each) for each in ALL), key=str
+    )
+    assert await became(world, R1) == ["existed", "kept", "kept"]
+    assert await became(world, R2) == ["existed", "given", "given"]
+
+
+@pytest.mark.parametrize("removes", [False, True])
+async def test_access_that_another_key_came_with_too_stays_and_is_that_ones_from_then_on(*, removes: bool) -> None:
+    async with a_world() as world:
+        await two_keys(world, claims_first=removes)
+        if removes:
+            await world.click(RemoveAccess(R1, 1), ERIN)
+        await world.settle(timedelta(days=2))
+        await check_shared(world)
+        kept = [line["details"] for line in await world.audit() if line["action"] == "binding:kept"]
+        assert [(each["role"], each["other"]) for each in kept] == [("DeveloperRead", R2)] * 2
+
+        await world.click(RemoveAccess(R2, 1), ERIN)
+        await world.settle(timedelta(hours=1))
+        assert world.cloud.bindings[ACCOUNT.id] == [held(ACCOUNT.id, WRITE)]
+
+
+async def test_access_goes_with_the_last_of_the_keys_that_came_with_it() -> None:
+    async with a_world() as world:
+        await two_keys(world, claims_first=True)
+        for request in (R2, R1):  # the second one has nothing to give up while the first one has it
+            await world.click(RemoveAccess(request, 1), ERIN)
+            await world.settle(timedelta(hours=1))
+        await check_shared(world)
+
+
+@pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.ERROR_AFTER])
+def test_a_kill_or_a_lost_answer_while_access_changes_hands_loses_none_of_it(fault: Fault) -> None:
+    async def once(nth: int) -> None:
+        async with a_world(Plan()) as world:
+            await two_keys(world)
+            world.clock.advance(timedelta(hours=25))
+            world.plan.faults = {len(world.plan.calls) + nth: fault}
+            await world.settle(timedelta(days=2))
+            await check_shared(world)
+
+    for nth in range(0, 36, 6):
+        asyncio.run(once(nth))
+
+
+async def test_access_that_went_away_before_the_next_attempt_is_granted_again() -> None:
+    async with a_world(Plan({("cloud.create_key", 0): Fault.ERROR_BEFORE})) as world:
+        await seed(world, ACCOUNT)
+        assert isinstance(await world.state(), Working)
+        world.cloud.bindings[ACCOUNT.id].remove(held(ACCOUNT.id, WRITE))
+
+        await world.settle(timedelta(minutes=5))
+        assert isinstance(await world.state(), Ready)
+        assert await became(world, R1) == ["given"] * 3
