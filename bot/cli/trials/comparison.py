@@ -7,15 +7,15 @@ rule names and nobody's role is bound to.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import product
 from typing import TypeAlias
 
 from bot.cli.explanation import in_short, terms_of
 from bot.cli.snapshot import Snapshot
-from bot.domain.authority import HeldRoles, Target
-from bot.domain.catalog import User, called
-from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
+from bot.cli.trials.side import ANOTHER, ME, Side, Users, ask_for
+from bot.domain.authority import Target
+from bot.domain.catalog import User
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict
 from bot.domain.keys import (
     MyAccount,
     NewServiceAccount,
@@ -25,21 +25,16 @@ from bot.domain.keys import (
     Path,
     Person,
     Principal,
-    RequestId,
     Resource,
     SlackUserId,
     TeamId,
 )
 from bot.domain.kinds import PLACED, Kind
-from bot.domain.policy import EnvironmentNames, Policy, Rule
-from bot.domain.requests import Ask
+from bot.domain.policy import Match, Rule
 from bot.domain.roles import Scope
-from bot.services.people.approvers import Someone
-from bot.services.people.explain import Explainer
 
+_NO_ONE = frozenset[Principal]()
 _NOBODY = Person(SlackUserId("?"), TeamId(""), "", "", Principal("?"))
-_ANOTHER = MyAccount(Principal("?another"))
-_NO_TIME = datetime.min.replace(tzinfo=UTC)
 _OF_THE_KEY = frozenset({"claim_seconds", "mint", "lifetime_seconds", "overlap_seconds"})
 _UNSEEN = {
     Operation.CREATE: frozenset({"overlap_seconds"}),
@@ -82,68 +77,92 @@ class Difference:
     requests: tuple[Box, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """A policy, and what each Confluent user is and holds under it."""
+@dataclass(slots=True)
+class _Comparison:
+    """Two policies, and what differs between them for each sort of request, found once."""
 
-    policy: Policy
-    people: Mapping[Principal, tuple[Someone, HeldRoles]]
-    signs: Mapping[Principal, object]
-    """The same for people about whom everything is decided alike, but for what is their own."""
-    names: EnvironmentNames
-    """What environments are called."""
-    able: dict[Target, frozenset[Principal]] = field(default_factory=dict[Target, frozenset[Principal]])
+    old: Side
+    new: Side
+    _sorts: tuple[Users, ...] = field(init=False)
+    """People about whom the same is decided, but for the features of `Side.features`."""
+    _is_same: bool = field(init=False)
+    """Whether the same people have the same roles, so that only rules can make a difference."""
+    _unlike: dict[object, bool] = field(default_factory=dict[object, bool], init=False)
+    _found: dict[object, tuple[tuple[Change, Users], ...]] = field(
+        default_factory=dict[object, tuple[tuple["Change", Users], ...]], init=False
+    )
 
-    @classmethod
-    async def of(cls, who: Explainer, users: Iterable[User]) -> "Side":
-        """Raises `LatchkeyError` where the snapshot does not tell."""
-        met = {user.id: await who.who.meet(user, await who.cloud.users()) for user in users}
-        people = {user: (each, await who.asker(each)) for user, each in met.items()}
-        signs, names = {user: _sign(who.policy, *each) for user, each in people.items()}, await who.cloud.environments()
-        return cls(who.policy, people, signs, called(names))
+    def __post_init__(self) -> None:
+        sorts = defaultdict[object, set[Principal]](set)
+        for user in self.old.people:
+            sorts[self.old.sort(user), self.new.sort(user)].add(user)
+        self._sorts = tuple(map(frozenset, sorts.values()))
+        one, two = self.old.policy, self.new.policy
+        self._is_same = (one.table, one.mappings, one.people) == (two.table, two.mappings, two.people)
 
-    def rule(self, operation: Operation, target: Target, user: Principal) -> Rule | None:
-        """The rule that decides about a request of this person."""
-        return self.policy.rule(operation, target, self.people[user][1])
+    def changes(self, operation: Operation, target: Target) -> Sequence[tuple[Change, Users]]:
+        """What differs for such a request, and for whom."""
+        was, now = (side.rules(operation, target) for side in (self.old, self.new))
+        if self._is_same and not self._differ(was, now):
+            return ()
+        features = (*self.old.features(was, target), *self.new.features(now, target))
+        able = tuple(side.approvers(target) for side in (self.old, self.new))
+        owner = target.owner if target.owner in (ME, ANOTHER) else None
+        key = (operation, target.resource.kind, target.owner.kind, owner, was, now, features, able)
+        if key not in self._found:
+            found = defaultdict[Change, set[Principal]](set)
+            for people in _parts(self._sorts, features):
+                for change, who in self._of(operation, target, people, *able):
+                    found[change] |= who
+            self._found[key] = tuple((change, frozenset(who)) for change, who in found.items())
+        return self._found[key]
 
-    def verdict(self, operation: Operation, target: Target, user: Principal) -> Verdict:
-        """What is decided about a request of this person."""
-        someone, held = self.people[user]
-        never = Forbidden("", someone.refusal)
-        ask = _ask(someone.person, operation, target)
-        return never if someone.refusal else decide(self.policy, ask, held, is_sketch=True)
+    def _differ(self, was: tuple[int, ...], now: tuple[int, ...]) -> bool:
+        """Whether these rules of the two policies are more than the same ones with other names or matches."""
+        if (was, now) not in self._unlike:
+            sides = ((self.old, was), (self.new, now))
+            one, two = ([_but_for_its_name(side.policy.rules[each]) for each in those] for side, those in sides)
+            self._unlike[was, now] = one != two
+        return self._unlike[was, now]
 
-    def approvers(self, operation: Operation, target: Target) -> frozenset[Principal]:
-        """The people who could approve it for another person."""
-        if target not in self.able:
-            ask, is_able = _ask(_NOBODY, operation, target), dict[object, bool]()
-            for user, (someone, held) in self.people.items():
-                sign = self.signs[user]
-                if sign not in is_able:
-                    is_able[sign] = not someone.refusal and refusal(ask, held) is None
-            self.able[target] = frozenset(user for user in self.people if is_able[self.signs[user]])
-        return self.able[target]
+    def _of(
+        self, operation: Operation, target: Target, people: Users, could: Users, can: Users
+    ) -> Iterator[tuple[Change, Users]]:
+        """How these people fare, whose requests are decided alike."""
+        first = min(people)
+        theirs = replace(target, owner=MyAccount(first)) if target.owner == ME else target
+        before, after = (side.verdict(operation, theirs, first) for side in (self.old, self.new))
+        could, can = (
+            who if isinstance(verdict, NeedsApproval) else _NO_ONE for who, verdict in ((could, before), (can, after))
+        )
+        rules = (self.old.rule(operation, theirs, first), self.new.rule(operation, theirs, first))
+        terms = tuple(_terms(rules, operation, theirs, before, after))
+        is_asked = isinstance(before, NeedsApproval) and isinstance(after, NeedsApproval)
+        concerned = people & (could | can)
+        # Nobody approves their own request. Where the same people can approve, one of them is like another.
+        each_alone = [concerned] if could == can else [frozenset({user}) for user in sorted(concerned)]
+        for who in (people - concerned, *each_alone):
+            requester = frozenset([min(who)] if who else []) & concerned
+            then, those = could - requester, can - requester
+            gained, lost = (
+                (those - then, then - those) if is_asked else (frozenset[Principal](), frozenset[Principal]())
+            )
+            change = Change(in_short(before, len(then)), in_short(after, len(those)), terms, gained, lost)
+            if who and (change.before != change.after or terms or gained or lost):
+                yield change, who
 
 
 def compare(snapshot: Snapshot, old: Side, new: Side) -> list[Difference]:
     """What differs, what concerns most people first."""
-    alike = defaultdict[object, list[User]](list)
-    for user in snapshot.users:
-        alike[old.signs[user.id], new.signs[user.id]].append(user)
-    anyone = defaultdict[object, list[User]](list)
-    for user in snapshot.users:
-        anyone[old.people[user.id][0].refusal, new.people[user.id][0].refusal].append(user)
-    found = defaultdict[Change, defaultdict[Cell, set[Principal]]](lambda: defaultdict(set))
+    comparison = _Comparison(old, new)
+    found = defaultdict[Change, defaultdict[Users, list[Cell]]](lambda: defaultdict(list))
     places, owners = _places(snapshot, old, new), _owners(snapshot, old, new)
     for operation, (place, resource), (whose, owner) in product(Operation, places, owners):
         if isinstance(owner, NewServiceAccount) and operation is not Operation.CREATE:
             continue
-        cell, target = (operation.value, resource.kind.row.label, place, whose), Target(owner, resource)
-        for people in (alike if _hangs_on_people(old, new, operation, target) else anyone).values():
-            if _is_same(old, new, operation, target, people[0].id):
-                continue
-            for change, who in _changes(old, new, operation, target, people):
-                found[change][cell].add(who)
+        cell = (operation.value, resource.kind.row.label, place, whose)
+        for change, who in comparison.changes(operation, Target(owner, resource)):
+            found[change][who].append(cell)
     names = [
         *_whole(places),
         (frozenset(whose for whose, owner in owners if owner.kind == "service-account"), ANY_ACCOUNT),
@@ -151,46 +170,16 @@ def compare(snapshot: Snapshot, old: Side, new: Side) -> list[Difference]:
     return sorted(_merged(snapshot, found, names), key=lambda each: -len(each.people))
 
 
-def _changes(
-    old: Side, new: Side, operation: Operation, target: Target, people: Sequence[User]
-) -> Iterator[tuple[Change, Principal]]:
-    """How each of these people, whose requests are decided alike, fares."""
-    first = people[0].id
-    owner = MyAccount(first) if isinstance(target.owner, MyAccount) and target.owner != _ANOTHER else target.owner
-    theirs = replace(target, owner=owner)
-    before, after = (side.verdict(operation, theirs, first) for side in (old, new))
-    could, can = (
-        side.approvers(operation, target) if isinstance(verdict, NeedsApproval) else frozenset[Principal]()
-        for side, verdict in ((old, before), (new, after))
-    )
-    rules = (old.rule(operation, theirs, first), new.rule(operation, theirs, first))
-    terms = tuple(_terms(rules, operation, theirs, before, after))
-    is_asked = isinstance(before, NeedsApproval) and isinstance(after, NeedsApproval)
-
-    def change(requester: frozenset[Principal]) -> Change | None:
-        then, now = could - requester, can - requester
-        gained, lost = (now - then, then - now) if is_asked else (frozenset[Principal](), frozenset[Principal]())
-        found = Change(in_short(before, len(then)), in_short(after, len(now)), terms, gained, lost)
-        return found if found.before != found.after or terms or gained or lost else None
-
-    others, concerned = change(frozenset()), could | can
-    for user in people:
-        found = change(frozenset({user.id})) if user.id in concerned else others
-        if found is not None:
-            yield found, user.id
+def _parts(sorts: Sequence[Users], features: Sequence[Users]) -> Sequence[Users]:
+    """These people, taken apart by each of the features; none of the parts is empty."""
+    for feature in features:
+        sorts = [part for people in sorts for part in (people & feature, people - feature) if part]
+    return sorts
 
 
-def _sign(policy: Policy, someone: Someone, held: HeldRoles) -> object:
-    is_picked = any(someone.person.slack in each.users for each in policy.selectors)
-    slack = someone.person.slack if is_picked else ""
-    roles = frozenset((each.role, each.crn) for each in held.bindings)
-    return someone.refusal, someone.person.named, roles, held.groups, slack
-
-
-def _hangs_on_people(old: Side, new: Side, operation: Operation, target: Target) -> bool:
-    """Whether a rule asks something else of certain people, or of people who manage the key."""
-    rules = [rule for side in (old, new) for rule in side.policy.depending(operation, target, side.names)]
-    return any(rule.match.by or not rule.approvals for rule in rules)
+def _but_for_its_name(rule: Rule) -> Rule:
+    """What a rule decides for the people that it means, whatever it is called and else matches."""
+    return replace(rule, name="", match=Match(by=rule.match.by))
 
 
 def _terms(
@@ -199,7 +188,7 @@ def _terms(
     was, now = rules
     if was is None or now is None or isinstance(before, Forbidden) or isinstance(after, Forbidden):
         return
-    ask = _ask(_NOBODY, operation, target)
+    ask = ask_for(_NOBODY, operation, target)
     there, here = terms_of(was, was.approvals, ask), terms_of(now, now.approvals, ask)
     unseen = _IN_THE_DECISION | _UNSEEN.get(operation, frozenset())
     if isinstance(before, Allowed) and isinstance(after, Allowed):
@@ -207,19 +196,6 @@ def _terms(
     for name in there.keys() - unseen:
         if there[name] != here[name]:
             yield name, there[name], here[name]
-
-
-def _ask(person: Person, operation: Operation, target: Target) -> Ask:
-    return Ask(RequestId(""), person, operation, target.owner, target.resource, "", "", "", _NO_TIME)
-
-
-def _is_same(old: Side, new: Side, operation: Operation, target: Target, user: Principal) -> bool:
-    """Whether nothing can differ for people like this one: the same rule decides, over the same people and roles."""
-    one, two = old.policy, new.policy
-    if (one.table, one.mappings, one.people) != (two.table, two.mappings, two.people):
-        return False
-    was, now = old.rule(operation, target, user), new.rule(operation, target, user)
-    return was == now if was is None or now is None else was == replace(now, name=was.name, match=was.match)
 
 
 def _places(snapshot: Snapshot, old: Side, new: Side) -> list[tuple[str, Resource]]:
@@ -260,7 +236,7 @@ def _owners(snapshot: Snapshot, old: Side, new: Side) -> list[tuple[str, Owner]]
             met = frozenset(scope.path for scope in scopes if scope.path and scope.covers(path))
             sorts[each.id if each.id in named else "", met].append(each)
     accounts = [(_some(each), each[0]) for each in sorts.values()]
-    mine: list[tuple[str, Owner]] = [("their own account", MyAccount(Principal("?me"))), ("another person", _ANOTHER)]
+    mine: list[tuple[str, Owner]] = [("their own account", ME), ("another person", ANOTHER)]
     return [*mine, ("a new service account", NewServiceAccount("", "")), *accounts]
 
 
@@ -281,12 +257,9 @@ def _some(those: Sequence[Resource] | Sequence[Owner]) -> str:
 
 
 def _merged(
-    snapshot: Snapshot, found: Mapping[Change, Mapping[Cell, set[Principal]]], names: Sequence[Whole]
+    snapshot: Snapshot, found: Mapping[Change, Mapping[Users, Sequence[Cell]]], names: Sequence[Whole]
 ) -> Iterator[Difference]:
-    for change, cells in found.items():
-        concerned = defaultdict[frozenset[Principal], list[Cell]](list)
-        for cell, users in cells.items():
-            concerned[frozenset(users)].append(cell)
+    for change, concerned in found.items():
         for who, theirs in concerned.items():
             yield Difference(change, tuple(each for each in snapshot.users if each.id in who), _boxes(theirs, names))
 

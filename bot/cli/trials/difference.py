@@ -51,7 +51,8 @@ def diff(
 
 async def _found(old: Path, new: Path, snapshot: Path, channel: str) -> "tuple[list[Difference], tuple[User, ...]]":
     from bot.cli.snapshot import read
-    from bot.cli.trials.comparison import Side, compare
+    from bot.cli.trials.comparison import compare
+    from bot.cli.trials.side import Side
 
     sides, here = list[Side](), read(snapshot)
     for policy in (old, new):
