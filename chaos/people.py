@@ -156,7 +156,7 @@ class Requester(Member):
         dm = self.client.dm
         return {
             "create": (8, self._create),
-            "break glass": (2, self._break_glass),
+            "break glass": (4, self._break_glass),
             "show secret": (10, self._take),
             "edit": (2, lambda: self._change("edit", lambda: {"Name": self._name(), "Reason": "It has a new name"})),
             "rotate": (3, lambda: self._change("rotate", self._rotation)),
@@ -166,7 +166,7 @@ class Requester(Member):
                 2,
                 lambda: self._change("delete", lambda: {"word": "CONFIRM", "Reason": "It is no longer used"}),
             ),
-            "report a leak": (1, lambda: self._change("leaked", dict)),
+            "report a leak": (3, lambda: self._change("leaked", dict)),
             "cancel": (1, lambda: self.press(dm, "Cancel request")),
             "replace a lost key": (3, lambda: self.press(dm, "Replace key")),
             "keep the old key": (1, lambda: self.press(dm, "Keep 1 more day")),
@@ -297,7 +297,7 @@ class Approver(Member):
             "delete a leaked key": (1, lambda: self._end_leaked("Delete now", {"word": "CONFIRM"})),
             "rotate a leaked key": (1, lambda: self._end_leaked("Rotate now", {"Name of the new key": "after a leak"})),
             "deny": (1, lambda: self.below("Deny", APPROVALS_CHANNEL, "Not this week.")),
-            "justified": (2, lambda: self.press(APPROVALS_CHANNEL, "Justified")),
+            "justified": (4, lambda: self.press(APPROVALS_CHANNEL, "Justified")),
             "not justified": (1, lambda: self.below("Not justified", APPROVALS_CHANNEL, "Someone was there.")),
             "look": (1, self.home),
         }
