@@ -8,6 +8,7 @@ import pytest
 from bot.slack.payloads import ids
 from sandbox.cast import APPROVALS_CHANNEL, DEV, PROD
 from tests.support.play import Play, fields, play, send_anyway
+from tests.support.walks import home_of
 from tests.support.wishes import IN_DEV, IN_PRODUCTION, ask, choose_account, choose_scope, new_policy, posted, words_of
 
 TICKET = f"""
@@ -130,6 +131,8 @@ async def test_break_glass_gives_a_key_at_once_and_someone_else_reviews_it(tmp_p
         await it.dana.see("You used break-glass here, so someone else has to review it.")
         await it.dana.close()
         await break_glass(it, "orders again", until="hasn't been reviewed yet")
+        assert "Break-glass to review" in await home_of(it.erin)
+        assert "Ask someone who can approve such keys to review it" in await home_of(it.dana)
         await it.erin.click("Not justified", in_channel=APPROVALS_CHANNEL)
         await it.erin.see("The requester will see this.")
         await it.erin.fill({"Reason": "I was there to approve it."})

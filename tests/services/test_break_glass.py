@@ -403,7 +403,8 @@ async def test_the_first_review_counts_and_its_requester_is_told() -> None:
         world.policy = policy()
         await use(world)
         await judge(world, ERIN, "not justified", "The topic was readable all along.")
-        assert "reviewed it" in await judge(world, FEMI)
+        assert f"<@{ERIN.slack}> reviewed it" in await judge(world, FEMI)
+        assert "You reviewed it" in await judge(world, ERIN)
         review = (await glass(world)).review
         assert review is not None
         assert (review.by.slack, review.outcome) == (ERIN.slack, "not justified")

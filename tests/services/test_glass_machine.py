@@ -225,7 +225,7 @@ class Uses(RuleBasedStateMachine):
             assert (use.at, use.ends_at) == (first.at, first.ends_at)
 
     async def check_reviews(self) -> None:
-        """A use that made a key is reviewed once, by somebody else, or overdue and on the list of those who can."""
+        """A use that made a key is reviewed once, by someone else, or overdue and on the list of those who can."""
         lines = await self.world.audit()
         open_ = {stored.value.ask.id for stored in await self.world.store.requests.unreviewed(50)}
         for id_ in self.made:

@@ -139,8 +139,12 @@ class GlassUses:
         if glass is None or not isinstance(request, Reviewable):
             raise Refused(f"{called(request)}: there's nothing to review. Nothing changed.")
         if glass.review:
-            said = f"<@{glass.review.by.slack}> reviewed it {when(glass.review.at)}: {glass.review.outcome}"
-            raise Refused(f"{called(request)}: {said}. Nothing changed.")
+            by = glass.review.by.slack
+            who, more = (
+                ("You", " more") if by == click.by else (f"<@{by}>", "")
+            )  # a crash may have kept the answer back
+            said = f"{who} reviewed it {when(glass.review.at)}: {glass.review.outcome}"
+            raise Refused(f"{called(request)}: {said}. Nothing{more} changed.")
         if isinstance(request, Revealing):  # what is on its way right now is written down first
             raise Refused(f"{called(request)}: the secret is being shown. Nothing changed. Try again in a minute.")
         try:
