@@ -118,7 +118,7 @@ class Scenarios:
     async def scan(self) -> str:
         """A secret scanner finds a key in a public repository. Raises NotNow."""
         if not self.stage.bot_url:
-            raise NotNow('Scanners reach Latchkey in HTTP mode only: make sandbox ARGS="--http"')
+            raise NotNow('Scanners reach Latchkey in HTTP mode only. Restart with: make sandbox ARGS="--http"')
         answer = await self.stage.scanner.report(self.stage.bot_url, entry(f"{LEAKED}:{new_secret()}"))
         return f"The scanner reported {LEAKED}. Latchkey answered {answer.status_code}: {answer.text}"
 

@@ -379,12 +379,14 @@ async def weekly(it: Scene) -> AsyncGenerator[str, None]:
         if it.person(user).messages():
             await it.at(it.person(user))
             yield f"review-dm-{user[2:].lower()}"
+    sami = it.person("U0SAMI")
     for action in (ids.REVIEW_KEYS, ids.KEEP_BASELINE):
-        await it.at(it.person("U0SAMI"))
-        await it.press(it.person("U0SAMI"), action, place=it.person("U0SAMI").dm)
-        await it.modal(it.person("U0SAMI"))
+        await it.at(sami)
+        await it.press(sami, action, place=sami.dm)
+        await it.modal(sami)
         yield f"review-{action.partition(':')[2]}"
-        await it.person("U0SAMI").close(everything=True)
+        if sami.modal:
+            await sami.close(everything=True)
 
 
 async def access(it: Scene) -> AsyncGenerator[str, None]:
@@ -399,6 +401,8 @@ async def access(it: Scene) -> AsyncGenerator[str, None]:
     yield "review-page"
     await it.dana.submit()
     await it.card_says(wish.name)
+    if it.dana.modal:
+        await it.dana.close(everything=True)
     await it.at(olga, APPROVALS_CHANNEL)
     yield "card-waiting"
     await it.approved(wish, olga)
@@ -429,26 +433,23 @@ async def governed(it: Scene) -> AsyncGenerator[str, None]:
     wish = Wish(environment="production", cluster="orders", name="orders in production")
     await it.at(it.dana, GENERAL_CHANNEL)
     await fill_in(it.dana, wish)
-    await it.dana.submit()
-    await it.dana.see("This request needs a ticket")
-    yield "form-ticket-missing"
     await it.dana.fill({"Ticket": "nonsense"})
     await it.dana.submit()
-    yield "form-ticket-wrong"
+    await it.dana.see("This ticket doesn't match")
+    yield "form"
     await it.dana.fill({"Ticket": "OPS-12"})
     await it.dana.submit()
     await it.modal(it.dana, lambda view: view["callback_id"] == ids.REVIEW)
     yield "review-page"
     await it.dana.submit()
     await it.card_says(wish.name)
+    if it.dana.modal:
+        await it.dana.close(everything=True)
     await it.at(olga, APPROVALS_CHANNEL)
     yield "card-waiting"
     await it.press(olga, ids.CONFIRM, beside=wish.name, place=APPROVALS_CHANNEL)
     await it.modal(olga)
     yield "approve"
-    await olga.fill({"Type orders to approve this request": "order"})
-    await olga.submit()
-    yield "approve-wrong"
     await olga.fill({"Type orders to approve this request": "orders"})
     await olga.submit()
     await it.page.wait_for_timeout(4 * SETTLED_MS)
@@ -470,6 +471,8 @@ async def pair(it: Scene) -> AsyncGenerator[str, None]:
     yield "review-page"
     await it.dana.submit()
     await it.card_says(wish.name)
+    if it.dana.modal:
+        await it.dana.close(everything=True)
     await it.at(it.erin, APPROVALS_CHANNEL)
     yield "card-waiting"
     await it.approved(wish)
@@ -651,14 +654,16 @@ async def shoot(page: Page, folder: Path, name: str, only: str) -> None:
             needed = await page.evaluate(_NEEDED)
             if needed > height:
                 await page.set_viewport_size({"width": width, "height": min(needed, TALLEST)})
+                await page.evaluate("document.body.classList.add('whole')")
                 await page.screenshot(path=folder / f"{name}.{variant}.whole.png")
+                await page.evaluate("document.body.classList.remove('whole')")
 
 
 _NO_PANEL = """
 localStorage.setItem("panel", "closed");
 addEventListener("DOMContentLoaded", () => {
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync("#panel { display: none }");
+  sheet.replaceSync("#panel { display: none } .whole .modal { max-height: calc(100vh - 80px) }");
   document.adoptedStyleSheets = [sheet];
 });
 """

@@ -40,7 +40,7 @@ Also = Annotated[
     str,
     typer.Option("--also", metavar="ID", help="The Schema Registry for a second key, requested with the Kafka key."),
 ]
-InEmergency = Annotated[bool, typer.Option("--break-glass", help="By break-glass, without an approval.")]
+InEmergency = Annotated[bool, typer.Option("--break-glass", help="Use break-glass, without an approval.")]
 ByPolicy = Annotated[
     Path | None,
     typer.Option(

@@ -214,7 +214,7 @@ def _takes_others(explanation: Explanation) -> bool:
 def _keys(ask: Ask) -> str:
     """What is requested, in words."""
     second = f" and a {ask.also.kind.row.label} key" if ask.also else ""
-    return f"a {ask.resource.kind.row.label} key{second}{', by break-glass' if ask.break_glass else ''}"
+    return f"a {ask.resource.kind.row.label} key{second}{', with break-glass' if ask.break_glass else ''}"
 
 
 def _whom(rule: Rule) -> str:
@@ -257,7 +257,7 @@ def _needed(explanation: Explanation, rule: Rule) -> Iterator[str]:
         yield f"          {_approvals(explanation.approvals)} within {long(rule.pending)}, in {place}"
         yield f"          {_told(rule)}"
     if explanation.ask.break_glass:
-        yield "          someone who could have approved it reviews it within three days"
+        yield "          someone who could have approved it has three days to review it"
     elif explanation.approvals > rule.approvals:
         owners = " or own it" if explanation.ask.operation in CHANGES else ""
         fewer = _approvals(rule.approvals) if rule.approvals else "none"

@@ -134,7 +134,7 @@ def _broken_glass(rule: Rule, ask: Ask, requester: HeldRoles, terms: Terms) -> T
         line = "Only people listed under `people:` in the policy can use break-glass, and you aren't listed."
         return Forbidden(rule.name, line)
     if isinstance(ask.owner, NewServiceAccount) or ask.bindings or ask.also:
-        return Forbidden(rule.name, "Break-glass is only for one key of an existing account, without more access.")
+        return Forbidden(rule.name, "Break-glass works only for one key of an existing account, without more access.")
     lasts = min(each for each in (terms.lifetime, glass.lifetime) if each is not None)
     return replace(terms, approvals=0, lifetime=lasts, claim=min(terms.claim, lasts))
 

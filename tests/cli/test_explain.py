@@ -583,7 +583,7 @@ def test_access_is_weighed_as_in_the_form_and_who_cannot_grant_it_cannot_approve
     ("words", "says"),
     [
         ((*DEV, "--access", "Fly"), "no “Fly” can be requested. It can be Read topics, Write topics"),
-        ((*DEV, "--access", "Write topics"), "Enter how the names start."),
+        ((*DEV, "--access", "Write topics"), "Enter a name prefix."),
         ((*DEV, "--access", "Write topics=a b/c"), "A name is up to 249 letters"),
         ((*MY_DEV, "--access", "Write topics=a"), "There is none for this request."),
         ((*DEV, "--operation", "rotate", "--access", "Write topics=a"), "There is none for this request."),

@@ -36,7 +36,7 @@ async def test_a_flood_of_requests_for_others_is_not_called_nothing(tmp_path: Pa
         await it.erin.command("/apikey requests")
         await it.erin.see("but you may be able to approve later ones. See the approvals channel.")
 
-        assert "Nothing to review." not in str(it.erin.ephemerals)
+        assert "Nothing to approve." not in str(it.erin.ephemerals)
 
 
 async def test_nobody_gets_a_key_of_the_account_of_latchkey_itself(tmp_path: Path) -> None:

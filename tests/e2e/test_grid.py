@@ -33,7 +33,7 @@ async def test_a_member_whose_home_is_another_workspace_asks_lists_and_sees_home
         await greta.wait_for(lambda: greta.modal and "ORDERS" not in greta.describe(), "a list")
         await greta.close()
         await greta.open_home()
-        await greta.wait_for(lambda: "Nothing to review." in str(greta.home), "her Home")
+        await greta.wait_for(lambda: "Nothing to approve." in str(greta.home), "her Home")
 
         await ask(it, greta, IN_DEV)
         await it.approve()

@@ -44,7 +44,7 @@ async def test_home_has_my_keys_my_requests_and_a_button_for_every_command(tmp_p
         for words in (
             "Your API keys",
             "Dana's laptop  DANASLAPTOP00001",
-            "Nothing to review.",
+            "Nothing to approve.",
             "No requests yet.",
         ):
             assert words in home(it.dana)

@@ -41,7 +41,7 @@ class CasePart(Part):
     owner: str = Field(description="me, new, or a service account's ID or name.")
     access: OneOrMany[str] | tuple[()] = Field((), description="Access as in the form, such as 'Write topics=orders-'.")
     also: str = Field("", description="The Schema Registry whose key is requested together with the Kafka key.")
-    break_glass: Switch = Field(default=False, description="Whether it is by break-glass: true or false.")
+    break_glass: Switch = Field(default=False, description="Whether break-glass is used: true or false.")
     expect: Expected = Field(
         description="allowed, forbidden, the number of approvals that it needs, or impossible: "
         "it needs approvals that too few people could give."

@@ -62,7 +62,7 @@ _NO_PLACE = (
     "If the resource is new, try again in ten minutes."
 )
 _BREAK_GLASS = (
-    "This key was created by break-glass, so it can't be extended. Nothing was changed. Rotate it instead: you get a "
+    "This key was created with break-glass, so it can't be extended. Nothing was changed. Rotate it instead: you get a "
     "new key, and time to switch."
 )
 NO_SUCH_KEY = (

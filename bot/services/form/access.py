@@ -54,7 +54,7 @@ def _bindings(offer: Offer, wish: Wish, resource: Resource) -> Sequence[WantedBi
         return [offer.wanted(resource)]
     names = names_in(wish.typed)
     if not names:
-        raise ValueError("Enter how the names start." if offer.prefix else "Enter a name.")
+        raise ValueError("Enter a name prefix." if offer.prefix else "Enter a name.")
     return [offer.wanted(resource, each) for each in names]
 
 

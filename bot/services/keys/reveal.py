@@ -211,7 +211,7 @@ _APART = (
     "Rotate this key, or request a new one with `/apikey create`."
 )
 _UNREVIEWED = (
-    "This key was created by break-glass, and can be replaced once someone has reviewed that. Nothing was changed."
+    "This key was created with break-glass, and can be replaced once someone has reviewed that. Nothing was changed."
 )
 _OUTDATED = "This button is for an earlier key. Use the latest message."
 

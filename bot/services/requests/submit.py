@@ -386,8 +386,8 @@ def with_glass(ask: Ask) -> Ask:
 def unreviewed(first: Request) -> str:
     """The sentence for who used break-glass already, and waits for the review."""
     return (
-        f"Your last use of break-glass, {called(first)}, hasn't been reviewed yet, so you can't use it again. Nothing "
-        "was created. Ask someone who can approve such keys to review it on its card."
+        f"Your last use of break-glass, for {called(first)}, hasn't been reviewed yet, so you can't use it again. "
+        "Nothing was created. Ask someone who can approve such keys to review it on its card."
     )
 
 

@@ -131,7 +131,7 @@ def _own_use(uses: Uses) -> list[Block]:
     glass = glass_of(uses.mine) if uses.mine else None
     if uses.mine is None or glass is None:
         return []
-    what: Row = ["⚠️ Your use of break-glass, ", Bold(name_of(uses.mine.ask)), ", hasn't been reviewed yet, "]
+    what: Row = ["⚠️ Your use of break-glass for ", Bold(name_of(uses.mine.ask)), " hasn't been reviewed yet, "]
     due = "The review was due" if glass.rounds > OVERDUE else "The review is due"
     then: Row = [f"so you can't use it again. {due} ", glass.review_by, "."]
     return [lines(_short([*what, *then]), ["Ask someone who can approve such keys to review it on its card."])]
@@ -156,7 +156,7 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
     if trouble:
         blocks.append(mrkdwn(trouble))
     elif not waiting:
-        blocks.append(context("Nothing to review."))
+        blocks.append(context("Nothing to approve."))
     return blocks
 
 

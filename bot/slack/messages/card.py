@@ -80,7 +80,7 @@ def _unapproved(request: Request) -> list[Block]:
         return []
     asks = "" if glass.review else " Was that justified?"
     warning = alert("warning", Bold("Break-glass."), f" No one approved this key.{asks}", on="message")
-    return [warning, lines([Bold("Why it can't wait:")]), quote(glass.why)]
+    return [warning, lines([Bold("Why it couldn't wait:")]), quote(glass.why)]
 
 
 def judge(request: Request, row: str = "") -> list[Block]:

@@ -140,7 +140,7 @@ _ADVICE = {
 }
 """What to do about a key that expires, by whether Confluent deletes it."""
 _GLASS = (
-    "Keys created by break-glass can't be extended. Request a new key, or rotate it to get one with time to switch."
+    "Keys created with break-glass can't be extended. Request a new key, or rotate it to get one with time to switch."
 )
 
 

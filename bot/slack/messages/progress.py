@@ -184,7 +184,8 @@ def _with_key(request: Keyed, *, yours: bool) -> Row:
 def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
     """Why a key that nobody has is given up, and whether it is gone."""
     code = Code(request.key.id)
-    why: Row = ["The secret wasn't viewed in time."]
+    is_pair = request.ask.also is not None and not isinstance(request, Retired)
+    why: Row = ["The secrets weren't viewed in time." if is_pair else "The secret wasn't viewed in time."]
     if isinstance(request, Retired):
         by: Row = ["Deleted by ", Mention(request.by.slack), "."] if request.by else []
         said = [" " if by else "", *told(request.why)] if request.why else []
@@ -193,7 +194,6 @@ def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
         # Only the requester's own wish is reissued, and its words are for the requester.
         again: Row = [*_requester(request, yours=yours), " replaced the key with a new one."]
         why = again if request.reissue else told(request.why)
-    is_pair = request.ask.also is not None and not isinstance(request, Retired)
     other: Row = [" ", *left_over(request)] if request.left else []
     if request.deleted_at:
         both = is_pair and not request.left
@@ -238,7 +238,8 @@ def reviewed(glass: GlassUse, *, yours: bool) -> Row:
         note: Row = [" ", flat(glass.review.note, NOTE)] if glass.review.note else []
         who = Mention(glass.review.by.slack)
         return ["Reviewed by ", who, " ", glass.review.at, f": {glass.review.outcome}.", *note]
-    due = "The review was due " if glass.rounds > OVERDUE else "Someone who could have approved it reviews this by "
+    someone = "Someone who could have approved it has to review this by "
+    due = "The review was due " if glass.rounds > OVERDUE else someone
     then = "Until it's reviewed, you can't use break-glass again." if yours else ""
     return [due, glass.review_by, f". {then}".rstrip()]
 

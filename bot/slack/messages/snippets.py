@@ -111,7 +111,7 @@ def drawn_both(value: str, first: Opened, second: Opened) -> list[Block]:
     """A configuration that uses both keys of a pair, as blocks."""
     kind = value.removeprefix(_BOTH)
     texts = [snippet(kind, *first), _BARE.sub("SCHEMA_REGISTRY_API_SECRET", snippet(kind, *second))]
-    said: Row = [f"{_OF_BOTH[kind]}, for keys ", Code(first[0]), " and ", Code(second[0]), ". No secret is in it."]
+    said: Row = [f"{_OF_BOTH[kind]}, for keys ", Code(first[0]), " and ", Code(second[0]), ". It has no secret in it."]
     return [lines(said), preformatted("\n\n".join(texts))]
 
 

@@ -104,7 +104,7 @@ def _also(companion: Resource, draft: Draft) -> Block:
     element: Block = {"type": "checkboxes", "action_id": ids.FORM_ALSO, "options": [box]}
     if draft.also:
         element["initial_options"] = [box]
-    hint = f"Adds a key for the {row.noun} of this environment. One approval covers both."
+    hint = f"Adds a key for the {row.noun} in this environment. One approval covers both."
     block = field("Second key", f"{ids.ALSO_BLOCK}:{draft.environment}", element, optional=True, hint=hint)
     return {**block, "dispatch_action": True}
 

@@ -250,7 +250,7 @@ def _why(view: KeyView) -> str:
 
 def _needs(content: ChangePage) -> Rows:
     """How many have to approve, and the people who can; which of them are notified depends on the request."""
-    return [[needs(content.terms)], *who(content.approvers, are_told=False)]
+    return [[Bold(needs(content.terms))], *who(content.approvers, are_told=False)]
 
 
 def _description(text: str, hint: str = "") -> Block:

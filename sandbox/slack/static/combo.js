@@ -247,6 +247,7 @@ class Combo {
     this.input.value = this.#restingText();
     this.clear.hidden = this.#field.multi || !this.#field.optional || selected.length === 0;
     if (!this.#field.multi) return;
+    this.input.placeholder = selected.length > 0 ? "" : (this.#field.placeholder ?? "");
     const without = (option) => () => this.#set(this.#field.selected().filter((other) => other.value !== option.value));
     const cross = (option) =>
       h("button", { type: "button", "aria-label": `Remove ${words(option.text)}`, onclick: without(option) }, "×");

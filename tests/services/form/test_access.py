@@ -70,7 +70,7 @@ def test_access_that_takes_no_name_needs_none() -> None:
 @pytest.mark.parametrize(
     ("offer", "typed", "said"),
     [
-        (WRITE, " , ", "Enter how the names start."),
+        (WRITE, " , ", "Enter a name prefix."),
         (EXACT, "", "Enter a name."),
         (WRITE, "orders-é", "A name is up to 249 letters, digits, dots, underscores and dashes."),
         (WRITE, "x" * 250, "A name is up to 249 letters, digits, dots, underscores and dashes."),
