@@ -7,7 +7,7 @@ LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 
         --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 # Most tests wait rather than compute; those of a file share their servers (PARALLEL= for one after the other).
-PARALLEL := --numprocesses=7 --dist=loadfile --no-loadscope-reorder
+PARALLEL := --numprocesses=9 --dist=loadfile --no-loadscope-reorder
 
 # What needs no sandbox, no second process of Latchkey and no browser; searches through hundreds of lives take too long.
 UNIT := domain services policy handlers store slack/messages slack/payloads slack/views slack/test_views.py

@@ -460,6 +460,7 @@ async def test_people_who_can_not_be_looked_up_are_told_later_and_the_key_does_n
         assert ERIN.slack in [reader for reader, _ in (await glass(world)).readers]
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("fault", [Fault.KILL_BEFORE, Fault.KILL_AFTER])
 @pytest.mark.parametrize("at", range(24))
 async def test_a_process_killed_at_any_step_loses_neither_the_telling_nor_the_review(fault: Fault, at: int) -> None:

@@ -318,6 +318,7 @@ def test_a_key_made_by_a_process_long_given_up_is_deleted_by_that_process(mint: 
     asyncio.run(played({("cloud.create_key", 0): Fault.PAUSE_BEFORE}, mint=mint, pause=timedelta(minutes=6)))
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("mint", MINTS)
 @pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.ERROR_AFTER, Fault.KILL_BEFORE, Fault.KILL_AFTER])
 @pytest.mark.parametrize("call", [("cloud.delete_key", 0), ("audit.append", 1), ("audit.append", 2)])

@@ -61,7 +61,7 @@ class Effect:
     lines: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # asyncio.run() writes down what its coroutine returned, to throw it away
 class World:
     """The processes and what is around them. `store` is a view of the store without faults."""
 

@@ -260,6 +260,7 @@ async def test_a_key_without_a_lifetime_asks_confluent_for_no_end() -> None:
         assert await known(world) == ""
 
 
+@pytest.mark.search
 @pytest.mark.parametrize(
     ("answer", "call", "nth"),
     [

@@ -330,11 +330,13 @@ async def test_a_second_key_that_is_deleted_before_it_is_viewed_costs_both() -> 
         await check_pair(world)
 
 
-@pytest.mark.parametrize("nth", range(CALLS))
+@pytest.mark.search
+@pytest.mark.parametrize("nth", range(0, CALLS, 3))
 def test_a_process_that_is_killed_at_any_call_leaves_both_or_neither(nth: int) -> None:
     asyncio.run(played({nth: Fault.KILL_AFTER}, OWNERS[nth % 2], Show, Saved))
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("fault", Fault, ids=lambda each: each.name)
 @pytest.mark.parametrize("where", WHERE)
 def test_a_fault_at_each_kind_of_call_leaves_both_or_neither(where: str, fault: Fault) -> None:

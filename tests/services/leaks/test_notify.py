@@ -333,6 +333,7 @@ async def test_where_confluent_refuses_people_are_told_all_the_same() -> None:
         assert not any(notice.is_gone for _, notice in world.slack.leaks)
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("fault", [Fault.KILL_BEFORE, Fault.KILL_AFTER, Fault.ERROR_BEFORE, Fault.ERROR_AFTER])
 @pytest.mark.parametrize("call", ["audit.append", "cache.put", "cloud.delete_key", "cloud.key"])
 async def test_whatever_happens_the_key_is_deleted_with_its_intent_before_and_its_outcome_after(

@@ -139,6 +139,7 @@ WRITING = {"audit.append", "cache.put", "agenda.put", "inbox.done", "notifier.le
 """Calls that are tried each time; any other one, the first time."""
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("fault", sorted(KILLS | {Fault.ERROR_BEFORE, Fault.ERROR_AFTER}, key=str))
 async def test_what_was_answered_is_carried_out_once_wherever_a_process_dies(fault: Fault) -> None:
     calls = Plan()
