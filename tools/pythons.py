@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -50,20 +51,17 @@ def environment(name: str, python: str, lock: str) -> Path:
     return venv
 
 
-def passes(venv: Path, tests: list[str]) -> bool:
-    """Whether these tests pass in this environment."""
-    print(f"== {venv.name}", flush=True)
-    pytest: list[str | Path] = [
-        venv / "bin" / "python",
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--numprocesses=2",
-        *tests,
-    ]
-    return subprocess.run(pytest, cwd=ROOT, check=False).returncode == 0  # noqa: S603 - ours
+def run(tests: list[str], name: str, python: str, lock: str) -> tuple[bool, str]:
+    """Run these tests in a new environment; return whether they pass, and what pytest printed.
+
+    In one process: others would all compile the same tests first, and the next environment has the second core.
+    """
+    venv = environment(name, python, lock)
+    pytest: list[str | Path] = [venv / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(  # noqa: S603 - ours
+        pytest, cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    return done.returncode == 0, done.stdout
 
 
 def found(version: str) -> str | None:
@@ -81,9 +79,13 @@ def main(tests: list[str]) -> int:
     lowest = f"lowest-python{second[0]}" if second[1] else "lowest"
     wanted = [(lowest, second[1] or sys.executable, "requirements-lowest.lock")]
     wanted += [(f"python{version}", python, "requirements-dev.lock") for version, python in others if python]
-    with ThreadPoolExecutor() as pool:  # an installation keeps one core busy
-        venvs = list(pool.map(environment, *zip(*wanted, strict=True)))
-    return sum(not passes(venv, tests) for venv in venvs)
+    failed = 0
+    with ThreadPoolExecutor() as pool:
+        outcomes = pool.map(partial(run, tests), *zip(*wanted, strict=True))
+        for (name, *_), (passed, printed) in zip(wanted, outcomes, strict=True):
+            print(f"== {name}\n{printed}", flush=True)
+            failed += not passed
+    return failed
 
 
 if __name__ == "__main__":
