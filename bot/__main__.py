@@ -1,4 +1,4 @@
-"""`python -m bot` is `latchkey`."""
+"""`python -m bot` runs `latchkey`."""
 
 from bot.cli.main import app
 

@@ -1,4 +1,4 @@
-"""Composition: the only module that knows every concrete class. What is opened here is closed here, last first."""
+"""The composition root: the only module that knows every concrete class. It closes what it opened, last first."""
 
 import asyncio
 import logging
@@ -40,31 +40,31 @@ from bot.store.keyspace import REQUEST_KEPT
 from bot.store.moments import utc_now
 
 GRACE = 20.0
-"""Seconds for running work when we are asked to stop, the worker's included. Before it, answers have LATCHKEY_DRAIN and
-five seconds to get out: with the default, orchestrators should wait 30."""
+"""Seconds that running work has when the process is asked to stop, the worker's included. Before that, clients have
+LATCHKEY_DRAIN and five more seconds to get their answers: with the default, orchestrators should wait 30."""
 CATALOG_SECONDS = 0.5
-"""How long a start waits for the first reading of the catalog, which takes minutes in a large organization."""
+"""How long a start waits for the first catalog, which takes minutes to read in a large organization."""
 SURVEY_SECONDS = 3600.0
-"""Between two looks at all records."""
+"""Between two checks of all records."""
 REVISIT_AGAIN = 30.0
-"""Seconds until waiting requests are looked at once more under a new policy."""
+"""Seconds until waiting requests are checked once more under a new policy."""
 TURNED_WITHIN = 10.0
-"""Seconds since the worker's loop last came round, beyond which this process is not ready."""
+"""Seconds since the worker's last round after which this process isn't ready."""
 LATE = 60.0
-"""Seconds: how late the agenda may be, which all processes share."""
+"""How many seconds late the agenda, which all processes share, may be."""
 FOLLOW_SECONDS = 1.0
-"""Between two looks for new audit lines."""
+"""Between two checks for new audit lines."""
 _SHOWN = 100
-"""Characters of a key in Redis: anyone who can write there chooses its name."""
+"""Characters of a Redis key that are shown: anyone who can write there chooses its name."""
 log = logging.getLogger("latchkey")
 
 
 async def run(
     settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now, catalog_seconds: float = CATALOG_SECONDS
 ) -> None:
-    """Run until `stop`, then take no more work, finish what was begun, and close. Raises `StartupError`.
+    """Run until `stop`; then take no more work, finish what was started, and close. Raises `StartupError`.
 
-    `catalog_seconds`: how long the first person who opens the form may be kept waiting for something to choose.
+    `catalog_seconds` is how long the first person who opens the form may wait for something to choose.
     """
     registry = CollectorRegistry()
     async with connected(settings, clock, stop, metrics.Calls(registry)) as world, AsyncExitStack() as stack:
@@ -107,10 +107,11 @@ async def run(
 async def audit_lines(
     settings: StoreSettings, team: str = "", after: int | None = None, *, until: asyncio.Event | None = None
 ) -> AsyncIterator[Mapping[str, object]]:
-    """The audit log of the store that the settings name, from the line behind `after` on, oldest line first.
+    """The audit log of the store that the settings name, oldest line first, starting after line number `after`.
 
-    Without `after`, all that the store has. With `until` it goes on with what is written, and waits while the store is
-    away, until that is set. Raises `StartupError`, and `Archived` where lines were moved to a file before it read them.
+    Without `after`, everything that the store has. With `until`, it continues with new lines, and waits while the store
+    is away, until that event is set. Raises `StartupError`, and `Archived` if lines were moved to a file before they
+    were read.
     """
     async with opened_store(settings, team) as store:
         while True:
@@ -131,19 +132,19 @@ async def audit_lines(
 
 
 async def audit_begins(settings: StoreSettings, team: str = "") -> tuple[Base, Summary]:
-    """Where the audit log of this store begins, and what the lines before it said. Raises `StartupError`."""
+    """Where the audit log of this store begins, and what the archived lines before that said. Raises `StartupError`."""
     async with opened_store(settings, team) as store:
         return await store.audit.bases.read()
 
 
 async def records_problem(settings: StoreSettings, team: str = "") -> str | None:
-    """Which records of this store its audit log contradicts; None when it contradicts none. Raises `StartupError`."""
+    """Which records of this store contradict its audit log: a sentence, None for none. Raises `StartupError`."""
     async with opened_store(settings, team) as store:
         return await audit_problem(store) or await records_contradicted(store)
 
 
 async def reseal(settings: Settings) -> int:
-    """Seal everything again with the first master key; print how far it is. Returns the exit code."""
+    """Seal everything again with the first master key, and print the progress. Returns the exit code."""
     async with connected(settings, utc_now) as world:
         seals = world.store.seals
         async for done, total in seals.renew():
@@ -162,13 +163,13 @@ async def reseal(settings: Settings) -> int:
 
 
 async def _must_have_all_keys(store: Store) -> None:
-    """Refuse to start where requests would be found not to open, one by one."""
+    """Refuse to start without a master key that records need: else they would fail to open, one by one."""
     if problem := keys_problem(await store.seals.count(), store.seals.key_ids):
         raise StartupError(problem)
 
 
 async def sign_format(store: Store, clock: Clock) -> None:
-    """Have it on record what this version writes, for older ones; say so if a newer one is there."""
+    """Record the format that this version writes, for older versions, and log it if a newer one is recorded."""
     try:
         if problem := await format_problem(store):
             log.warning("a newer version of Latchkey uses this store", extra={"why": problem})
@@ -179,7 +180,7 @@ async def sign_format(store: Store, clock: Clock) -> None:
 
 
 async def _followed(store: Store) -> None:
-    """Know what the audit log says before the first step. What is wrong with it is said again and again by others."""
+    """Read the audit log before the first step. What is wrong with it is logged again and again elsewhere."""
     try:
         problem = await audit_problem(store)
     except LatchkeyError as error:
@@ -189,7 +190,7 @@ async def _followed(store: Store) -> None:
 
 
 async def _begun(services: Services) -> None:
-    """Have on the agenda what comes again and again; where it is there, it stays as it is."""
+    """Put recurring items on the agenda, unless they are there already."""
     await services.reviews.begin()
     await services.strays.begin()
     await services.worker.agenda.put(Item(ItemKind.CATALOG), services.worker.clock() + CATALOG_EVERY)
@@ -197,9 +198,9 @@ async def _begun(services: Services) -> None:
 
 @asynccontextmanager
 async def _surveyed(store: Store, cloud: ConfluentCloud, services: Services) -> AsyncGenerator[None]:
-    """Look at all records now and each hour, beside everything else, until we leave.
+    """Check all records now and every hour, beside everything else, until the context is left.
 
-    What the audit log contradicts is left alone in any case, and told; what lost its place on the agenda gets it back.
+    What the audit log contradicts is never touched, and is logged; what lost its place on the agenda gets it back.
     """
 
     async def survey() -> None:
@@ -221,7 +222,7 @@ async def _surveyed(store: Store, cloud: ConfluentCloud, services: Services) -> 
 
 @asynccontextmanager
 async def _reloading(source: PolicySource) -> AsyncGenerator[None]:
-    """Follow the policy file until we leave: when it changes, and on SIGHUP, which reopens the audit feed, too."""
+    """Reload the policy file whenever it changes, until the context is left. SIGHUP also reopens the audit feed."""
     done, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def rung() -> None:
@@ -240,7 +241,7 @@ async def _reloading(source: PolicySource) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def _following(source: PolicySource, changes: PolicyChanges) -> AsyncGenerator[None]:
-    """Bring waiting requests under the policy until we leave: now, and whenever another one holds."""
+    """Bring waiting requests under the policy, now and whenever it changes, until the context is left."""
 
     async def follow() -> None:
         again = True  # for what was sent, here or in another process, by the former policy
@@ -258,20 +259,20 @@ async def _following(source: PolicySource, changes: PolicyChanges) -> AsyncGener
 
 @asynccontextmanager
 async def _watching(watch: Watch) -> AsyncGenerator[None]:
-    """Look at token and channels until we leave."""
+    """Check the token and the channels until the context is left."""
     await watch.look()
     async with beside(watch.run(), name="watch"):
         yield
 
 
 async def _channel_problems(world: World, policy: Policy) -> str | None:
-    """What keeps cards and reviews out of the channels that the policy names; None when nothing does."""
+    """What keeps cards and reviews out of the channels that the policy names: a sentence, None for nothing."""
     problems = [await channel_problem(world.slack, channel) for channel in policy.channels]
     return " ".join(filter(None, problems)) or None
 
 
 async def _first_catalog(worker: Worker, seconds: float) -> None:
-    """Have something to offer in the form before the first person opens it; but start without, if need be."""
+    """Read a catalog before the first person opens the form, but start without one rather than wait too long."""
     next_due = worker.clock()
     if await worker.catalog.current() is None:
         try:
@@ -287,7 +288,7 @@ async def _first_catalog(worker: Worker, seconds: float) -> None:
 
 @asynccontextmanager
 async def _working(worker: Worker, stop: asyncio.Event) -> AsyncGenerator[Callable[[], None]]:
-    """The worker, until what this gives is called; should it ever fail, the whole process is asked to stop."""
+    """Run the worker until the yielded function is called. If it ever fails, the process is asked to stop."""
     ending = asyncio.Event()
     task = asyncio.create_task(worker.run(ending), name="worker")
     task.add_done_callback(lambda _: stop.set())
@@ -334,7 +335,7 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> T
 def _checks(
     source: PolicySource, world: World, worker: Worker, socket: Sockets | None, watch: Watch
 ) -> Mapping[str, Check]:
-    """What `/readyz` shows. None of them asks Slack or Confluent, for anyone may ask for them."""
+    """The checks behind `/readyz`. None of them calls Slack or Confluent, because anyone may call `/readyz`."""
 
     def turning() -> str | None:
         seen = worker.turned_at
@@ -364,7 +365,7 @@ def _checks(
 async def _scanner(
     settings: Settings, services: Services, registry: CollectorRegistry
 ) -> AsyncGenerator[tuple[server.Reports | None, Mapping[str, Check]]]:
-    """What takes reports of a secret scanner, and whether its keys can be read; nothing where that is off."""
+    """The handler for reports of a secret scanner, and the check of its public keys; None and no check if it's off."""
     counters = metrics.scans_counters(registry, webhook.OUTCOMES, webhook.LABELS)
     source = settings.latchkey_leak_webhook
     if not source:
@@ -376,6 +377,6 @@ async def _scanner(
 
 
 async def _agenda_problem(world: World) -> str | None:
-    """Whether work waits that nobody takes up. Raises `Unavailable`."""
+    """Whether work is due that no process takes: a sentence, None if not. Raises `Unavailable`."""
     load = await world.store.load.read(world.clock(), CATALOG_KEPT)
     return f"work has been due for {load.lag:.0f} s: the processes can't keep up" if load.lag > LATE else None

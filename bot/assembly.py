@@ -1,4 +1,4 @@
-"""The services, put together over the adapters: what the listeners and the worker of one process use."""
+"""The services, built over the adapters: what the listeners and the worker of one process use."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -75,7 +75,7 @@ from bot.store.agenda import Load
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What the services reach of the outside: the adapters of a process, the fakes of a test."""
+    """What the services need from outside: the adapters of a process, or the fakes of a test."""
 
     requests: Requests
     audit: Audit
@@ -95,7 +95,7 @@ class Ports:
     show_home: Drawn
     tenant: Tenant
     policy: Callable[[], Policy]
-    """Tells the policy as it is at that moment."""
+    """Returns the policy that applies now."""
     clock: Clock
     jitter: Callable[[], float] = chance
     events_written: Callable[[Sequence[Event]], None] = lambda _: None
@@ -280,7 +280,7 @@ def compose(ports: Ports) -> Services:
 
 
 def assemble(settings: Settings, world: World, registry: CollectorRegistry, policy: Callable[[], Policy]) -> Parts:
-    """Puts one process together over its connections. `policy` tells the policy as it is at that moment."""
+    """Build one process over its connections. `policy` returns the policy that applies now."""
     store = world.store
     hosts = frozenset(urlsplit(base).netloc for base in response_url_bases(settings))
     replies, views = Replies(world.slack, world.session, hosts, world.slack.answered), AckedViews(world.slack)
@@ -315,7 +315,7 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
 def expose(
     registry: CollectorRegistry, world: World, worker: Worker, source: PolicySource
 ) -> Callable[[], Awaitable[None]]:
-    """Exports how this process and its store are; returns what brings the store's part up to date before a scrape.
+    """Export the metrics of this process and its store. Returns a function that refreshes the store's before a scrape.
 
     None of it calls Slack or Confluent Cloud.
     """
@@ -343,6 +343,6 @@ def expose(
 
 
 def response_url_bases(settings: Settings) -> Sequence[str]:
-    """Where answers to clicks may go: to the Slack that we talk to."""
+    """The base URLs that answers to clicks may be sent to: the configured Slack's."""
     slack = urlsplit(settings.slack_api_url)
     return [f"{slack.scheme}://{f'hooks.{slack.netloc}' if slack.netloc in SLACKS else slack.netloc}/"]

@@ -1,4 +1,4 @@
-"""Work that outlives the listener which started it, and always has an owner."""
+"""Jobs that outlive the listener that started them, and always have an owner."""
 
 import asyncio
 import logging
@@ -9,23 +9,23 @@ from typing import Any, TypeAlias
 from bot.domain.errors import LatchkeyError
 
 AGAIN_SECONDS = 1.0
-"""After so long a task that goes on is cancelled once more."""
+"""Seconds after which a task that survived its cancellation is cancelled again."""
 log = logging.getLogger(__name__)
 
 Report: TypeAlias = Callable[[Exception], Awaitable[None]]
-"""Tells someone that a job failed; also the one to log it."""
+"""Called with the exception of a failed job. It also logs it."""
 
 
 class Background:
-    """Starts jobs in a task group that it does not own; made by `background()`."""
+    """Starts jobs in a task group that it doesn't own. Created by `background()`."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
 
     def start(self, job: Coroutine[Any, Any, object], *, name: str, report: Report) -> None:
-        """Run `job` beside the caller. What it raises goes to `report` and nowhere else.
+        """Run `job` beside the caller. Its exception goes to `report` and nowhere else.
 
-        Raises `RuntimeError` once everything has been drained: nobody would wait for the job.
+        Raises `RuntimeError` after everything was drained: nobody would wait for the job.
         """
         supervised = _supervise(job, name, report)
         try:
@@ -38,7 +38,7 @@ class Background:
 
 
 async def _supervise(job: Coroutine[Any, Any, object], name: str, report: Report) -> None:
-    """Keep every `Exception` out of the task group, which would cancel all other jobs for it."""
+    """Keep exceptions out of the task group, which would cancel all other jobs because of one."""
     try:
         await job
     except asyncio.CancelledError:
@@ -59,9 +59,10 @@ async def _tell(error: Exception, name: str, report: Report) -> None:
 
 @asynccontextmanager
 async def background(*, grace: float) -> AsyncGenerator[Background]:
-    """Own all work started inside. On leaving, running work has `grace` seconds to finish; what is left is cancelled.
+    """Own all jobs started inside. When left, they have `grace` seconds to finish; the rest is cancelled.
 
-    What the body raises is raised as it is, after the same grace. A cancelled body cancels the work at once.
+    An exception of the body is raised unchanged, after the same grace. If the body is cancelled, the jobs are cancelled
+    at once.
     """
     failure: Exception | None = None
     try:
@@ -79,7 +80,7 @@ async def background(*, grace: float) -> AsyncGenerator[Background]:
 
 @asynccontextmanager
 async def beside(job: Coroutine[Any, Any, None], *, name: str) -> AsyncGenerator[None]:
-    """Run `job`, which never ends by itself, until we leave. Then it is cancelled, and has ended."""
+    """Run `job`, which never ends by itself, until the context is left. Then it has been cancelled, and has ended."""
     task = asyncio.create_task(job, name=name)
     try:
         yield
@@ -88,7 +89,7 @@ async def beside(job: Coroutine[Any, Any, None], *, name: str) -> AsyncGenerator
 
 
 async def ended(task: asyncio.Task[None]) -> None:
-    """Cancel a task until it ends: redis-py may swallow a cancellation, where it looks whether a connection is idle."""
+    """Cancel a task until it ends: redis-py may swallow a cancellation while it checks an idle connection."""
     while not task.done():
         task.cancel()
         await asyncio.wait({task}, timeout=AGAIN_SECONDS)

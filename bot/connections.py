@@ -1,4 +1,4 @@
-"""Connections to everything outside: opened together, looked at once, closed together, last first."""
+"""Connections to everything outside: opened together, checked once, closed together, last first."""
 
 import asyncio
 import logging
@@ -52,7 +52,7 @@ _KEY_REFUSED = (
     "(an IP filter). Use a Cloud API key (not one of a cluster) that still exists, and check the IP filters."
 )
 LOOKS = 2
-"""How often a command asks whether Confluent Cloud is there at all."""
+"""How many times a command tries to reach Confluent Cloud at the start."""
 log = logging.getLogger("latchkey")
 
 
@@ -75,9 +75,9 @@ class World:
 async def connected(
     settings: Settings, clock: Clock, stop: asyncio.Event | None = None, calls: metrics.Calls | None = None
 ) -> AsyncGenerator[World]:
-    """Everything outside, opened and looked at once. Raises `StartupError` with one line that says what to do.
+    """Connections to everything outside, opened and checked. Raises `StartupError`: one line that says what to do.
 
-    With `stop`, a Slack that has no time is waited for, `PATIENCE` at most and until that is set. `calls` counts calls.
+    With `stop`, it waits for a busy Slack, up to `PATIENCE` and until that event is set. `calls` counts the calls.
     """
     calls = calls or metrics.Calls(CollectorRegistry())
     async with AsyncExitStack() as stack:
@@ -97,7 +97,7 @@ async def connected(
 
 @dataclass(frozen=True, slots=True)
 class Clouds:
-    """Slack and Confluent Cloud, to be asked."""
+    """Slack and Confluent Cloud, for reading."""
 
     slack: CountedClient
     workspace: Workspace
@@ -106,7 +106,7 @@ class Clouds:
 
 @asynccontextmanager
 async def opened_clouds(settings: CloudSettings) -> AsyncGenerator[Clouds]:
-    """Slack and Confluent Cloud alone, once both have answered: who waits at a terminal is told at once if not.
+    """Slack and Confluent Cloud alone, once both have answered. Someone is waiting at a terminal, so it fails fast.
 
     Raises `StartupError` with one line.
     """
@@ -138,7 +138,7 @@ def _unreachable(error: Unreachable) -> str:
 
 @asynccontextmanager
 async def opened_store(settings: StoreSettings, team: str = "") -> AsyncGenerator[Store]:
-    """The store alone, of workspace `team`, or of the only one in it. Raises `StartupError` and `LatchkeyError`."""
+    """The store alone, of workspace `team`, or of its only workspace. Raises `StartupError` and `LatchkeyError`."""
     async with AsyncExitStack() as stack:
         redis = await opened_redis(stack, settings, probe=f"lk:{{{team}}}:probe" if team else "")
         try:
@@ -163,7 +163,7 @@ async def _only_keyspace(redis: Redis) -> Keyspace:
 async def opened_slack(
     stack: AsyncExitStack, settings: CloudSettings, calls: metrics.Calls
 ) -> tuple[aiohttp.ClientSession, CountedClient]:
-    """What talks to Slack, until the stack is left. Sends nothing."""
+    """The Slack client, closed with the stack. Sends nothing yet."""
     timeout = aiohttp.ClientTimeout(total=SLACK_SECONDS)
     session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
     token = settings.slack_bot_token.get_secret_value()
@@ -177,7 +177,7 @@ async def opened_slack(
 async def opened_confluent(
     stack: AsyncExitStack, settings: CloudSettings, calls: metrics.Calls, attempts: int = ATTEMPTS
 ) -> Client:
-    """What talks to Confluent Cloud, until the stack is left. Sends nothing."""
+    """The Confluent Cloud client, closed with the stack. Sends nothing yet."""
     return await stack.enter_async_context(
         Client(
             settings.confluent_cloud_endpoint,
@@ -218,7 +218,7 @@ def bolt(settings: Settings, world: World, *, process_before_response: bool = Fa
 
 @asynccontextmanager
 async def socket_mode(settings: Settings, world: World, app: AsyncApp) -> AsyncGenerator[Sockets]:
-    """Receive what Slack sends over Socket Mode until we leave."""
+    """Receive Slack's payloads over Socket Mode until the context is left."""
     token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
     sockets = Sockets(app, token, world.slack, logs.bolt_logger())
     try:
@@ -274,7 +274,7 @@ async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:
 
 
 async def introduced(slack: AsyncWebClient) -> Workspace:
-    """The workspace of the bot token. Raises `StartupError` where Slack does not take it, else `Unavailable`."""
+    """The workspace of the bot token. Raises `StartupError` if Slack refuses the token, else `Unavailable`."""
     try:
         return await introduce(slack)
     except TokenRefused as error:
@@ -288,7 +288,7 @@ async def introduced(slack: AsyncWebClient) -> Workspace:
 
 
 def installation_problem(workspace: Workspace) -> str | None:
-    """Why Latchkey cannot serve this installation of its app; None where it can."""
+    """Why Latchkey can't serve this installation of its app: a sentence, None if it can."""
     if not workspace.is_whole_organization:
         return None
     return (
@@ -298,9 +298,9 @@ def installation_problem(workspace: Workspace) -> str | None:
 
 
 async def opened_redis(stack: AsyncExitStack, settings: StoreSettings, *, probe: str) -> Redis:
-    """What talks to the store, until the stack is left. Raises `StartupError` for a setting that will not do.
+    """The store's client, closed with the stack. Raises `StartupError` for a setting that can't work.
 
-    `probe` is a key of ours, which says which server of a cluster to talk to.
+    `probe` is one of our keys; it says which node of a cluster to talk to.
     """
     try:
         if settings.redis_url is not None:
@@ -335,7 +335,7 @@ async def _checked_redis(stack: AsyncExitStack, settings: Settings, keys: Keyspa
 
 
 async def look_at_confluent(cloud: ConfluentCloud) -> None:
-    """A key that Confluent refuses ends the start; a Confluent that is away does not."""
+    """Check Confluent Cloud: if it refuses our key, the start fails; if it's away, the start continues."""
     try:
         await cloud.organization()
     except KeyRefused:

@@ -1,4 +1,4 @@
-"""Listening to Slack. A listener parses, stores a click or starts owned work, and acknowledges last."""
+"""Slack's listeners. Each one parses its payload, stores a click or starts a job, and acknowledges last."""
 
 import logging
 
@@ -13,12 +13,12 @@ log = logging.getLogger("latchkey.handlers")
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Add every listener, the catch-alls last."""
+    """Register every listener, with the catch-alls last."""
     for surface in (decisions, create, commands, keys, secrets, outcomes, review, leaks, home):
         surface.register(app, context)
 
     @app.error
     async def failed(error: Exception) -> BoltResponse:
-        """A listener of ours failed: an empty answer, which Slack shows as a failure, and nothing of the payload."""
+        """Answer for a listener that raised: an empty 500, which Slack shows as a failure. The payload isn't logged."""
         log.error("a listener failed", exc_info=error)
         return BoltResponse(status=500)

@@ -1,4 +1,4 @@
-"""`/apikey` and what its words do; on Home, the buttons of the same name open a modal."""
+"""`/apikey` and its subcommands. On Home, the buttons of the same names open a modal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,12 +18,12 @@ from handlers import create, keys, leaks
 from handlers.context import ListenerContext
 
 _VERBS = {ids.HELP: "help", ids.HELP_REQUESTS: "requests", ids.HELP_WHOAMI: "whoami"}
-"""What the buttons stand for."""
+"""The subcommand behind each button."""
 _TITLES: Mapping[str, str] = {"help": "Latchkey", "requests": "Requests", "whoami": "Who am I"}
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Answer the slash command, and the buttons of its help."""
+    """Register the slash command and the buttons of its help."""
 
     @app.command(ids.COMMAND)
     async def apikey(ack: AsyncAck, body: Body) -> None:
@@ -54,7 +54,7 @@ async def _answer(context: ListenerContext, asked: Opening, verb: str) -> None:
 
 
 async def _open(context: ListenerContext, asked: Opening, verb: str) -> None:
-    """The same in a modal: a message would go to another tab than the one that its reader looks at."""
+    """Show the same in a modal: a message would appear in another tab than the one its reader is looking at."""
     view = await context.open(asked.trigger, key_pages.loading(_TITLES[verb]))
 
     async def loaded() -> Block:
@@ -77,7 +77,7 @@ async def _blocks(context: ListenerContext, asked: Opening, verb: str) -> list[B
 
 
 async def _waiting(context: ListenerContext, asked: Opening) -> tuple[Sequence[Request], str, Uses]:
-    """What waits for this person; or why that can't be told, which must not hide their own requests."""
+    """What waits for this person's approval, or why that can't be read: it must not hide the person's own requests."""
     try:
         held_roles = await context.key_views.reader(asked.by, asked.team)
         return *await waiting_for(context.requests, held_roles), await uses_for(context.requests, held_roles)

@@ -1,4 +1,4 @@
-"""What every listener needs, and the three things that listeners do: store a click, open a modal, answer."""
+"""What every listener needs, and the three things listeners do: store a click, open a modal, send an answer."""
 
 import asyncio
 import logging
@@ -39,18 +39,18 @@ from bot.slack.views import pages
 from handlers.errors import reporter, tell
 
 STORED_WITHIN = 2.0
-"""Seconds: Slack waits three for the answer."""
+"""Seconds within which a click must be stored: Slack waits three for the answer."""
 KNOWN_WITHIN = 0.8
-"""Seconds for what only helps, such as the catalog."""
+"""Seconds for reads that are only helpful, such as the catalog."""
 REDRAWN_FOR = timedelta(minutes=5)
-"""How long the newest click in a modal is known to other processes: far longer than any redraw takes."""
+"""How long other processes can read which click in a modal is the newest: far longer than any redraw takes."""
 T = TypeVar("T")
 log = logging.getLogger("latchkey.handlers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerContext:
-    """The services that listeners may use, and work that outlives a listener."""
+    """The services that listeners use, and the jobs that outlive them."""
 
     inbox: Inbox
     agenda: Agenda
@@ -72,14 +72,14 @@ class ListenerContext:
     reviews: Reviews
     cache: Cache
     redrawing: dict[str, Opening] = field(default_factory=dict[str, Opening], init=False)
-    """The newest click that each modal is being drawn again for."""
+    """By modal, the newest click that it is being redrawn for."""
 
     async def catalog(self) -> Catalog | None:
-        """The catalog; None when the store does not tell in time."""
+        """The catalog, or None if the store doesn't answer in time."""
         return await self.soon(self.catalogs.current(), None)
 
     async def soon(self, told: Awaitable[T], otherwise: T) -> T:
-        """What the store tells in time, else `otherwise`: most of Slack's three seconds is for the rest."""
+        """What `told` returns within `KNOWN_WITHIN` seconds, else `otherwise`: Slack's three are for the rest."""
         try:
             async with asyncio.timeout(KNOWN_WITHIN):
                 return await told
@@ -87,25 +87,25 @@ class ListenerContext:
             return otherwise
 
     def start(self, job: Coroutine[Any, Any, object], name: str, to: SlackUserId, reply: ReplyTo) -> None:
-        """Run a job after the answer; what goes wrong is said to `to`."""
+        """Run a job after the answer was sent; if it fails, `to` is told."""
         self.work.start(job, name=name, report=reporter(self.replies, to, reply))
 
     async def begin(self, ack: AsyncAck, asked: Opening, name: str, job: Coroutine[Any, Any, object]) -> None:
-        """Start a job and answer Slack; what goes wrong is said to who asked."""
+        """Start a job and acknowledge; if the job fails, the person who clicked is told."""
         self.start(job, name, asked.by, asked.reply)
         await ack()
 
     def click(self, body: Body, deed: Deed) -> Click:
-        """Read a button or a submit as something to be carried out."""
+        """The click behind a button or a submit, with the `deed` to carry out."""
         click = read.click(body, deed, self.clock())
         return replace(click, team=seat(self.directory.tenant, click.team))
 
     async def receive(self, body: Body, deed: Deed, *, anyway: bool = False, closes: bool = False) -> str:
-        """Store a click for the worker; returns what the answer to a submit has to wait under.
+        """Store a click for the worker. Returns the `external_id` of the page that its submit waits on; "" for none.
 
-        With `closes` its modal is gone, and what comes of it is a message. Any other submit that Slack delivers
-        again is carried out again, which changes nothing, for the sake of its answer.
-        Raises `Unavailable` when the store does not take it in time.
+        With `closes`, the modal is closed and a message tells the outcome. Any other submit that Slack delivers twice
+        is carried out twice, which changes nothing the second time: so both deliveries get their page. Raises
+        `Unavailable` if the store doesn't take the click within `STORED_WITHIN` seconds.
         """
         click = replace(self.click(body, deed), anyway=anyway)
         click = replace(click, reply=ReplyTo()) if closes else click
@@ -122,7 +122,7 @@ class ListenerContext:
         return click.reply.waiting
 
     async def button(self, ack: AsyncAck, body: Body, deed: Deed) -> None:
-        """Store a press of a button and answer Slack; if it cannot be stored, say so."""
+        """Store the press of a button and acknowledge. If it can't be stored, say so."""
         try:
             await self.receive(body, deed)
         except LatchkeyError as error:
@@ -131,7 +131,7 @@ class ListenerContext:
         await ack()
 
     async def dismiss(self, ack: AsyncAck, body: Body, deed: Deed, *, anyway: bool = False) -> None:
-        """Store a submitted modal and close it; if it cannot be stored, keep it as it is, and say so above it."""
+        """Store a submitted modal and close it. If it can't be stored, leave it open and say so on a page above it."""
         try:
             await self.receive(body, deed, anyway=anyway, closes=True)
         except LatchkeyError as error:
@@ -142,11 +142,11 @@ class ListenerContext:
     async def submit(
         self, ack: AsyncAck, body: Body, deed: Deed, then: Block, *, field: str = "", anyway: bool = False
     ) -> None:
-        """Store a submitted modal and show `then`; if it cannot be stored, keep the modal as it is, and say so.
+        """Store a submitted modal and show `then`. If it can't be stored, leave the modal as it is and say so.
 
-        It is said on a page above; or under `field`, for a modal that may be the third, above which there is no room.
-        The page that the click leads to follows `then`, however late Slack shows that. Slack tells nobody whether it
-        took `then`, so newer blocks have their plain form there.
+        That is said on a page above it, or under `field` for a modal that may be the third one, above which Slack
+        allows no other. The page that the click leads to comes after `then`, however late Slack shows that. Slack never
+        says whether it accepted `then`, so newer blocks are drawn in their plain form there.
         """
         try:
             name = await self.receive(body, deed, anyway=anyway)
@@ -159,14 +159,14 @@ class ListenerContext:
             await ack(response_action="update", view=waiting(plain(then), name))
 
     async def reason(self, ack: AsyncAck, body: Body, reader: str, deed: Callable[[str], Deed], title: str) -> None:
-        """Store a submitted modal that asks for a reason; without one it stays, and says who will read it."""
+        """Store a submitted modal that asks for a reason. Without one, it stays open and says who will see it."""
         missing = f"Enter a reason. {reader[:1].upper()}{reader[1:]} will see it."
         await self.text(ack, body, (ids.REASON_BLOCK, LIMITS["reason"], missing), deed, title)
 
     async def text(
         self, ack: AsyncAck, body: Body, field: tuple[str, int, str], deed: Callable[[str], Deed], title: str
     ) -> None:
-        """Store a submitted modal with one text; `field` is its block, its limit, and what to say where it is empty."""
+        """Store a submitted modal with one text. `field` is its block id, its limit in characters, and its error."""
         block, limit, missing = field
         typed = read.typed(body, block)
         if problem := text_problem(typed, limit) if typed.strip() else missing:
@@ -175,11 +175,11 @@ class ListenerContext:
         await self.submit(ack, body, deed(typed), pages.working(title))
 
     async def open(self, trigger: str, view: Block) -> str:
-        """Open a modal within the three seconds of its trigger; returns its id."""
+        """Open a modal with a trigger, which is valid for three seconds. Returns the view's id."""
         return await self._opened("views.open", trigger, view)
 
     async def stack(self, asked: Opening, view: Block, depth: int) -> str:
-        """Show a modal above the `depth` ones that stand there, or in place of the third one; returns its id."""
+        """Show a modal above the `depth` open ones, or in place of the third. Returns the view's id."""
         if depth >= DEEPEST and asked.view:
             await self._drawn({"view_id": asked.view, "view": view})
             return asked.view
@@ -190,11 +190,11 @@ class ListenerContext:
         return str(answer["view"]["id"])
 
     async def fill(self, view: str, load: Callable[[], Awaitable[Block]]) -> None:
-        """Put what was waited for into an open modal, or why there is nothing."""
+        """Put the page that `load` returns into an open modal, or the reason why there is none."""
         await self._drawn({"view_id": view, "view": await self._loaded(load)})
 
     async def follow(self, opening: Opening, load: Callable[[], Awaitable[Block]]) -> None:
-        """The same for a modal whose submit was answered with `waiting`."""
+        """Do the same for a modal whose submit was answered with `waiting`."""
         await self.views.put(str(opening.view), await self._loaded(load), opening.reply.waiting)
 
     async def _loaded(self, load: Callable[[], Awaitable[Block]]) -> Block:
@@ -208,18 +208,18 @@ class ListenerContext:
             return pages.page(TextPage("Something went wrong", tell(error)))
 
     def claim(self, opening: Opening) -> None:
-        """From now on this is the newest click in its modal, unless a newer one arrived before it.
+        """Make this the newest click in its modal, unless a newer one arrived before it.
 
-        Call it in the listener: a job that begins earlier may be the later one to get here.
+        Call this in the listener itself: of two jobs, the one that starts first may get here last.
         """
         newest = self.redrawing.get(str(opening.view))
         if newest is None or newest.at <= opening.at:
             self.redrawing[str(opening.view)] = opening
 
     async def redraw(self, opening: Opening, load: Callable[[], Awaitable[Block]]) -> None:
-        """Replace the modal that a click came from, unless it is closed. Of two clicks in a row the later one wins.
+        """Redraw the modal that a click came from, unless it was closed. Of two clicks in a row, the later one wins.
 
-        That holds across processes, too: Slack sends each click to any of them.
+        That holds across processes as well: Slack may send each click to a different one.
         """
         shown = str(opening.view)
         try:
@@ -233,7 +233,7 @@ class ListenerContext:
                 del self.redrawing[shown]
 
     async def _is_newest(self, opening: Opening) -> bool:
-        """Whether no newer click in its modal is known, here or in the store; the store learns of this one."""
+        """Whether this is the newest click known for its modal, here and in the store, which learns of this one."""
         if self.redrawing.get(str(opening.view)) is not opening:
             return False
         name = f"redrawn:{opening.view}"
@@ -244,7 +244,7 @@ class ListenerContext:
         return self.redrawing.get(str(opening.view)) is opening
 
     async def _drawn(self, body: Block) -> bool:
-        """Update a modal; False when it has changed since `hash`. There is nothing to draw in a closed one."""
+        """Update a modal. Returns False if it has changed since `hash`, and True for one that was closed."""
         try:
             await call(self.replies.client, "views.update", body)
         except Undeliverable as error:
@@ -254,7 +254,7 @@ class ListenerContext:
         return True
 
     async def turn_away(self, user: SlackUserId, team: TeamId, view: str) -> None:
-        """Put the reason into an open form when its user can have no keys at all; rather now than after typing."""
+        """Show in an open form why its reader can't have keys at all: better now than after they filled it in."""
         try:
             await self.directory.before_no(user, lambda directory: directory.identify(user, team, shown=True))
         except Refused as error:
@@ -264,7 +264,7 @@ class ListenerContext:
             return  # the review page asks again, and says so
 
     async def answer(self, opening: Opening, title: str, text: str) -> None:
-        """Answer a click with a sentence: above the modal or the Home it was on, else in a message for its reader."""
+        """Answer a click with a sentence: above the modal or Home it came from, else in a message to its sender."""
         if opening.view is None:
             await self.replies.send(opening.by, opening.reply, text)
             return

@@ -1,4 +1,4 @@
-"""The form: opening it, drawing it again while it is filled in, its searchable fields, and its two submits."""
+"""The form: opened, redrawn while it is filled in, its searchable fields, and its two submits."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -27,15 +27,15 @@ from handlers.context import ListenerContext
 from handlers.errors import tell
 
 LIKE = "like"
-"""The word before the id of a key, after which the form is filled in."""
+"""The word before a key id from which the form is filled in."""
 
 
 _CHOICES = (ids.FORM_OWNER, ids.FORM_KIND, ids.FORM_ENVIRONMENT, ids.FORM_CLOUD, ids.FORM_ACCESS, ids.FORM_ALSO)
-"""The fields on which others depend."""
+"""The fields on which other fields depend."""
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to the form and the review page."""
+    """Register the form and the review page."""
 
     @app.action(ids.OPEN_FORM)
     @app.shortcut(ids.SHORTCUT_CREATE)
@@ -79,7 +79,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
 
 
 async def of_command(context: ListenerContext, command: Command) -> None:
-    """`/apikey create`; with the name or the id of a resource, or `like` and the id of a key, which fill the form."""
+    """Open the form for `/apikey create`, filled in from the name or id of a resource, or from `like KEY_ID`."""
     first, *others = command.rest.split() or [""]
     if first.casefold() == LIKE and others:
         await _open_like(context, command, " ".join(others))
@@ -88,9 +88,9 @@ async def of_command(context: ListenerContext, command: Command) -> None:
 
 
 async def open_form(context: ListenerContext, asked: Opening, draft: Draft | None = None, word: str = "") -> None:
-    """Open the form before anything else: its trigger lives three seconds. Then look whether it is of any use.
+    """Open the form first, because its trigger is valid for three seconds; then check whether its reader can use it.
 
-    `draft` is what it is filled with, to begin with; else it is what its person chose last, and what `word` names.
+    It is filled in from `draft`, else from the person's last request and from what `word` names.
     """
     view = await context.open(asked.trigger, pages.page(await _page(context, asked, draft, word)))
     if context.catalogs.is_stale():
@@ -100,7 +100,7 @@ async def open_form(context: ListenerContext, asked: Opening, draft: Draft | Non
 
 
 async def _again(context: ListenerContext, asked: Opening, draft: str) -> None:
-    """Open a form that was sent in vain, as it was filled in."""
+    """Reopen a form that couldn't be sent, as it was filled in."""
     found = await context.drafts.get(draft, asked.by)
     if found is None:
         raise NotFound("This form has expired. Nothing was sent. Start again with `/apikey create`.")
@@ -108,7 +108,7 @@ async def _again(context: ListenerContext, asked: Opening, draft: str) -> None:
 
 
 async def _page(context: ListenerContext, asked: Opening, draft: Draft | None, word: str = "") -> FormPage:
-    """The form as it opens. What fills it comes from the store, and waits for nothing else."""
+    """The form as it opens. What fills it in comes from the store; nothing else is waited for."""
     catalog, own, last = await asyncio.gather(
         context.catalog(), context.soon(context.directory.own_known(), ""), _last_of(context, asked, draft)
     )
@@ -117,7 +117,7 @@ async def _page(context: ListenerContext, asked: Opening, draft: Draft | None, w
 
 
 async def _last_of(context: ListenerContext, asked: Opening, draft: Draft | None) -> Sequence[Ask]:
-    """The newest requests of who asked, where the form is to be filled in from these."""
+    """The newest requests of the person, if the form is to be filled in from them."""
     if draft is not None:
         return ()
     found = await context.soon(context.requests.of_requester(asked.by, LOOKED_AT), ())
@@ -133,7 +133,7 @@ def _filled(draft: Draft | None, word: str, asks: Sequence[Ask], catalog: Catalo
 
 
 async def _open_like(context: ListenerContext, asked: Opening, typed: str) -> None:
-    """Open the form filled in from a key, where its person may see that key, as `/apikey show` finds it."""
+    """Open the form filled in from a key, if the person may see that key, found as by `/apikey show`."""
 
     async def loaded() -> Block:
         key = read_keys.key_id(typed)
@@ -162,7 +162,7 @@ async def _drawn_again(context: ListenerContext, opening: Opening, body: Body) -
 
 
 async def _problems(context: ListenerContext, draft: Draft) -> Mapping[str, str]:
-    """What can be said at once, without asking Confluent."""
+    """The problems, by field, that can be found without asking Confluent."""
     problems = {**text_problems(draft), **access_problems(draft, context.directory.policy())}
     catalog = await context.catalog()
     name = draft.account_name.strip() if draft.owner == NEW else ""

@@ -1,6 +1,6 @@
-"""Decisions, and all other buttons that say all there is to say: each is stored as its command, for the worker.
+"""Decisions, and all other buttons that need no more input: each is stored as a command for the worker.
 
-The worker checks who may do it when it carries the click out. What asks for a text first checks before that, too.
+The worker checks who may do it when it carries out the click. Buttons that ask for a text check that first as well.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -64,7 +64,7 @@ _REPLY = (ids.MESSAGE_BLOCK, MESSAGE, "Write a reply.")
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to them all, and to those that ask for a text first."""
+    """Register these buttons, and those that ask for a text first."""
     _confirmations(app, context)
     _break_glass(app, context)
 
@@ -110,7 +110,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
 
 
 def _break_glass(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to uses of break-glass, and to the reviews that ask for a reason."""
+    """Register the uses of break-glass, and the reviews of them that ask for a reason."""
 
     @app.view(ids.GLASS_USE)
     async def used(ack: AsyncAck, body: Body) -> None:
@@ -133,7 +133,7 @@ def _break_glass(app: AsyncApp, context: ListenerContext) -> None:
 
 
 def _confirmations(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to approvals for which something is typed first."""
+    """Register the approvals that are confirmed by typing something first."""
 
     @app.action(ids.CONFIRM)
     async def confirm(ack: AsyncAck, body: Body) -> None:
@@ -170,7 +170,7 @@ async def _open(
     title: str,
     view: Callable[[str], Block],
 ) -> None:
-    """Ask for a text, unless this person may not send one about the request: rather now than after writing it."""
+    """Ask for a text, unless the person can't send one about this request: better now than after they wrote it."""
     opening = read.opening(body)
 
     async def load() -> Block:

@@ -1,4 +1,4 @@
-"""What a person reads when something went wrong: one table, one way to say it."""
+"""What people read when something failed: one table for all listeners."""
 
 import logging
 
@@ -23,7 +23,7 @@ _UNEXPECTED = (
 
 
 def tell(error: Exception) -> str:
-    """A sentence for people: what happened, whether anything changed, what to do next."""
+    """The sentence for people about an error: what happened, whether anything changed, what to do next."""
     match error:
         case TokenRefused():
             return error.tell
@@ -36,7 +36,7 @@ def tell(error: Exception) -> str:
 
 
 def reporter(replies: Replies, to: SlackUserId, reply: ReplyTo) -> Report:
-    """Tells `to` what went wrong, where only `to` sees it."""
+    """A function that tells `to`, and nobody else, what failed."""
 
     async def report(error: Exception) -> None:
         if isinstance(error, LatchkeyError):

@@ -1,4 +1,4 @@
-"""App Home, and everything that no other listener takes: each click gets an answer."""
+"""App Home, and whatever no other listener handles: each click gets an answer."""
 
 import re
 
@@ -16,7 +16,7 @@ _NO_LONGER = "This button is from an older version of Latchkey. Nothing was chan
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to what is left. Register this last: the first listener that matches wins."""
+    """Register the catch-alls. Call this last: the first listener that matches handles a payload."""
 
     @app.event("app_home_opened")
     async def opened(body: Body) -> None:

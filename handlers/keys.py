@@ -1,4 +1,4 @@
-"""Keys that exist: the list, one key's page, and the pages to edit, rotate, extend and delete it."""
+"""Existing keys: the list, the page of one key, and the pages to edit, rotate, extend and delete it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -31,7 +31,7 @@ _BUTTONS = {
     ids.KEY_EXTEND: ids.EXTEND,
     ids.KEY_DELETE: ids.DELETE,
 }
-"""What the buttons under a key open, wherever they stand."""
+"""The page that each button under a key opens."""
 _FILTERS = (ids.LIST_OWNER, ids.LIST_KIND, ids.LIST_ENVIRONMENT, ids.LIST_ORDER, ids.LIST_TEXT)
 _PAGES: Mapping[str, tuple[str, Callable[[KeyViews, KeyId, HeldRoles], Awaitable[KeyPage | ChangePage]]]] = {
     "show": ("API key", KeyViews.key_page),
@@ -40,20 +40,20 @@ _PAGES: Mapping[str, tuple[str, Callable[[KeyViews, KeyId, HeldRoles], Awaitable
     ids.EXTEND: ("Extend API key", KeyViews.extend_page),
     ids.DELETE: ("Delete API key", KeyViews.delete_page),
 }
-"""The title of each page of a key, and what it shows; the word is also that of the command and of the submit."""
+"""The title and content of each page of a key, by the word of its command and its submit."""
 _SUBMITS: Mapping[str, tuple[Callable[[Body], Edit | Delete | Rotate | Extend], str]] = {
     ids.EDIT: (read_keys.edit, ids.NAME_BLOCK),
     ids.ROTATE: (read_keys.rotate, ids.NAME_BLOCK),
     ids.EXTEND: (read_keys.extend, ids.REASON_BLOCK),
     ids.DELETE: (read_keys.delete, ids.WORD_BLOCK),
 }
-"""How each page's submit is read, and the field under which stands that it could not be stored."""
+"""How the submit of each page is read, and the field under which a storage error is shown."""
 TYPED = 40
-"""Characters of a mistyped id that are repeated to the person who typed it."""
+"""Characters of a mistyped id that are repeated in the answer."""
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to the list and to everything around one key."""
+    """Register the list and everything about one key."""
     _listen_to_list(app, context)
     _listen_to_keys(app, context)
 
@@ -113,7 +113,7 @@ def _listen_to_list(app: AsyncApp, context: ListenerContext) -> None:
 
 
 async def of_command(context: ListenerContext, command: Command) -> None:
-    """`/apikey list`; and `show`, `edit`, `rotate` and `delete` with the id of a key, else the list to choose from."""
+    """Open the list for `/apikey list`, or a key's page for `show`, `edit`, `rotate` and `delete` with a key id."""
     if command.verb == "list":
         await open_list(context, command, text=command.rest)
         return
@@ -127,7 +127,7 @@ async def of_command(context: ListenerContext, command: Command) -> None:
 async def open_list(
     context: ListenerContext, asked: Opening, hint: str = "", *, text: str = "", depth: int = 0
 ) -> None:
-    """Open the list: first the modal, for its trigger lives three seconds, then what is in it."""
+    """Open the list: first the modal, because its trigger is valid for three seconds, then its content."""
     view = await context.stack(asked, key_pages.loading("API keys"), depth)
     await context.fill(view, lambda: _list(context, asked, Filters(text=text[: read_keys.TYPED]), hint=hint))
 
@@ -141,7 +141,7 @@ async def _list(
 
 
 async def _open_key(context: ListenerContext, asked: Opening, verb: str, key: KeyId, depth: int) -> None:
-    """Open a page of one key, above what stands there."""
+    """Open a page of one key above the open modals."""
     title, drawn = _PAGES[verb]
 
     async def look(key_views: KeyViews, roles: HeldRoles) -> Page:
@@ -155,7 +155,7 @@ async def _open_key(context: ListenerContext, asked: Opening, verb: str, key: Ke
 
 
 async def _configure(context: ListenerContext, opening: Opening, body: Body) -> None:
-    """A client configuration above the page of its key. There is no secret in it."""
+    """Show a client configuration above a key's page. It contains no secret."""
     chosen, key, key_views = read_keys.snippet(body), read_keys.shown(body), context.key_views
     if not chosen:
         return  # a choice that was taken back

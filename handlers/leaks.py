@@ -1,4 +1,4 @@
-"""Reporting a leaked key. What people type may hold the secret itself: nothing but key ids goes further."""
+"""Reports of leaked keys. What people type may contain the secret itself, so only key ids are passed on."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ _TYPED_SECRET = "You typed what looks like a secret, and Latchkey ignored it. En
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to the shortcut of a message, and to the submitted report."""
+    """Register the message shortcut and the submitted report."""
 
     @app.shortcut(ids.SHORTCUT_LEAKED)
     async def found(ack: AsyncAck, body: Body) -> None:
@@ -37,14 +37,14 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
 
 
 def _found(text: str) -> tuple[Sequence[KeyId], str]:
-    """The ids in a message, and what its reader should know; nothing of a secret in it comes along."""
+    """The key ids in a message, and what to tell its reader. Nothing of a secret in it is passed on."""
     keys = key_ids(text)[:MOST_AT_ONCE]
     is_shown, is_sure = shows_secret(text), is_checked(text)
     return keys, leaks.about_message(has_ids=bool(keys), is_shown=is_shown, is_sure=is_sure)
 
 
 async def of_command(context: ListenerContext, command: Command) -> None:
-    """`/apikey leaked KEY`: the modal, filled in with the ids that were typed."""
+    """Open the report for `/apikey leaked KEY`, filled in with the ids that were typed."""
     is_secret = has_secret(command.rest)
     keys = () if is_secret else read_keys.key_ids(command.rest)
     await context.open(command.trigger, leaks.report(keys, _TYPED_SECRET if is_secret else ""))

@@ -1,4 +1,4 @@
-"""Buttons under what became of a request that open the form again: for the same, or for a service account instead."""
+"""Buttons on the outcome of a request that reopen the form: for the same key, or for a service account instead."""
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
@@ -13,7 +13,7 @@ from handlers.create import open_form
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to the buttons of a requester's own messages."""
+    """Register the buttons in a requester's own messages."""
 
     @app.action(ids.any_of(ids.ASK_AGAIN, ids.USE_ACCOUNT))
     async def again(ack: AsyncAck, body: Body) -> None:
@@ -23,7 +23,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
 
 
 async def _again(context: ListenerContext, opening: Opening, request: RequestId, *, other_account: bool) -> None:
-    """Open the form as it was filled in for this request, which is its requester's own."""
+    """Reopen the form as it was filled in for this request. Only its requester can."""
     stored = await context.requests.get(request)
     if stored is None:
         await open_form(context, opening)

@@ -1,6 +1,6 @@
-"""The review's messages: going through their keys, and keeping one or all of them, with a reason.
+"""The review's messages: looking through the keys, and keeping one or all of them, with a reason.
 
-Whether a key is theirs to see is asked when the list is loaded, and again when a reason is carried out.
+Whether a person may see a key is checked when the list is loaded, and again when the reason is carried out.
 """
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -15,11 +15,11 @@ from bot.slack.views import review
 from handlers.context import ListenerContext
 
 READER = "people who review these keys later"
-"""Who reads a reason."""
+"""Who reads the reason."""
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to the review's buttons and to the two forms for a reason."""
+    """Register the review's buttons and its two forms for a reason."""
     _listen_to_one(app, context)
     _listen_to_all(app, context)
 

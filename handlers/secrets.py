@@ -1,4 +1,4 @@
-"""Client configurations for a new key, under the message that holds its secret."""
+"""Client configurations for a new key, below the message that shows its secret."""
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
@@ -13,7 +13,7 @@ from handlers.context import ListenerContext
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to the choice of a configuration."""
+    """Register the menu of configurations."""
 
     @app.action(ids.SNIPPET)
     async def configure(ack: AsyncAck, body: Body) -> None:
@@ -23,7 +23,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
 
 
 async def _configure(context: ListenerContext, opening: Opening, value: str, request: RequestId, attempt: int) -> None:
-    """Answer with a client configuration that only the requester sees. There is no secret in it."""
+    """Answer with a client configuration that only the requester sees. It contains no secret."""
     if not value:
         return  # a choice that was taken back
     stored = await context.requests.get(request)
@@ -48,14 +48,14 @@ async def _configure(context: ListenerContext, opening: Opening, value: str, req
 
 
 def _key(request: Request, attempt: int) -> ApiKey:
-    """The key of this attempt. Raises `NotFound` unless it lives and is in the requester's hands, or about to be."""
+    """The key of this attempt. Raises `NotFound` unless its secret is being shown, or was, and the key still exists."""
     if isinstance(request, _IN_HAND) and request.attempt == attempt:
         return request.key
     raise NotFound(_GONE)
 
 
 async def _endpoints(context: ListenerContext, request: Request, resource: Resource) -> Endpoints:
-    """Where clients find the resource; without Confluent's answer a configuration says what to fill in."""
+    """Where clients find the resource. If Confluent doesn't answer, the configuration says what to fill in."""
     if isinstance(request, Ready):
         return request.endpoints
     try:

@@ -1,7 +1,7 @@
-"""Editing, deleting and extending a key that exists: effects that may be repeated, so that a lost answer is no doubt.
+"""Editing, deleting and extending an existing key. Each effect can be repeated, so a lost answer leaves no doubt.
 
-Approved ─▶ Working (the intent, on disk) ─▶ Done, or Failed. Found again in Working, a step first looks whether its
-effect has happened already.
+Approved ─▶ Working (the intent, on disk) ─▶ Done, or Failed. A step that finds a request in Working first checks
+whether its effect has happened already.
 """
 
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ from bot.services.requests.transitions import Transitions, With, backoff
 UNTOUCHED = "Nothing was changed in Confluent Cloud."
 LOOK_AGAIN = "Check the key with `/apikey show`, then try again."
 _INTENDED = {Operation.EDIT: Action.EDIT_INTENDED, Operation.DELETE: Action.DELETE_INTENDED}
-"""An extension has no effect at Confluent to announce."""
+"""An extension changes nothing at Confluent, so it has no intent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class KeyChanges:
     cloud: Cloud
 
     async def begin(self, stored: Stored[Request], approved: Approved) -> None:
-        """Have the intent on disk, then do it."""
+        """Write the intent to disk, then carry it out."""
         now = self.transitions.clock()
         working = approved.then(Working, sent_at=now, look_at=now)
         action = _INTENDED.get(approved.ask.operation)
@@ -60,9 +60,9 @@ class KeyChanges:
         await self.finish(written, working, is_first=True)
 
     async def finish(self, stored: Stored[Request], working: Working, *, is_first: bool = False) -> None:
-        """Do what is not done yet. What goes wrong in passing is tried again, as long as the approval holds.
+        """Carry out what isn't done yet. A temporary failure is retried while the approval is fresh.
 
-        `is_first`: nobody has tried before, so that what is done already was done by someone else.
+        `is_first`: nobody has tried before, so what is done already was done by someone else.
         """
         if not is_first:  # the process that wrote the intent may not have had it on disk
             stored, _ = await self.transitions.commit(stored, working, extra=With(durable=True))
@@ -83,9 +83,9 @@ class KeyChanges:
             await self._note(stored, working, note)
 
     async def _done_already(self, working: Working, *, is_first: bool) -> str | None:
-        """A sentence ("" for none to say) when it has happened, no matter who did it; None when it has not.
+        """A sentence about it ("" for none) if it has happened, no matter who did it; None if it hasn't.
 
-        Raises `Refused` when it can no longer happen.
+        Raises `Refused` if it can no longer happen.
         """
         ask = working.ask
         if ask.operation is Operation.EXTEND and await self.origin.was_extended(_key(working), ask.id):
@@ -100,7 +100,7 @@ class KeyChanges:
         return EXPIRED if has_expired(_key(working), self.transitions.clock()) else _GONE
 
     async def _gone(self, working: Working) -> Refused:
-        """What to say of a key that someone deleted behind our back; the request that made it hears of it, too."""
+        """What to say about a key that someone deleted outside Latchkey. The request that created it is told, too."""
         key = _key(working)
         await self.origin.ended(key, why_gone(key, self.transitions.clock()))
         return Refused(f"The key `{plain(key.id)}` no longer exists in Confluent Cloud.")
@@ -127,13 +127,13 @@ class KeyChanges:
         try:
             edited = await self.cloud.edit_key(_key(working).id, *_wanted(working))
         except CloudRefused:
-            if await self._present(working) is None:  # it went in this very moment, of which Confluent says 403, too
+            if await self._present(working) is None:  # it was deleted just now, for which Confluent answers 403 as well
                 raise await self._gone(working) from None
             raise
         await self.origin.edited(edited)
 
     async def _present(self, working: Working) -> ApiKey | None:
-        """The key as it is now; None when it is gone."""
+        """The key as it is now, or None if it's gone."""
         ask = working.ask
         return await present(_key(working), Target(ask.owner, ask.resource), self.cloud)
 
@@ -156,9 +156,9 @@ class KeyChanges:
             raise
 
     async def _note_late(self, working: Working, event: Event) -> None:
-        """Write the outcome alone where another process, quicker than this slow one, gave the change up.
+        """Write the outcome alone if another process, faster than this one, gave the change up.
 
-        Where it went on with the change, the outcome is its own to write: a deletion has one. An edit was sent twice.
+        If that one continued the change, it writes the outcome: a deletion has one. An edit was sent twice.
         """
         stored = await self.transitions.find(working.ask.id)
         goes_on = stored is not None and isinstance(stored.value, Working | Done)
@@ -183,7 +183,7 @@ class KeyChanges:
         await self.transitions.commit(stored, failed, event)
 
     def _event(self, action: Action, working: Working) -> Event:
-        """With old and new, so that the audit log tells alone what was changed."""
+        """The event, with old and new values, so that the audit log alone tells what changed."""
         ask, key, details = working.ask, _key(working), {"key": str(_key(working).id)}
         if ask.operation is Operation.EDIT:
             name, description = _wanted(working)
@@ -194,16 +194,16 @@ class KeyChanges:
         return self.transitions.event(action, ask.id, ask.requester.slack, **details)
 
 
-_GONE = "Someone else had already deleted it."  # in Confluent, or by a request that was quicker
+_GONE = "Someone else had already deleted it."  # in Confluent, or by a faster request
 
 
 def _left(*, is_first: bool) -> str:
-    """What a failure left at Confluent: an earlier try may have had its effect, and its answer been lost."""
+    """What a failure left at Confluent: an earlier attempt may have succeeded without an answer."""
     return UNTOUCHED if is_first else "Latchkey couldn't confirm that anything changed."
 
 
 def new_end(working: Working) -> datetime | None:
-    """When an extended key ends: its new life begins with the intent, so that a repeated step gives no more."""
+    """When an extended key expires. Its new lifetime starts with the intent, so repeating the step adds nothing."""
     lasts = lifetime(working.ask, working.terms)
     return earliest(working.sent_at + lasts if lasts else None, in_force(_key(working).expires_at, working.sent_at))
 
@@ -216,7 +216,7 @@ def _key(working: Working) -> ApiKey:
 
 
 def _wanted(working: Working) -> tuple[str, str]:
-    """Name and description as they should be, our marker kept."""
+    """The name and description that the key should have, with our marker kept."""
     marker = Marker.find(_key(working).description)
     description = f"{working.ask.description} {marker}".strip() if marker else working.ask.description
     return working.ask.name, description

@@ -1,4 +1,4 @@
-"""Making a key: the decision once more, the intent on disk, the key, and its secret sealed in the same write as it."""
+"""Creating a key: decide once more, write the intent to disk, create, then record the key and its sealed secret."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,16 +25,16 @@ from bot.services.requests.recheck import Permission
 from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With
 
 SENT_FOR = timedelta(seconds=30)
-"""After this, a create that nobody heard of again is looked for. Longer than the client waits for an answer."""
+"""After this, a create without an answer is looked for. Longer than the client waits for one."""
 NOTHING_CHANGED = "Nothing was changed in Confluent Cloud."
 ON_ITS_WAY = timedelta(seconds=30)
-"""How long the one message may take before the secret counts as lost."""
+"""How long sending the message may take before the secret counts as lost."""
 _NOT_NOW = "The key couldn't be created. See the message about it for details."
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A key that is not on record yet, with the intent that made it."""
+    """A key that isn't recorded yet, with the intent that it was created under."""
 
     working: Stored[Working]
     key: ApiKey
@@ -42,13 +42,13 @@ class Made:
 
     @property
     def said(self) -> ExpirySupport:
-        """What that tells of Confluent's API."""
+        """What the key shows about Confluent's API."""
         return met(self.working.value, self.key)
 
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """The steps to a key. All may raise `Conflict` and `Unavailable`, as those of `Steps` do."""
+    """The steps that create a key. All may raise `Conflict` and `Unavailable`, like those of `Steps`."""
 
     transitions: Transitions
     permission: Permission
@@ -61,7 +61,7 @@ class Creation:
     pairs: Pairs
 
     async def make(self, stored: Stored[Request], approved: Approved) -> None:
-        """Makes the key; where that waits for the requester's click, offers to make it."""
+        """Create the key, or offer it if it's created at the requester's click."""
         if approved.terms.mint == "on_claim":
             await self.transitions.commit(stored, offered(approved, self.transitions.clock()))
             return
@@ -92,7 +92,7 @@ class Creation:
             await self._made(made, endpoints, second)
 
     async def _stop(self, stored: Stored[Request], approved: Approved, error: LatchkeyError) -> None:
-        """What follows when the key can't be created now, or can't be created: it waits, or ends."""
+        """What follows if the key can't be created now, or at all: the request waits, or fails."""
         match error:
             case Unavailable() | Unknown():
                 await self.transitions.later(stored, approved, error)
@@ -105,11 +105,11 @@ class Creation:
     async def mint(
         self, stored: Stored[Request], offered: Offered, actor: str
     ) -> tuple[Stored[Revealing], Ready, Secret] | str:
-        """Make the key at the requester's own click, so that its secret is in this process's hands and nowhere else.
+        """Create the key at the requester's own click, so that only this process ever holds its secret.
 
-        The record then says that it is being shown. A sentence when no key was made.
-
-        Raises `Conflict` when another click was first, `Unavailable` when nothing was tried.
+        Returns the record, which then says that the secret is being shown, the key as it was ready, and the secret; or
+        a sentence if no key was created. Raises `Conflict` if another click was first, `Unavailable` if nothing was
+        tried.
         """
         now = self.transitions.clock()
         approved = offered.then(
@@ -150,15 +150,15 @@ class Creation:
         )
         try:
             written, _ = await transitions.commit(working, revealing, *events, extra=With(durable=True))
-        except Conflict:  # someone took this attempt for dead; its key must not outlive that
+        except Conflict:  # another process gave this attempt up; its key must not outlive that
             await self.orphans.disown(working.value, key)
             raise
         return written
 
     async def permitted(self, approved: Approved) -> tuple[Approved, Endpoints]:
-        """The same decision once more, on what everybody holds now, which may make its terms stricter.
+        """Decide once more, on the roles that everyone holds now. The terms may get stricter.
 
-        Raises `Refused` when it no longer holds.
+        Returns the request on these terms, and the resource's endpoints. Raises `Refused` if it's no longer allowed.
         """
         ask = approved.ask
         approved = replace(approved, terms=await self.permission.renew(approved))
@@ -170,7 +170,7 @@ class Creation:
         return approved, found[1]
 
     async def create(self, stored: Stored[Request], approved: Approved) -> Made | None:
-        """Make the key, with the intent on record; None when none was made, and the record says why."""
+        """Create the key after recording the intent. Returns None if there is no key; the record says why."""
         working = await self._intend(stored, approved, await self.backstop.wanted(approved))
         try:
             return await self._create(working)
@@ -181,12 +181,12 @@ class Creation:
             return None
 
     async def _without_end(self, refused: Stored[Working], approved: Approved, why: LatchkeyError) -> Made | None:
-        """The next attempt, with a marker and an intent of its own, without what may have been refused."""
+        """The next attempt, with a marker and an intent of its own, without the field that may have been refused."""
         event = self.transitions.event(
             Action.CREATE_REFUSED, approved.ask.id, marker=str(refused.value.marker), why=str(why)
         )
         again = replace(approved, attempt=approved.attempt + 1, without_end=True)
-        # Should the refusal not have been definite, its key is found.
+        # If the refusal wasn't definite, its key is found.
         sweep = {Item(ItemKind.SWEEP, approved.ask.id, approved.attempt): self.transitions.clock() + STRAGGLER}
         working = await self._intend(refused, again, None, event, also=sweep)
         try:
@@ -196,16 +196,16 @@ class Creation:
             return None
 
     async def _create(self, working: Stored[Working]) -> Made:
-        """Make the key, and before it the account that it needs. Raises as `Cloud.create_key` does."""
+        """Create the key, and before it the account it needs. Raises what `Cloud.create_key` raises."""
         account = await self.accounts.ensure(working.value)
         key, secret = await self.cloud.create_key(new_key(working.value, account))
         key = replace(key, expires_at=in_force(key.expires_at, self.transitions.clock()))
         return Made(working, key, secret)
 
     async def _none_left(self, approved: Approved) -> None:
-        """One request leaves at most one key, also when someone put an old record back into the store."""
+        """Make sure that one request leaves at most one key, even if someone put an old record back into the store."""
         orphans = await self.orphans.of(approved)
-        # Only what was given up is deleted: this record may be outdated, and someone faster have made the present key.
+        # Only what was given up is deleted: this record may be outdated, and a faster process may have a newer key.
         present = [key for key in orphans if attempt_of(key) >= approved.attempt]
         if present:
             raise Refused(f"A key for this request already exists ({present[0].id}).")
@@ -219,7 +219,7 @@ class Creation:
         *before: Event,
         also: Mapping[Item, datetime] | None = None,
     ) -> Stored[Working]:
-        """Have it on disk that a key of this attempt may exist from now on."""
+        """Write to disk that a key of this attempt may exist from now on."""
         now = self.transitions.clock()
         working = approved.then(
             Working,
@@ -239,9 +239,9 @@ class Creation:
         return written
 
     async def _made(self, made: Made, endpoints: Endpoints, second: Ready | None) -> None:
-        """Record the key and seal its secret. If this cannot be written, the intent stays, and finds the key.
+        """Record the key and seal its secret. If that can't be written, the intent remains, and its key is found.
 
-        The `second` key of a pair is there already: both wait as long as that one does.
+        The `second` key of a pair exists already: both wait for their viewer as long as that one does.
         """
         now, state, key = self.transitions.clock(), made.working.value, made.key
         hard = state.grant.glass.ends_at if state.grant.glass else None
@@ -262,7 +262,7 @@ class Creation:
         await self.backstop.learn(made.said)
 
     async def _not_made(self, working: Stored[Working], approved: Approved, error: LatchkeyError) -> None:
-        """What follows when the create failed: it ends, is looked into, or is tried again later."""
+        """What follows if the create failed: the request ends, is reconciled, or is tried again later."""
         match error:
             case CloudRefused():
                 happened = f"Confluent Cloud refused to create the key: {error.detail}"
@@ -297,7 +297,7 @@ class Creation:
 
 
 def _about(ready: Ready, now: datetime) -> dict[str, str]:
-    """What the audit log says of a new key; its end as if its secret was shown now, for it was made before that."""
+    """What the audit log says about a new key. Its end counts as if the secret was shown now."""
     end = end_of_life(ready.then(Shown, at=now, life=ready.life))
     marker = str(Marker(ready.ask.id, ready.attempt))
     return {"key": ready.key.id, "marker": marker, "ends_at": end.isoformat() if end else "never"}
@@ -319,14 +319,14 @@ def _next_step(error: CloudRefused, owner: Owner) -> str:
 
 
 def _unchanged(owner: Owner) -> str:
-    """What a refusal left at Confluent."""
+    """What a refusal left at Confluent: a sentence for people."""
     if isinstance(owner, NewServiceAccount):
         return "No key was created. If the new service account was created, Latchkey will delete it."
     return NOTHING_CHANGED
 
 
 def _left(state: Approved | Offered | Working, changed: str) -> str:
-    """What a failure left at Confluent, where role bindings, or the second key of a pair, may be there already."""
+    """What a failure left at Confluent, if role bindings or the second key of a pair may exist already."""
     if state.ask.also is not None:
         other = state.ask.also.kind.row.label
         changed = f"No {state.ask.resource.kind.row.label} key was created. If a {other} key was, Latchkey deletes it."
@@ -339,7 +339,7 @@ def _left(state: Approved | Offered | Working, changed: str) -> str:
 
 
 def offered(approved: Approved, now: datetime) -> Offered:
-    """The same, waiting for the requester's click instead of being made."""
+    """The same request, waiting for the requester's click instead of being carried out."""
     claim_by = approved.grant.fresh_until
     return approved.then(
         Offered,
@@ -352,7 +352,7 @@ def offered(approved: Approved, now: datetime) -> Offered:
 
 
 def new_key(working: Working, account: ServiceAccount | None) -> NewKey:
-    """What Confluent is asked to make, for `account` if one was made: its description ends with our marker."""
+    """What Confluent is asked to create, for the new `account` if there is one. Its description has our marker."""
     ask = working.ask
     described = f"{ask.description} {working.marker}".strip()
     return NewKey(account or ask.owner, ask.resource, ask.name, described, working.expires_at)

@@ -1,8 +1,8 @@
-"""What deadlines do: nobody decided, nobody took the secret, nobody heard of it again, the key's life is over.
+"""What happens at deadlines: no decision in time, no viewer in time, no answer, and the end of a key's lifetime.
 
-`Backstop` is Confluent's own end of a key, asked for a while after Latchkey's: a key ends even where Latchkey no longer
-runs. Not every organization has it: its API may take `expires_at`, ignore it, or refuse the create because of it. Which
-it is, nobody says: what the last create with a lifetime met is remembered, so that the next one is spared the refusal.
+`Backstop` has Confluent expire a key some time after Latchkey would: so it expires even if Latchkey no longer runs. Not
+every organization has this: its API may honor `expires_at`, ignore it, or refuse the create because of it. The outcome
+of the last create with a lifetime is remembered, which spares the next one a refusal.
 """
 
 import logging
@@ -25,14 +25,15 @@ from bot.services.ports.store import Cache, Clock, Stored
 from bot.services.requests.transitions import Transitions, With, backoff
 
 EXPIRED = "It expired in Confluent Cloud."
-"""What became of a key whose end Confluent keeps."""
+"""What is said of a key that Confluent expired."""
 ExpirySupport: TypeAlias = Literal["", "honored", "ignored", "refused"]
-"""What the organization's API does with the field; "" is not known yet."""
+"""What the organization's API does with the field; "" if that isn't known yet."""
 LEAST, MOST = timedelta(days=1), timedelta(days=30)
 REMEMBERED = timedelta(days=30)
-"""Then the organization may have the field, too."""
+"""After that, it's tried again: the organization may have the field by then."""
 REFUSED_FOR = timedelta(days=1)
-"""How long a refusal spares the next creates: a single one may have had another reason, and `doctor` tells of it on."""
+"""How long a refusal spares the next creates. A single one may have had another reason; `doctor` reports it for
+longer."""
 _NAME = "expires_at"
 _REFUSALS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 log = logging.getLogger("latchkey.backstop")
@@ -48,7 +49,7 @@ class Expiry:
     async def undeliver(
         self, stored: Stored[states.Request], state: states.Keyed, why: str, *events: Event, reissue: bool = False
     ) -> None:
-        """Give a key up: from now on it is to be deleted, and with `reissue` replaced at once."""
+        """Give a key up: it's deleted from now on and, with `reissue`, replaced at once."""
         former = state.life.former if isinstance(state, states.Living) else None
         gone_at = former.deleted_at if former else state.grant.replaced_at
         lost = state.then(states.Undelivered, why=why, at=self.transitions.clock(), reissue=reissue, news=not reissue)
@@ -59,16 +60,16 @@ class Expiry:
         )
 
     async def expire(self, stored: Stored[states.Request], pending: states.Pending) -> None:
-        """Nobody decided in time."""
+        """End a request that nobody decided in time."""
         expired = pending.then(states.Expired, at=self.transitions.clock(), approvals=pending.approvals)
         await self.transitions.commit(stored, expired, self.transitions.event(Action.EXPIRED, pending.ask.id))
 
     async def remind(self, stored: Stored[states.Request], waiting: states.Ready | states.Offered) -> None:
-        """Have the requester reminded that the secret waits."""
+        """Remind the requester that the secret is waiting."""
         await self.transitions.commit(stored, replace(waiting, reminded=True))
 
     async def retire(self, stored: Stored[states.Request], living: states.Shown | states.Confirmed) -> None:
-        """The key has lived as long as its rule, or an extension up to Confluent's end, lets it."""
+        """End a key that has lived as long as its rule, or an extension, allows."""
         why = EXPIRED if ends_at_confluent(living) else ""
         over = living.then(states.Retired, at=self.transitions.clock(), why=why, life=Life(former=living.life.former))
         await self.transitions.commit(
@@ -76,15 +77,15 @@ class Expiry:
         )
 
     async def unclaimed(self, stored: Stored[states.Request], ready: states.Ready) -> None:
-        """Nobody took the secret in time: it is gone with this write, its key with the next step."""
+        """Give up a key whose secret nobody viewed in time: its secret is gone now, its key with the next step."""
         late = ready.then(states.Unclaimed, at=self.transitions.clock(), news=True)
         event = self.transitions.event(Action.UNCLAIMED, ready.ask.id, key=ready.key.id)
         await self.transitions.commit(stored, late, event, extra=With(take_secret=True, also=settlement(late, late.at)))
 
     async def withdraw(self, stored: Stored[states.Request], state: states.Withdrawn) -> None:
-        """Delete the key that nobody has; then, if a new one was asked for and the approval holds, begin again."""
+        """Delete a key that nobody has. If a new one was requested and the approval is fresh, start over."""
         now, is_first = self.transitions.clock(), not state.tries
-        # Counted before it is tried: who finds the key gone later then knows that we may have deleted it.
+        # Counted before it's tried: if the key is found gone later, we may have deleted it.
         intent = [self.orphans.intent(state, state.key)] if is_first else []
         begun = replace(state, tries=state.tries + 1)
         stored, _ = await self.transitions.commit(stored, begun, *intent, extra=With(durable=is_first))
@@ -106,17 +107,17 @@ class Expiry:
 
 
 def margin(lasts: timedelta) -> timedelta:
-    """How long after Latchkey's own end Confluent is to end a key.
+    """How long after Latchkey Confluent should expire a key that lives for `lasts`.
 
-    As long again as it was to live, at least a day and at most 30: Latchkey's own deletion, with its reminders and its
-    audit, stays the ordinary end, and one extension is possible, for nobody can move Confluent's end.
+    As long again, but at least a day and at most 30: so Latchkey's own deletion, with its reminders and its audit line,
+    is the normal end, and one extension is possible. Nobody can move Confluent's end.
     """
     return min(max(lasts, LEAST), MOST)
 
 
 @dataclass(frozen=True, slots=True)
 class Backstop:
-    """Every method may raise `Unavailable`."""
+    """Asks Confluent to expire keys. Every method may raise `Unavailable`."""
 
     cache: Cache
     clock: Clock
@@ -126,7 +127,7 @@ class Backstop:
         return (await self._last())[0]
 
     async def wanted(self, approved: Approved) -> datetime | None:
-        """When Confluent is to end the key; None where it has no lifetime, or the API is known to refuse that."""
+        """When Confluent should expire the key; None without a lifetime, or if the API is known to refuse that."""
         lasts = lifetime(approved.ask, approved.terms)
         if lasts is None or approved.without_end:
             return None
@@ -138,13 +139,13 @@ class Backstop:
         return end.replace(microsecond=0)
 
     async def learn(self, said: ExpirySupport) -> None:
-        """Remember what a create met. The key is made and on record: this must not fail anymore."""
+        """Remember the outcome of a create. The key is already recorded, so this never fails."""
         if said:
             with suppress(Unavailable):
                 await self.cache.put(_NAME, said, str, now=self.clock(), keep=REMEMBERED)
 
     async def _last(self) -> tuple[ExpirySupport, datetime]:
-        """What the last create with a lifetime met, and when."""
+        """The outcome of the last create with a lifetime, and when that was."""
         cached = await self.cache.get(_NAME, str)
         said, at = cached or ("", self.clock())
         match said:
@@ -155,12 +156,12 @@ class Backstop:
 
 
 def may_be_to_blame(working: Working, error: LatchkeyError) -> bool:
-    """Whether a create may have been refused because of the field: only a try without it can tell."""
+    """Whether the create may have been refused because of the field: only an attempt without it can tell."""
     return working.expires_at is not None and isinstance(error, CloudRefused) and error.status in _REFUSALS
 
 
 def met(working: Working, key: ApiKey) -> ExpirySupport:
-    """What a create tells about the API."""
+    """What a create shows about the API."""
     if working.without_end:
         return "refused"
     if working.expires_at is None:

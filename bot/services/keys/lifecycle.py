@@ -1,4 +1,4 @@
-"""The life of a key that its requester has: reminders of its end, and the key that it replaced."""
+"""The lifetime of a key that its requester has: reminders of its end, and the key that it replaced."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,9 +27,9 @@ class Lifecycle:
     origin: Origin
 
     async def step(self, stored: Stored[Request], living: Living) -> None:
-        """What is due: the old key goes before the new one does, and nobody is reminded of an end that is there.
+        """Do what is due: delete the old key, expire this one, or remind the requester that it expires, in this order.
 
-        Now and then it is also looked whether the key is still there.
+        Now and then, have it checked that the key still exists.
         """
         now = self.transitions.clock()
         overlap, end = end_of_overlap(living), own_end(living)
@@ -45,7 +45,7 @@ class Lifecycle:
             await self.transitions.commit(stored, replace(living, life=life), extra=extra)
 
     async def wind_up(self, stored: Stored[Request], retired: Retired) -> None:
-        """What is left when the key's life is over: the key that it replaced, if that lives on, and the key itself."""
+        """Delete, at the end of the key's lifetime, the key that it replaced, if that is still there, and itself."""
         overlap = end_of_overlap(retired)
         if overlap and overlap <= self.transitions.clock():
             await self._drop(stored, retired)
@@ -53,9 +53,10 @@ class Lifecycle:
             await self.expiry.withdraw(stored, retired)
 
     async def longer(self, stored: Stored[Request], actor: str, *, seen: int = 0) -> str:
-        """Let the old key live a day longer. Raises `Refused` when it is gone, or has lived as long as it may.
+        """Keep the old key for another day. Returns a sentence. Raises `Refused` if it's gone, or can't be kept longer.
 
-        Nothing happens when its end is no longer the one that was `seen`: the same button was pressed twice.
+        Does nothing if its end is no longer the one that was `seen`, in seconds since 1970: the same button was pressed
+        twice.
         """
         living, former = _former(stored.value)
         if seen and seen != int(former.until.timestamp()):
@@ -67,7 +68,7 @@ class Lifecycle:
         return f"The old key is kept until {when(until)}."
 
     async def drop_now(self, stored: Stored[Request], actor: str) -> str:
-        """Have the old key deleted at once."""
+        """Have the old key deleted now. Returns a sentence. Raises `Refused` if it's gone."""
         living, former = _former(stored.value)
         if former.until <= self.transitions.clock() and former.retry_at is None:
             return "The old key is already being deleted."
@@ -81,19 +82,19 @@ class Lifecycle:
         await self.transitions.commit(stored, replace(living, life=life), event)
 
     async def _drop(self, stored: Stored[Request], living: Living | Retired) -> None:
-        """Delete the key that was replaced; its own request, if Latchkey made it, hears of it first."""
+        """Delete the key that was replaced. If Latchkey created it, its own request is updated first."""
         former, key, now = living.life.former, living.ask.key, self.transitions.clock()
         if former is None or key is None:
             return
-        # Claimed first: who was told meanwhile that it lives a day longer must not lose it to an outdated record. And
-        # counted: who finds the key gone later then knows that we may have deleted it.
+        # Claimed first: someone who was just told that it's kept for another day must not lose it to an old record. And
+        # counted: if the key is found gone later, we may have deleted it.
         is_first = not former.tries
         intent = [self.orphans.intent(living, key)] if is_first else []
         begun = replace(former, tries=former.tries + 1)
         claimed = replace(living, life=replace(living.life, former=begun))
         held, _ = await self.transitions.commit(stored, claimed, *intent, extra=With(durable=is_first))
         try:
-            # A key that was gone when its time had not come was deleted by no try of ours, however many there were.
+            # A key that was gone before its time was deleted by none of our tries, however many there were.
             is_others = is_first or await self.origin.was_gone(key, former.until)
             outcome = await self.orphans.delete_intended(living, key, is_first=is_others)
         except (Unavailable, Unknown, CloudRefused) as error:
@@ -105,7 +106,7 @@ class Lifecycle:
         await persistently(lambda: self._dropped(living.ask.id, outcome))
 
     async def _dropped(self, request: RequestId, outcome: Event) -> None:
-        """Write down that the old key is gone; the new one may have been replaced itself meanwhile."""
+        """Record that the old key is gone. The new one may have been replaced itself meanwhile."""
         stored = await self.transitions.get(request)
         state = stored.value
         if not isinstance(state, Living | Retired) or state.life.former is None or state.life.former.deleted_at:
@@ -115,7 +116,7 @@ class Lifecycle:
 
 
 def former_of(living: Living) -> ReplacedKey | None:
-    """The plan for the key that a rotation replaces, from the moment that the new secret was shown."""
+    """The plan for the key that a rotation replaces, counted from when the new secret was shown."""
     if living.ask.key is None:
         return None
     if gone_at := living.grant.replaced_at:

@@ -1,6 +1,6 @@
-"""Keeping the request that made a key true, when something else changes the key: it was deleted, edited, extended.
+"""Keeps the record of the request that created a key true when the key is deleted, edited or extended elsewhere.
 
-Confluent tells no one of a key that was deleted outside Latchkey, so it is looked for where it is missed.
+Confluent doesn't report keys that were deleted outside Latchkey, so they are looked for when they are missed.
 """
 
 import logging
@@ -36,19 +36,19 @@ from bot.services.text import shorter
 
 log = logging.getLogger("latchkey.following")
 SETTLED = timedelta(minutes=10)
-"""While a key is newer in its requester's hands, a list without it may only be slow."""
+"""While the secret was shown more recently than this, a list without the key may only be late."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Every method does nothing for a key that Latchkey did not make, and nothing the second time."""
+    """Updates that record. Each method does nothing for a key that Latchkey didn't create, or the second time."""
 
     transitions: Transitions
     requests: Requests
     cloud: Cloud
 
     async def maker(self, key: ApiKey) -> Stored[Request] | None:
-        """The request that made this key: its marker names it, and its record names the key."""
+        """The request that created this key: the marker names it, and its record names the key. Else None."""
         try:
             return await managed(key, self.requests)
         except Tampered as error:
@@ -57,7 +57,7 @@ class Origin:
             return None
 
     async def was_gone(self, key: ApiKey, by: datetime) -> bool:
-        """Whether the request that made this key says that it was deleted before that moment."""
+        """Whether the record of the request that created this key says that it was deleted before `by`."""
         stored = await self.maker(key)
         state = stored.value if stored else None
         return isinstance(state, Retired) and state.deleted_at is not None and state.deleted_at < by
@@ -68,7 +68,7 @@ class Origin:
         return given(stored.value) if stored else ()
 
     async def ended(self, key: ApiKey, why: str, by: Person | None = None) -> None:
-        """The key is deleted at Confluent. `why` is a sentence for people."""
+        """Record that the key was deleted at Confluent. `why` is a sentence for people."""
 
         async def step() -> None:
             stored = await self.maker(key)
@@ -90,7 +90,7 @@ class Origin:
         await persistently(step)
 
     async def look(self, item: Item) -> datetime | None:
-        """Carry out an item `GONE`: see whether the key is there, and if not, have its request say so.
+        """Carry out an item `GONE`: check whether the key exists, and if not, have its request say so.
 
         May raise `Unavailable` and `CloudRefused`.
         """
@@ -108,7 +108,7 @@ class Origin:
         return None
 
     async def edited(self, key: ApiKey) -> None:
-        """The key has another name or description; `key` is as Confluent reports it now."""
+        """Record that the key has another name or description. `key` is as Confluent reports it now."""
 
         async def step() -> None:
             stored = await self.maker(key)
@@ -123,9 +123,9 @@ class Origin:
         await persistently(step)
 
     async def expires(self, key: ApiKey) -> None:
-        """Confluent shows this key, and when it ends it, of which its answer to the create may have said nothing.
+        """Record when Confluent expires this key, which its answer to the create may have left out.
 
-        An end that is over by any clock was none, for the key is there.
+        A moment that has passed doesn't count, because the key still exists.
         """
         now = self.transitions.clock()
 
@@ -136,9 +136,9 @@ class Origin:
         await self._change(key, learned)
 
     async def extended(self, key: ApiKey, ends_at: datetime | None, by: RequestId) -> bool:
-        """The key ends later, or never. Returns whether there is such a key, in someone's hands.
+        """Record that the key expires later, or never (None). Returns whether there is such a key, viewed by someone.
 
-        Raises `Refused` when it would end earlier: who approves an extension does not approve an end.
+        Raises `Refused` if it would expire earlier: an approval of an extension doesn't cover that.
         """
         now = self.transitions.clock()
 
@@ -162,7 +162,7 @@ class Origin:
     async def _change(
         self, key: ApiKey, change: Callable[[Living], Living], moved: Mapping[str, str] | None = None
     ) -> bool:
-        """Change the key's record; with an audit line where it says how its end has `moved`."""
+        """Change the record of a key that someone has viewed; with an audit line if that `moved` its end."""
 
         async def step() -> bool:
             stored = await self.maker(key)

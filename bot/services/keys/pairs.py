@@ -1,11 +1,11 @@
-"""The second key of a pair: created from a record of its own, beside the request that was approved for both.
+"""The second key of a pair: created from a record of its own, next to the request that was approved for both.
 
-The request leads, and its record alone says what becomes of both keys. It creates its own key once the second one is
-ready; its secret is claimed first, and both leave in one message. That it was shown is one write of the request, and so
-is that it came to nothing: the second record follows. Once both were shown, each is a record like any other.
+The request leads: its record alone says what becomes of both keys. It creates its own key once the second one is ready;
+its secret is claimed first, and one message shows both. One write of the request says that they were shown, or given
+up, and the second record follows. Once both were shown, each is a record like any other.
 
-A request begins anew only after its second key was given up: by then that record has moved on, so that who is late in
-following an outdated request has a `Conflict`, and ends no key that was created since.
+A request starts over only after its second key was given up. By then that record has moved on, so a process with an
+outdated request gets a `Conflict`, and deletes no key that was created since.
 """
 
 from dataclasses import dataclass, replace
@@ -26,16 +26,16 @@ from bot.services.requests.submit import summary
 from bot.services.requests.transitions import Transitions, With, persistently
 
 SOON = timedelta(seconds=1)
-"""Until the next look at the other record of a pair."""
+"""How soon the other record of a pair is checked again."""
 CLAIMED_FOR = timedelta(minutes=1)
-"""How long a claimed second key waits for the request to say what became of the message: longer than that takes."""
+"""How long a claimed second key waits for the request to say whether the message was sent. That takes less."""
 _TOGETHER = "The request that it belongs to ended without a key."
 _LOST = "Latchkey stopped while it was showing the secret, so it can't tell whether you saw it."
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The second key isn't ready. `trouble` says what keeps it, where something does."""
+    """The second key isn't ready. `trouble` says why, if something keeps it."""
 
     until: datetime
     trouble: str = ""
@@ -53,9 +53,9 @@ class Pairs:
     expiry: Expiry
 
     async def second(self, approved: Approved) -> Ready | Wait:
-        """The second key of this request, once it is ready; begun where it isn't, and anew where it was given up.
+        """The second key of this request once it's ready. It's started if there is none, and again if it was given up.
 
-        Raises `Refused` when there will be none, `Conflict` when someone was first.
+        Raises `Refused` if there will be none, `Conflict` if someone was first.
         """
         ask, now = _companion(approved.ask), self.transitions.clock()
         stored = await self.transitions.find(ask.id)
@@ -86,7 +86,7 @@ class Pairs:
                 raise Refused(f"{_called(ask)} was deleted or replaced in the meantime.")
 
     async def can_be_replaced(self, request: Request) -> bool:
-        """Whether both keys of this request can be replaced together: not once the second one was ended alone."""
+        """Whether both keys of this request can be replaced together. Not once the second one ended on its own."""
         if request.ask.also is None:
             return True
         stored = await self.transitions.find(_companion(request.ask).id)
@@ -98,7 +98,7 @@ class Pairs:
         return self.transitions.event(Action.PAIRED, first.ask.id, **said, beside=str(first.ask.beside))
 
     async def claim(self, ready: Ready, actor: str) -> Claimed | None:
-        """Take the secret of the second key out of the store, once that of the request is; None where it isn't there.
+        """Take the secret of the second key out of the store, after that of the request; None if it isn't there.
 
         A second key that is claimed and not shown is given up with the request.
         """
@@ -119,7 +119,7 @@ class Pairs:
         return await persistently(step)
 
     async def follow(self, request: Request) -> None:
-        """Have the second key be what the request is: shown, saved, or given up. Either record of a pair will do."""
+        """Update the second key to what the request says: shown, saved or given up. Takes either record of the pair."""
         ask = request.ask
         if ask.also is not None:
             await persistently(lambda: self._follow(_companion(ask).id, ask.id))
@@ -135,9 +135,9 @@ class Pairs:
             await self._tell(stored.value, request)
 
     async def give_up(self, request: states.Withdrawn) -> None:
-        """Have the second key given up, and its deletion tried once: so what is said of the first one holds for both.
+        """Give up the second key, and try once to delete it, so that what is said about the first one holds for both.
 
-        Stand before the first one is deleted, and before another attempt can begin.
+        Call this before the first one is deleted, and before another attempt can start.
         """
         await self.follow(request)
         stored = await self.transitions.find(_companion(request.ask).id) if request.ask.also else None
@@ -147,7 +147,7 @@ class Pairs:
             await self.follow(request)
 
     async def _tell(self, second: Request, stored: Stored[Request]) -> None:
-        """Have the request say whether the second key works, or can't be deleted: its messages are about both."""
+        """Record with the request whether the second key works, or can't be deleted: its messages are about both."""
         request = stored.value
         if isinstance(request, states.Withdrawn | Failed):
             left = second.key.id if isinstance(second, _GIVEN_UP) and _is_left(second) else None
@@ -186,9 +186,9 @@ class Pairs:
         return self.transitions.event(action, second.ask.id, second.ask.requester.slack, key=second.key.id)
 
     async def step(self, stored: Stored[Request]) -> bool:
-        """Take the step of a second key whose own deadline is over; returns False for that of any other record.
+        """Take the step of a second key whose own deadline has passed. Returns False for any other record.
 
-        While the request shows both, it waits: what becomes of that is the request's to say.
+        While the request is showing both, it waits: the outcome is the request's to say.
         """
         second, now = stored.value, self.transitions.clock()
         if second.ask.beside is None or not isinstance(second, Ready | Revealing):
@@ -215,22 +215,22 @@ _GOING_ON = (Approved, Working, Ready, Revealing, Shown, Confirmed)
 
 
 _GIVEN_UP = (states.Undelivered, states.Unclaimed)
-"""The states of a second key that nobody gets to see."""
+"""The states of a second key that nobody will view."""
 
 
 def _is_left(second: states.Undelivered | states.Unclaimed) -> bool:
-    """Whether it was tried in vain to delete it."""
+    """Whether its deletion was tried and failed."""
     return second.deleted_at is None and second.tries > 0
 
 
 def _still_there(second: states.Undelivered | states.Unclaimed) -> str:
-    """What keeps another pair from being created; "" for nothing that takes longer than a moment."""
+    """Why another pair can't be created yet: a sentence, "" for nothing that takes longer than a moment."""
     key = plain(second.key.id)
     return f"Key `{key}` of the pair before couldn't be deleted yet." if _is_left(second) else ""
 
 
 def _companion(ask: Ask) -> Ask:
-    """What the second key of a pair is created by."""
+    """What the second key of a pair is requested with. Raises `ValueError` for a request for one key."""
     companion = ask.companion()
     if companion is None:
         raise ValueError("this request is for one key")
@@ -238,7 +238,7 @@ def _companion(ask: Ask) -> Ask:
 
 
 def _grant_of(approved: Approved) -> Grant:
-    """The same approvals, for the second key: what comes with the first one, and who is told, is the request's."""
+    """The same approvals for the second key. What comes with the first one, and who is told, stays with the request."""
     return replace(approved.grant, replaced_at=None, told=None, bindings=())
 
 

@@ -1,4 +1,4 @@
-"""Looking whether a new key works, while its secret is sealed: each look is one step, and no showing waits for it."""
+"""Testing whether a new key works, while its secret is sealed. Each test is one step; no showing waits for it."""
 
 import random
 from collections.abc import Callable
@@ -19,13 +19,13 @@ FOREIGN = "Latchkey doesn't send secrets to its address"
 
 
 def chance() -> float:
-    """A number from -1 to 1, so that keys made together are not tried together."""
+    """A number from -1 to 1, so that keys created together aren't tested together."""
     return random.uniform(-1, 1)  # noqa: S311 -- it keeps nothing secret
 
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """Tries a key of our own making where it is going to be used, and writes down what it met."""
+    """Tests a key that Latchkey created, where it will be used, and records the result."""
 
     transitions: Transitions
     requests: Requests
@@ -33,9 +33,9 @@ class Probes:
     jitter: Callable[[], float] = chance
 
     async def probe(self, stored: Stored[Request], ready: Ready) -> None:
-        """Look once, if that is due; else do nothing. Raises `Conflict` when someone changed the request meanwhile.
+        """Test the key once, if that is due; else do nothing. Raises `Conflict` if the request changed meanwhile.
 
-        The secret is read and stays where it is. It is sent nowhere but to an address that the prober vouches for.
+        The secret is read and stays where it is. It's sent only to addresses that the prober vouches for.
         """
         planned = ready.life.probe
         if planned.next_at is None or self.transitions.clock() < planned.next_at:

@@ -19,18 +19,18 @@ from bot.services.ports.store import Agenda, Stored
 from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With, backoff
 
 SECOND_LOOK = timedelta(seconds=5)
-"""Between two lists that have to show none of our keys before the next attempt."""
+"""Between the two lists without any of our keys that have to come before the next attempt."""
 CLEAN_LISTS = 2
 ATTEMPTS = 5
 """How many attempts in a row may end without a clear answer before the request fails."""
 _NOTHING = "nothing is left of it"
-"""What the audit log says of an attempt whose outcome nobody heard, once it was looked for."""
+"""What the audit log says about an attempt without an answer, once nothing was found of it."""
 _KEEPS_TRYING = "Latchkey keeps trying. To end the key sooner, delete it in Confluent Cloud."
 
 
 @dataclass(frozen=True, slots=True)
 class Orphans:
-    """What attempts at making a key left at Confluent. All may raise `Unavailable` and `CloudRefused`."""
+    """Keys that attempts of a request left at Confluent. All may raise `Unavailable` and `CloudRefused`."""
 
     transitions: Transitions
     cloud: Cloud
@@ -40,7 +40,7 @@ class Orphans:
     async def of(self, request: Request) -> Sequence[ApiKey]:
         """Keys that carry this request's marker, of any attempt.
 
-        A marker is text that anybody may write into another key: one that is older than the request is none of its own.
+        Anyone can write a marker into another key: one that is older than the request doesn't belong to it.
         """
         owner = await self.accounts.owner_of(request)
         keys = await self.cloud.keys(owner, request.ask.resource) if owner else ()
@@ -49,37 +49,36 @@ class Orphans:
         return [key for key in marked if key.created_at is None or key.created_at >= since]
 
     async def delete(self, request: Request, *keys: ApiKey) -> None:
-        """Delete these keys of the request's owner and resource, one after the other."""
+        """Delete these keys, one after the other, each with its intent and outcome in the audit log."""
         for key in keys:
             await self.transitions.append(self.intent(request, key))
             await self.transitions.append(await self.delete_intended(request, key))
 
     def intent(self, request: Request, key: ApiKey) -> Event:
-        """What has to be on record before this key is deleted.
+        """The event that has to be on record before this key is deleted.
 
-        Once for all tries: one that Confluent does not let us delete is tried for days, and the audit log is kept.
+        One for all tries: a key that Confluent doesn't let us delete is tried for days, and the audit log is kept.
         """
         return self.transitions.event(Action.DELETE_INTENDED, request.ask.id, key=key.id)
 
     async def delete_intended(self, request: Request, key: ApiKey, *, is_first: bool = False) -> Event:
-        """Delete a key of which `intent` has spoken; returns the outcome for the audit log.
+        """Delete a key whose `intent` is on record. Returns the outcome for the audit log.
 
-        `is_first`: none of our tries came before, so that a key that is gone was not deleted by one of them.
-
-        A request that has the key on record writes it together with its next state: of several tries, by several
-        processes, one gets there, and a deletion has one outcome.
+        `is_first`: Latchkey hasn't tried before, so a key that is gone was deleted by someone else. A request that has
+        the key on record writes the outcome together with its next state: of several tries by several processes, one
+        gets there, and a deletion has one outcome.
         """
         was_there = await self.cloud.delete_key(key.id, key.owner or request.ask.owner.id, request.ask.resource)
         action = Action.FOUND_GONE if is_first and not was_there else Action.DELETED
         return self.transitions.event(action, request.ask.id, key=key.id)
 
     def not_deleted(self, request: Request, key: ApiKey, error: LatchkeyError) -> Event:
-        """That a deletion failed, so that the key still works: once, with the first of the tries that fail."""
+        """The event of a failed deletion: the key still works. One for all tries, with the first that fails."""
         what = {"key": key.id, "why": str(error), "next": _KEEPS_TRYING}
         return self.transitions.event(Action.DELETE_FAILED, request.ask.id, **what)
 
     async def disown(self, request: Request, key: ApiKey) -> None:
-        """Delete a key that could not be recorded: its attempt was taken for dead, or its request is gone altogether.
+        """Delete a key that couldn't be recorded: its attempt was given up by others, or its request is gone.
 
         Or it was recorded, the answer was lost, and others went on from there: then its requester may have it.
         """
@@ -94,7 +93,7 @@ class Orphans:
 
 
 def attempt_of(key: ApiKey) -> int:
-    """The attempt that made this key; 0 when it carries no marker."""
+    """The number of the attempt that created this key; 0 if it carries no marker."""
     found = Marker.find(key.description)
     return found.attempt if found else 0
 
@@ -131,7 +130,7 @@ class Reconciliation:
         )
 
     async def reconcile(self, stored: Stored[Request], working: Working) -> None:
-        """Look for keys of this request; none twice in a row starts the next attempt."""
+        """Look for keys of this request, and delete them. Two lists in a row without one start the next attempt."""
         now, held = self.transitions.clock(), stored
         trouble = working.trouble or "Latchkey stopped while it was creating the key."
         again = replace(working, look_at=now + SECOND_LOOK, clean=working.clean + 1, trouble=trouble)

@@ -1,7 +1,7 @@
-"""`Remove access`: the role bindings that came with a key are deleted, and the key stays.
+"""`Remove access`: deletes the role bindings that came with a key, and keeps the key.
 
-It takes no approval from who manages the key. What is to go is on record, with its audit lines, before anything is
-deleted, and `RoleBindings.settle` deletes it: what Latchkey granted with this key, and nothing else.
+People who manage the key need no approval for it. What is deleted is on record first, with its audit lines; then
+`RoleBindings.settle` deletes what Latchkey granted with this key, and nothing else.
 """
 
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ _OUTDATED = "This button belongs to an earlier state of the key. Nothing was cha
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Takes back what a key came with. May raise `Conflict` and `Unavailable`."""
+    """Removes the access that came with a key. May raise `Conflict` and `Unavailable`."""
 
     transitions: Transitions
     directory: Directory
     refusals: Refusals
 
     async def remove(self, deed: RemoveAccess, click: Click) -> str:
-        """Have the access deleted. Raises `Refused` for who doesn't manage the key, and where there is none."""
+        """Have the access deleted. Raises `Refused` for people who don't manage the key, and if none is left."""
         stored = await self.transitions.get(deed.request)
         request = stored.value
         if not isinstance(request, Living | Retired) or request.attempt != deed.attempt:
@@ -69,7 +69,7 @@ async def _must_manage(directory: Directory, request: Keyed, click: Click) -> No
 
 
 def _target(request: Keyed) -> Target:
-    """The key with the account that it has now: one that was created for it needs nobody who creates it again."""
+    """The key with its present account: one that was created for it doesn't have to be created again."""
     owner = request.ask.owner
     made = next((each.principal for each in bindings_of(request) if each.principal), request.key.owner)
     if isinstance(owner, NewServiceAccount) and made:

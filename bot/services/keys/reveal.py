@@ -1,7 +1,7 @@
-"""Showing a secret once, to the requester alone, and what follows: saved, or replaced.
+"""Showing a secret once, to the requester alone, and what follows: it's saved, or the key is replaced.
 
-The secret leaves the store in the same write that moves the request to Revealing, so two clicks have one winner and
-a crash loses the secret rather than showing it twice. What is not known to have arrived is deleted at Confluent.
+The secret leaves the store in the same write that moves the request to Revealing. So two clicks have one winner, and a
+crash loses the secret rather than showing it twice. A key whose secret isn't known to have arrived is deleted.
 """
 
 from contextlib import suppress
@@ -28,12 +28,12 @@ from bot.services.requests.transitions import Transitions, With
 from bot.services.text import instead, when
 
 PRESENT = timedelta(minutes=2)
-"""A click older than this does not show a secret: the person who clicked may have left the screen."""
+"""An older click shows no secret: the person may have left their screen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What the requester does with a key that was made."""
+    """What the requester does with a key that was created."""
 
     transitions: Transitions
     directory: Directory
@@ -46,7 +46,7 @@ class Delivery:
     pairs: Pairs
 
     async def show(self, deed: Show, click: Click) -> str | None:
-        """Show the secret in answer to this click. Returns what to say instead, when there is nothing to show."""
+        """Show the secret in answer to this click. Returns a sentence instead if there is nothing to show."""
         stored = await self._of(deed.request, click)
         ready = stored.value
         if not _is_present(ready, deed.attempt):
@@ -71,7 +71,7 @@ class Delivery:
         return None
 
     async def saved(self, deed: Saved, click: Click) -> None:
-        """The requester has the secret: remove the message that shows it."""
+        """Record that the requester saved the secret, and remove the message that shows it."""
         stored = await self._of(deed.request, click)
         shown = stored.value
         # An earlier key's message says nothing about the secret of the present one. A quick click can overtake our own
@@ -86,7 +86,7 @@ class Delivery:
         await self.notifier.clear(click.reply)
 
     async def replace(self, deed: Replace, click: Click) -> str:
-        """Delete this key and make another under the same approval, while that is fresh."""
+        """Delete this key and create another under the same approval, while that is fresh. Returns a sentence."""
         state = await self._give_up(deed, click)
         if click.card is None:  # the click came from the message that shows the secret
             await self.notifier.clear(click.reply)
@@ -94,15 +94,15 @@ class Delivery:
         return f"The key `{key}` is being deleted and a new one created. Latchkey will message you when it's ready."
 
     async def drop_former(self, deed: DropFormer, click: Click) -> str:
-        """Have the key deleted that this one replaced, before its time."""
+        """Delete the key that this one replaced now, before its time. Returns a sentence."""
         return await self.lifecycle.drop_now(await self._present(deed, click), click.by)
 
     async def keep_former(self, deed: KeepFormer, click: Click) -> str:
-        """Let the key that this one replaced live a day longer; see `KeepFormer`."""
+        """Keep the key that this one replaced for another day; see `KeepFormer`. Returns a sentence."""
         return await self.lifecycle.longer(await self._present(deed, click), click.by, seen=deed.until)
 
     async def remove_access(self, deed: RemoveAccess, click: Click) -> str:
-        """Have the roles deleted that came with this key; see `Removal`."""
+        """Delete the roles that came with this key; see `Removal`. Returns a sentence."""
         return await self.removal.remove(deed, click)
 
     async def _present(self, deed: DropFormer | KeepFormer | Replace, click: Click) -> Stored[Request]:
@@ -137,7 +137,7 @@ class Delivery:
         return state
 
     async def _of(self, request: RequestId, click: Click) -> Stored[Request]:
-        """The request, if it is this person's, matched again at this moment. Raises `Refused` otherwise."""
+        """The request, if it's this person's, who is matched again now. Raises `Refused` otherwise."""
         stored = await self.transitions.get(request)
         asker = stored.value.ask.requester
         if stored.value.ask.beside is not None:  # what is shown of a pair, its request shows
@@ -153,7 +153,7 @@ class Delivery:
     async def _claim(
         self, stored: Stored[Request], ready: Ready, click: Click
     ) -> tuple[Stored[Revealing], Secret | None]:
-        # With the secret goes the means to probe: what is known of the key already is all that will be.
+        # Without the secret, the key can't be tested: what is known about it now is all there will be.
         life = replace(ready.life, probe=replace(ready.life.probe, next_at=None), endpoints=ready.endpoints)
         revealing = ready.then(Revealing, until=self.transitions.clock() + ON_ITS_WAY, life=life)
         event = self.transitions.event(Action.SHOW_INTENDED, ready.ask.id, click.by, key=ready.key.id)
@@ -193,7 +193,7 @@ class Delivery:
             await self.transitions.commit(stored, replace(shown, life=_begun(shown)), event, extra=extra)
 
     async def _second(self, ready: Ready, click: Click) -> SecondKey | str:
-        """The second key of a pair, which is claimed now; or why the two can't be shown."""
+        """The second key of a pair, which is claimed now; or a sentence why the two can't be shown."""
         try:
             claimed = await self.pairs.claim(ready, click.by)
         except LatchkeyError:
@@ -217,7 +217,7 @@ _OUTDATED = "This button is for an earlier key. Use the latest message."
 
 
 def _is_present(request: Request, attempt: int) -> bool:
-    """Whether a button of this attempt is about the present key, if there is any."""
+    """Whether a button of this attempt is about the present key, if there is one."""
     return not isinstance(request, Granted) or request.attempt == attempt
 
 
@@ -227,11 +227,11 @@ def _must_be(asker: Person, person: Person) -> None:
 
 
 def _begun(shown: Shown) -> Life:
-    """A key's life from the moment that its secret was shown: the key that it replaces, if any, has its end now."""
+    """The key's life, from the moment its secret was shown: the end of the key that it replaces is set now."""
     return replace(shown.life, former=former_of(shown))
 
 
 def _owner(ready: Ready) -> Owner:
-    """Whose key it is, with the id of an account that was made for it."""
+    """The owner of the key, with the id of an account that was created for it."""
     owner, made = ready.ask.owner, ready.key.owner
     return ServiceAccount(made, owner.name) if isinstance(owner, NewServiceAccount) and made else owner

@@ -1,10 +1,10 @@
-"""Role bindings that come with a key: granted before it, and taken back where nobody gets to use it.
+"""Role bindings that come with a key: granted before it, and removed if nobody gets to use it.
 
-Each is journaled in the request before it is tried, so that any process finds out what became of it. A role binding
-that was there before is left alone. What was not there, and is after a lost answer, counts as Latchkey's own.
+Each is journaled in the request before it's tried, so any process can find out what became of it. A binding that
+existed before is left alone. One that didn't, and exists after a lost answer, counts as Latchkey's own.
 
-They stay with the account once the key's secret was shown; `Remove access` takes them back. One that was also
-requested with another key is never taken back: it becomes that request's own.
+They stay with the account once the key's secret was shown; `Remove access` removes them. One that was also requested
+with another key is never removed: it becomes that request's own.
 """
 
 from collections.abc import Sequence
@@ -31,15 +31,15 @@ from bot.services.requests.transitions import STRAGGLER, Transitions, With, pers
 _NOBODY = Principal("")
 _LOST = "its answer was lost"
 _OURS = frozenset({"intended", "given"})
-"""Where Latchkey created a role binding, or may have."""
+"""The states of a binding that Latchkey created, or may have."""
 _ALIVE = (states.Ready, states.Revealing, states.Shown, states.Confirmed)
-"""The states of a key that someone has, or is about to get."""
+"""The states of a key that someone has, or is about to view."""
 Waiting = TypeVar("Waiting", states.Approved, states.Offered)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the role bindings of a request are; `error` keeps the rest from being created."""
+    """How far the role bindings of a request are. `error` keeps the rest from being created."""
 
     stored: Stored[states.Request]
     grant: Grant
@@ -48,14 +48,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RoleBindings:
-    """Creates and deletes them. All may raise `Conflict`, and `Unavailable` when nothing was tried."""
+    """Creates and deletes role bindings. All may raise `Conflict`, and `Unavailable` if nothing was tried."""
 
     transitions: Transitions
     accounts: Accounts
     cloud: Cloud
 
     async def give(self, stored: Stored[states.Request], waiting: Waiting) -> Progress:
-        """Have every role binding there that was asked for, and before them the account."""
+        """Grant every role binding that was requested, and before them create the account if it's new."""
         grant, wanted = waiting.grant, waiting.ask.bindings
         if len(grant.bindings) == len(wanted) and all(
             each.is_settled and each.state != "existed" for each in grant.bindings
@@ -63,7 +63,7 @@ class RoleBindings:
             return Progress(stored, grant)
         if not grant.bindings:
             waiting = _with(waiting, [GivenBinding(each) for each in wanted])
-            # On the agenda before anything is created: what nobody comes back for is taken back.
+            # On the agenda before anything is created, so that what is never used is removed.
             also = settlement(waiting, grant.fresh_until)
             stored, _ = await self.transitions.commit(stored, waiting, extra=With(durable=True, also=also))
         try:
@@ -79,7 +79,7 @@ class RoleBindings:
         if events:
             try:
                 stored, _ = await self.transitions.commit(stored, waiting, *events)
-            except Conflict:  # someone took this attempt for dead; what it created must not outlive that
+            except Conflict:  # another process gave this attempt up; what it created must not outlive that
                 await self._disown(waiting.ask.id, [each for each in tried if each not in looked and each.id])
                 raise
         return Progress(stored, waiting.grant, trouble)
@@ -87,12 +87,12 @@ class RoleBindings:
     async def _looked(
         self, waiting: states.Approved | states.Offered, principal: Principal
     ) -> tuple[Sequence[GivenBinding], Sequence[Event]]:
-        """What is there already, and the intent to create the rest."""
+        """What exists already, and the intent to create the rest, with their audit events."""
         there, now = await self.cloud.bound(principal), self.transitions.clock()
         looked, events = list[GivenBinding](), list[Event]()
         for known in waiting.grant.bindings:
             each = replace(known, principal=principal)
-            is_known = each.state == "existed"  # at an earlier attempt, and someone may have removed it since
+            is_known = each.state == "existed"  # found at an earlier attempt; someone may have removed it since
             found = None if each.is_settled and not is_known else await self._found(each, there)
             if each.is_settled and (found or not is_known):
                 looked.append(each)
@@ -111,7 +111,7 @@ class RoleBindings:
     async def _tried(
         self, waiting: states.Approved | states.Offered
     ) -> tuple[Sequence[GivenBinding], Sequence[Event], LatchkeyError | None]:
-        """Create those that are intended, up to the first that can't be."""
+        """Create the intended ones, up to the first that can't be created."""
         tried, events = list(waiting.grant.bindings), list[Event]()
         for number, each in enumerate(tried):
             if each.state != "intended":
@@ -133,7 +133,7 @@ class RoleBindings:
     def _refused(
         self, request: states.Request, each: GivenBinding, refused: CloudRefused
     ) -> tuple[GivenBinding, Event]:
-        """What a no means. Where an earlier answer was lost, what is there is Latchkey's own, or may still come."""
+        """What a refusal means. If an earlier answer was lost, what exists is Latchkey's own, or may still appear."""
         is_first = each.tries == 1
         if refused.status == HTTPStatus.CONFLICT:
             if is_first:
@@ -145,7 +145,7 @@ class RoleBindings:
         return back, _event(self.transitions, Action.BINDING_REFUSED, request, each, why=refused.detail)
 
     async def settle(self, item: Item) -> datetime | None:
-        """Carry out an item `BINDINGS`: delete what nobody uses, or is to use. Returns when to look again."""
+        """Carry out an item `BINDINGS`: delete what nobody uses, or will use. Returns when to look again."""
         stored = await self.transitions.get(RequestId(item.id))
         request, now = stored.value, self.transitions.clock()
         if not any(each.state == "unwanted" for each in bindings_of(request)):
@@ -158,7 +158,7 @@ class RoleBindings:
         return await self._delete(stored)
 
     async def _delete(self, stored: Stored[states.Request]) -> datetime | None:
-        """Delete what is unwanted. Returns when to look again for what may show late, its answer having been lost."""
+        """Delete what is unwanted. Returns when to look again for one whose answer was lost: it may show up late."""
         request, now, events = stored.value, self.transitions.clock(), list[Event]()
         left, late = list(bindings_of(request)), list[datetime]()
         there = await self.cloud.bound(next(each.principal for each in left if each.state == "unwanted") or _NOBODY)
@@ -216,7 +216,7 @@ class RoleBindings:
         return True
 
     async def _disown(self, request: RequestId, made: Sequence[GivenBinding]) -> None:
-        """Delete what could not be recorded, because others went on meanwhile, unless they found it."""
+        """Delete what couldn't be recorded because others went on meanwhile, unless they found it."""
         stored = await self.transitions.find(request)
         known = bindings_of(stored.value) if stored else ()
         gone = {each.wanted for each in known if each.state in {"planned", "removed"}}
@@ -228,7 +228,7 @@ class RoleBindings:
                 await self.transitions.append(event)
 
     async def _found(self, each: GivenBinding, there: Sequence[Bound]) -> Bound | None:
-        """The same role binding among those that are there: by its id, where that is known, else by what it says."""
+        """The same role binding among the existing ones: by its id if that is known, else by what it says."""
         if each.id:
             return next((found for found in there if found.id == each.id), None)
         scope = Scope.parse((await self._binding(each)).crn)
@@ -240,7 +240,7 @@ class RoleBindings:
 
 
 def give_up(request: states.Request, transitions: Transitions) -> tuple[states.Request, Sequence[Event]]:
-    """The same request, with what Latchkey created for it to be deleted, and what has to be on record before that."""
+    """The same request, with everything that Latchkey granted to be deleted, and the events to record before that."""
     ours = [each for each in bindings_of(request) if each.state in _OURS]
     left = [replace(each, state="unwanted") if each in ours else each for each in bindings_of(request)]
     events = [_event(transitions, Action.BINDING_DELETE_INTENDED, request, each) for each in ours]
@@ -248,25 +248,25 @@ def give_up(request: states.Request, transitions: Transitions) -> tuple[states.R
 
 
 def removal_asked(request: states.Request, transitions: Transitions, by: str) -> Sequence[Event]:
-    """Who asked for what Latchkey created to be deleted, an audit event for each."""
+    """An audit event for each binding that Latchkey created: `by` asked for its deletion."""
     ours = [each for each in bindings_of(request) if each.state in _OURS]
     return [transitions.event(Action.BINDING_REMOVAL_ASKED, request.ask.id, by, **_about(each)) for each in ours]
 
 
 def bindings_of(request: states.Request) -> Sequence[GivenBinding]:
-    """What became of the role bindings that were asked for with a key."""
+    """What became of the role bindings that were requested with a key."""
     if isinstance(request, states.Granted):
         return request.grant.bindings
     return request.bindings if isinstance(request, states.Failed) else ()
 
 
 def given(request: states.Request) -> tuple[WantedBinding, ...]:
-    """The roles that Latchkey granted with the key of this request, and that are its to remove."""
+    """The roles that Latchkey granted with the key of this request, and that it may remove."""
     return tuple(each.wanted for each in bindings_of(request) if each.state == "given")
 
 
 def with_bindings(request: states.Request, bindings: Sequence[GivenBinding]) -> states.Request:
-    """The same request, with something else having become of its role bindings."""
+    """The same request with another state of its role bindings."""
     if isinstance(request, states.Granted):
         return replace(request, grant=replace(request.grant, bindings=tuple(bindings)))
     return replace(request, bindings=tuple(bindings)) if isinstance(request, states.Failed) else request
@@ -288,6 +288,6 @@ def _with(waiting: Waiting, bindings: Sequence[GivenBinding]) -> Waiting:
 
 
 def _told(each: GivenBinding, refused: CloudRefused) -> CloudRefused:
-    """The same refusal, saying of what."""
+    """The same refusal, saying which role it's about."""
     detail = f"{in_words(each.wanted)} couldn't be granted: {refused.detail}"
     return CloudRefused(status=refused.status, detail=detail, reference=refused.reference, reason=refused.reason)

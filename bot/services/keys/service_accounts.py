@@ -1,8 +1,8 @@
-"""Service accounts that are made for a key: found again by name and marker, and removed if they stay without one.
+"""Service accounts that are created for a key: found again by name and marker, and deleted if they end up without one.
 
 An account carries `Marker(request, 0)` at the end of its description until its key is in use and can no longer be
-replaced, for its replacement has to find the account; then it gets the description that was typed. Its deletion and
-this clean-up are one item of the agenda.
+replaced, because the replacement has to find the account. Then it gets the description that was typed. Both that and
+its deletion are one item of the agenda.
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ from bot.services.ports.cloud import Cloud
 from bot.services.requests.transitions import STRAGGLER, Transitions
 
 MOST = 128
-"""Characters of a description that Confluent takes."""
+"""Characters of a description that Confluent accepts."""
 LATER = timedelta(minutes=2)
-"""When to look again at an account whose request is still on its way."""
+"""When to look again at an account whose request is still in progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Accounts:
     cloud: Cloud
 
     async def owner_of(self, request: states.Request) -> Principal | None:
-        """Whose keys the request is about; None while the account that it needs does not exist."""
+        """The owner of the request's keys; None while the account that it needs doesn't exist."""
         ask = request.ask
         if not isinstance(ask.owner, NewServiceAccount):
             return ask.owner.id
@@ -43,7 +43,7 @@ class Accounts:
         return ours.id if ours else None
 
     async def check(self, request: states.Approved) -> None:
-        """Raises `Refused` when the name of an account to be made is someone else's already."""
+        """Raise `Refused` if the name of the account to be created is taken."""
         owner = request.ask.owner
         if isinstance(owner, NewServiceAccount) and any(
             not _is_ours(each, request) for each in await self.cloud.accounts_named(owner.name)
@@ -51,9 +51,9 @@ class Accounts:
             raise Refused(f"There's now a service account named {plain(owner.name)}. Request a key for that one.")
 
     async def ensure(self, working: states.Approved | states.Offered | states.Working) -> ServiceAccount | None:
-        """The new account of this request, made if it is not there; None when the owner exists already.
+        """The new account of this request, created if it doesn't exist; None if the owner is an existing one.
 
-        Raises `Unknown` when it may have been made: found by its marker, the next attempt uses it.
+        Raises `Unknown` if it may have been created: the next attempt finds it by its marker.
         """
         owner = working.ask.owner
         if not isinstance(owner, NewServiceAccount):
@@ -68,9 +68,9 @@ class Accounts:
         return ServiceAccount(made.id, made.name)
 
     async def settle(self, item: Item) -> datetime | None:
-        """Carry out an item `ACCOUNT`: describe the account once its key is in use, or remove it.
+        """Carry out an item `ACCOUNT`: describe the account once its key is in use, or delete it.
 
-        Returns when to look again.
+        Returns when to look again, None for never.
         """
         request = (await self.transitions.get(RequestId(item.id))).value
         if not isinstance(request.ask.owner, NewServiceAccount):
@@ -104,7 +104,7 @@ class Accounts:
         try:
             made = await self.cloud.create_account(owner.name, description)
         except CloudRefused as refused:
-            # An earlier attempt, given up for lost, can have landed since: then the taken name is ours.
+            # An earlier attempt that was given up may have succeeded since: then the taken name is ours.
             ours = await self._ours(working) if refused.status == HTTPStatus.CONFLICT else None
             if ours is None:
                 raise
@@ -128,9 +128,9 @@ class Accounts:
 
 
 def settlement(request: states.Request, at: datetime) -> Mapping[Item, datetime]:
-    """What settles the request's new account and role bindings, and when; nothing where it makes none.
+    """The items that settle the request's new account and role bindings, and when; empty if it creates none.
 
-    A pair has one account, which the request settles that was approved.
+    The account of a pair is settled by the request that was approved.
     """
     kinds = [ItemKind.ACCOUNT] if isinstance(request.ask.owner, NewServiceAccount) else []
     kinds += [ItemKind.BINDINGS] if request.ask.bindings else []
@@ -147,16 +147,16 @@ def _is_of(key: ApiKey, request: states.Request) -> bool:
 
 
 def _last_look(request: states.Request, now: datetime) -> datetime | None:
-    """When to look once more for an account that is not there, or was removed.
+    """When to look once more for an account that doesn't exist, or was deleted.
 
-    One whose answer was lost may show late, and a process that stood still may make another one of the same name.
+    One whose answer was lost may show up late, and a process that was paused may create another one of the same name.
     """
     last = request.at + STRAGGLER if isinstance(request, states.Failed) else now
     return last if last > now else None
 
 
 def waits(request: states.Request, now: datetime) -> datetime | None:
-    """When to look again, while a key of this request may still come or has to go; None when it is settled."""
+    """When to look again while a key of this request may still appear or has to be deleted; None once it's settled."""
     match request:
         case states.Approved() | states.Offered() | states.Working() | states.Ready() | states.Revealing():
             return now + LATER

@@ -1,7 +1,7 @@
-"""Advancing one request by one step that may be repeated: make its key, reconcile, delete, expire.
+"""Advances one request by one repeatable step: create its key, reconcile, delete, expire.
 
-A worker calls `advance` on a request whose deadline has come. Every step first writes what it is about to do, so
-that the process that finds the request after a crash knows what may have happened. Nothing here is kept in memory.
+A worker calls `advance` on a request whose deadline has come. Every step first writes what it's about to do, so the
+process that finds the request after a crash knows what may have happened. Nothing here is kept in memory.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from bot.services.requests.transitions import ASK_AGAIN, Transitions
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The steps. All may raise `Conflict` (someone was first: nothing to do) and `Unavailable` (again later)."""
+    """The steps. All may raise `Conflict` (someone was first: nothing to do) and `Unavailable` (try again later)."""
 
     transitions: Transitions
     reminders: Reminders
@@ -39,7 +39,7 @@ class Steps:
     glass_uses: GlassUses
 
     async def advance(self, stored: Stored[states.Request]) -> None:
-        """Take the step that is due; at rest, do nothing."""
+        """Take the step that is due. Does nothing for a request at rest."""
         if await self.pairs.step(stored) or await self.glass_uses.step(stored):
             return
         now = self.transitions.clock()
@@ -66,7 +66,7 @@ class Steps:
                 await self._with_key(stored)
 
     async def _while_pending(self, stored: Stored[states.Request], pending: states.Pending) -> None:
-        """Remind, or forget what was said; this comes again while both are due."""
+        """Send reminders, or forget posted texts. If both are due, this is called again."""
         is_due = pending.next_round is not None and pending.next_round <= self.transitions.clock()
         if is_due or pending.forget_at is None:
             await self.reminders.tell(stored, pending)

@@ -1,14 +1,14 @@
-"""Keys that carry our marker and have no record, or one that denies them. Nothing else would find them.
+"""Keys that carry our marker and have no record, or one that doesn't know them. Nothing else would find them.
 
-A record expires, or is lost with the store; after a failover it may be an older one, of before the key was made.
+A record expires, or is lost with the store; after a failover it may be an older one, from before the key was created.
 
-The item `STRAY` of the agenda looks once a day through the organization's keys, on from its page token. What it finds
-it reports, with what the audit log says of the secret: "seen", "unseen" where the log has the key's creation and no
-showing, else "unknown", for anybody may write a marker into another key, and an archive may have the line of a showing.
-One that is unseen is deleted after a time that the policy sets, counted from the audit line about its finding: until
-then people can see that the log lacks its end, as after a restored backup.
+The agenda's item `STRAY` looks through the organization's keys once a day, continuing from its page token. It reports
+what it finds, with what the audit log says about the secret: "seen"; "unseen" if the log has the key's creation and no
+showing; else "unknown", because anyone can write a marker into another key, and an archive may have the line of a
+showing. An unseen one is deleted after a time that the policy sets, counted from the audit line about its finding.
+Until then, people can notice that the log lacks its end, as after a restored backup.
 
-Anyone who writes to Redis can delete the item, so each finished look is recorded beside it, sealed.
+Anyone who writes to Redis can delete the item, so each finished look is recorded next to it, sealed.
 """
 
 import asyncio
@@ -33,20 +33,20 @@ from bot.services.requests.transitions import Transitions
 
 EVERY = timedelta(days=1)
 SECONDS = 20.0
-"""After so many no further page is begun in one step: a page may take as long again, and a step has 50."""
+"""After so many seconds, a step starts no further page: a page may take as long again, and a step has 50."""
 LATE = timedelta(hours=2)
-"""After so long without the daily look, someone keeps it from happening."""
+"""After so long without the daily look, something is keeping it from happening."""
 STEP_KEPT = timedelta(hours=1)
 _DONE, _NEXT = "strays-looked", "strays-next"
 SWEPT = timedelta(hours=1)
-"""After so long no attempt is under way."""
+"""After so long, no attempt is in progress."""
 HANDED_OVER = frozenset({Action.SHOW_INTENDED, Action.SHOWN, Action.CONFIRMED})
 log = logging.getLogger("latchkey.strays")
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the audit log says of these requests, which are lost, and of their keys."""
+    """What the audit log says about these requests, which are lost, and their keys."""
 
     requests: Collection[RequestId]
     created: dict[KeyId, RequestId] = field(default_factory=dict[KeyId, RequestId])
@@ -54,7 +54,7 @@ class Said:
     found: dict[str, datetime] = field(default_factory=dict[str, datetime])
     """When Latchkey first found a key without a record, by key and marker."""
     intended: set[str] = field(default_factory=set[str])
-    """The same keys, where they were to be deleted."""
+    """Those of them that were to be deleted."""
     archived: set[RequestId] = field(default_factory=set[RequestId])
     """Requests of which other lines were moved to a file."""
 
@@ -74,7 +74,7 @@ class Said:
             self.intended.add(_name(said["key"], said["marker"]))
 
     def secret(self, key: ApiKey, marker: Marker) -> str:
-        """What is known of a key's secret."""
+        """What is known about a key's secret: "seen", "unseen" or "unknown"."""
         if marker.request in self.shown:
             return "seen"
         is_whole = marker.request not in self.archived
@@ -83,7 +83,7 @@ class Said:
 
 @dataclass(slots=True)
 class Strays:
-    """Looks for keys without a record. `found` is told of each, every time, what is known of its secret."""
+    """Looks for keys without a record. `found` is called for each, every time, with what is known about its secret."""
 
     transitions: Transitions
     cloud: Cloud
@@ -94,10 +94,10 @@ class Strays:
     found: Callable[[str], None]
     cache: Cache
     _begun: datetime | None = field(default=None, init=False)
-    """When this process first saw to it."""
+    """When this process first checked it."""
 
     async def begin(self) -> None:
-        """Put the next look on the agenda, a day after the last one, should it be missing."""
+        """Put the next look on the agenda, a day after the last one, in case it's missing."""
         now = self.transitions.clock()
         done = await self.cache.get(_DONE, str)
         self._begun = self._begun or now
@@ -107,7 +107,7 @@ class Strays:
         await self.agenda.put(Item(ItemKind.STRAY), max(since + EVERY, now))
 
     async def look(self, item: Item) -> datetime | None:
-        """Carry out an item `STRAY`; returns when it is due again."""
+        """Carry out an item `STRAY`. Returns when it's due again, None for never."""
         token, read, lost = item.id, {item.id}, dict[ApiKey, Marker]()
         goes_on = await self.cache.get(_NEXT, str) if token else None
         is_whole = not token or (goes_on is not None and goes_on[0] == token)
@@ -137,9 +137,9 @@ class Strays:
         await self.cache.put(name, value, str, now=self.transitions.clock(), keep=keep)
 
     async def _lost(self, keys: Collection[ApiKey]) -> Mapping[ApiKey, Marker]:
-        """Those whose marker names a request that is not there; one that cannot be read is there.
+        """Those whose marker names a request that doesn't exist. One that can't be read exists.
 
-        Nothing is lost, either, while the audit log is not to be trusted: the operator has to repair that first.
+        Nothing counts as lost while the audit log can't be trusted: the operator has to repair that first.
         """
         lost = dict[ApiKey, Marker]()
         for key in keys:
@@ -158,7 +158,7 @@ class Strays:
         return lost
 
     async def _remind(self, key: ApiKey, request: Request) -> None:
-        """Have a request looked at that was due long ago: its record may have been hidden from every other look."""
+        """Put an overdue request back on the agenda: its record may have been hidden from every other look."""
         deadline, now = due(request), self.transitions.clock()
         if deadline and deadline < now - LATE:
             about = {"key": key.id, "request": request.ask.id, "due": str(deadline)}
@@ -166,7 +166,7 @@ class Strays:
             await self.agenda.put(Item(ItemKind.REQUEST, request.ask.id), now)
 
     def _is_denied(self, key: ApiKey, request: Request) -> bool:
-        """Whether the key's request says that there is no such key, as after a failover that lost its last steps."""
+        """Whether the key's request knows of no such key, as after a failover that lost its last steps."""
         if isinstance(request, Approved | Working) or (isinstance(request, Keyed) and request.key.id == key.id):
             return False
         # What an attempt left behind is swept within minutes.
@@ -188,7 +188,7 @@ class Strays:
                 await self._delete(key, marker, said)
 
     async def _delete_at(self, key: ApiKey, marker: Marker, said: Said) -> datetime | None:
-        """When a key that nobody can have is deleted; None where the policy wants it reported only."""
+        """When a key that nobody can have is deleted; None if the policy wants it reported only."""
         found_at = said.found.get(_name(key.id, str(marker)))
         if found_at is None:
             found_at = self.transitions.clock()
@@ -197,7 +197,7 @@ class Strays:
         return None if after is None else found_at + after
 
     async def _delete(self, key: ApiKey, marker: Marker, said: Said) -> None:
-        """Delete it; what Confluent refuses is tried again with the next look."""
+        """Delete the key. What Confluent refuses is tried again with the next look."""
         target = (await self.catalog.index()).target(key)
         if target is None or key.owner is None or await self.transitions.find(marker.request) is not None:
             return

@@ -1,4 +1,4 @@
-"""What an account can do already, read once, when a key of it is requested: approvers see it on the card.
+"""What an account can do already, read once, when a key for it is requested. Approvers see it on the card.
 
 It decides nothing, so what can't be read in time is unknown, and nobody waits for it.
 """
@@ -17,14 +17,14 @@ from bot.services.people.approvers import names_of
 from bot.services.ports.cloud import Cloud
 
 WITHIN = 5.0
-"""Seconds for both reads; Confluent answers each in a fraction of one."""
+"""Seconds for both reads. Confluent answers each in a fraction of one."""
 T = TypeVar("T")
 Names: TypeAlias = Callable[[], Awaitable[Mapping[str, str]]]
-"""What IDs stand for, as far as the catalog knows."""
+"""Reads the names of environments, clusters and accounts by their ids, as far as the catalog knows them."""
 
 
 async def access_of(cloud: Cloud, ask: Ask, names: Names) -> Access | None:
-    """The roles and the number of keys of the account; None where approving gives it no more than it has."""
+    """The roles and the number of keys of the account; None if approving gives it no more than it has."""
     owner = ask.owner
     gives = ask.makes_key or ask.operation is Operation.EXTEND
     if isinstance(owner, NewServiceAccount) or not gives:

@@ -21,7 +21,7 @@ from bot.services.ports.slack import Channels
 SEARCHED_WITHIN = 5.0
 """Seconds that a new request waits for the search for people who can approve it."""
 MOST_OWNERS = 5
-"""How many owners of a service account are told of a change of its key."""
+"""How many owners of a service account are told about a change of its key."""
 MEMBERS_WITHIN = 2.0
 """Seconds that anything waits for the members of a channel."""
 log = logging.getLogger("latchkey.audience")
@@ -29,7 +29,7 @@ log = logging.getLogger("latchkey.audience")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The people who are told of a new request. They are on record with it, so that no crash has them told again."""
+    """The people who are told about a new request. They are recorded with it, so no crash tells them twice."""
 
     mentioned: tuple[SlackUserId, ...] = ()
     messaged: tuple[SlackUserId, ...] = ()
@@ -45,9 +45,9 @@ class Notices:
     """The people in Slack who own a service account."""
 
     async def able(self, ask: Ask, *, fresh: bool) -> Sequence[Candidate] | None:
-        """The people who could approve; None if Slack or Confluent Cloud does not say so in time.
+        """The people who could approve; None if Slack or Confluent Cloud doesn't answer in time.
 
-        Such a request is opened all the same: the search only spares people a request that no one could approve.
+        Such a request is opened anyway: the search only spares people a request that no one could approve.
         """
         try:
             async with asyncio.timeout(SEARCHED_WITHIN):
@@ -60,7 +60,7 @@ class Notices:
             return None
 
     async def of(self, ask: Ask, terms: Terms, able: Sequence[Candidate]) -> Told:
-        """The people closest to the key, if the rule does not say whom to tell."""
+        """The people closest to the key, unless the rule says whom to tell."""
         if terms.notify:
             return Told()
         people = tuple(dict.fromkeys(each.slack for each in closest(able, ask.id) if each.slack))
@@ -71,9 +71,9 @@ class Notices:
         )
 
     async def owners_of(self, ask: Ask, terms: Terms) -> tuple[SlackUserId, ...] | None:
-        """The owners who are told of a change without an approval; None for a new key, and one of no service account.
+        """The owners who are told about a change without an approval; None for a new key, or one of no service account.
 
-        A search that fails holds up no change: its card is there all the same.
+        A search that fails delays no change: its card is there in any case.
         """
         if ask.operation is Operation.CREATE or not isinstance(ask.owner, ServiceAccount):
             return None
@@ -92,7 +92,7 @@ class Notices:
 
 
 async def members(channels: Channels, channel: str) -> frozenset[SlackUserId]:
-    """The members of a channel; nobody where Slack does not say so in time, and a message reaches everyone."""
+    """The members of a channel; empty if Slack doesn't answer in time, and then everyone gets a message."""
     with suppress(Unavailable, TimeoutError):
         async with asyncio.timeout(MEMBERS_WITHIN):
             return frozenset(await channels.joined(channel))

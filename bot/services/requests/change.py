@@ -1,7 +1,7 @@
-"""Asking for something to happen to a key that exists: edit, delete, rotate, extend.
+"""Requests to edit, delete, rotate or extend an existing key.
 
-Each becomes a request of its own, decided as one for a new key is. The id of the click is the id of the request: the
-same click twice asks once.
+Each is a request of its own, decided like one for a new key. The id of the click is the id of the request, so the same
+click twice is one request.
 """
 
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ _Change: TypeAlias = Edit | Delete | Rotate | Extend
 
 @dataclass(frozen=True, slots=True)
 class KeyRequests:
-    """Every method reads the key afresh, and raises `Refused` or `NotFound` with a sentence for the person."""
+    """Opens these requests. Each method reads the key afresh, and raises `Refused` or `NotFound` with a sentence."""
 
     proposals: Proposals
     key_views: KeyViews
@@ -42,7 +42,7 @@ class KeyRequests:
     clock: Clock
 
     async def edit(self, deed: Edit, click: Click) -> Page:
-        """Change name and description; what someone else changed meanwhile is shown, and not written over."""
+        """Change the name and description. What someone else changed meanwhile is shown, and not overwritten."""
         held_roles = await self._held_roles(deed.key, Operation.EDIT, click)
         page = await self.key_views.edit_page(deed.key, held_roles)
         view, key = page.view, page.view.key
@@ -60,7 +60,7 @@ class KeyRequests:
         return await self._propose(replace(ask, name=name, description=description), click, "being changed")
 
     async def delete(self, deed: Delete, click: Click) -> Page:
-        """Delete the key for ever, if the word was typed."""
+        """Delete the key for good, if the word was typed."""
         if deed.word != CONFIRM:
             raise Refused(f"Nothing was deleted, because you didn't type {CONFIRM}.")
         held_roles = await self._held_roles(deed.key, Operation.DELETE, click)
@@ -71,7 +71,7 @@ class KeyRequests:
         return await self._propose(ask, click, "being deleted")
 
     async def rotate(self, deed: Rotate, click: Click) -> Page:
-        """Make a new key for the same owner and resource; this one is deleted after the overlap."""
+        """Create a new key for the same owner and resource. This one is deleted after the overlap."""
         held_roles = await self._held_roles(deed.key, Operation.ROTATE, click)
         page = await self.key_views.rotate_page(deed.key, held_roles)
         if not deed.name.strip() or not deed.reason.strip():
@@ -89,7 +89,7 @@ class KeyRequests:
         return await self._propose(ask, click, "being replaced")
 
     async def extend(self, deed: Extend, click: Click) -> Page:
-        """Give the key a longer life, from now on."""
+        """Give the key a longer lifetime, counted from the approval."""
         held_roles = await self._held_roles(deed.key, Operation.EXTEND, click)
         page = await self.key_views.extend_page(deed.key, held_roles)
         if not deed.reason.strip():
@@ -104,7 +104,7 @@ class KeyRequests:
         return await self._propose(ask, click, "being extended")
 
     async def _held_roles(self, key: KeyId, operation: Operation, click: Click) -> HeldRoles:
-        """Who clicked, with the roles of this very moment; and the catalog as it has to be to know where a key is."""
+        """The person who clicked, with their roles now; and the catalog, which has to know the key's environment."""
         held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
         await self.catalog.must_place((await self.key_views.key_view(key, held_roles)).key)
         view = await self.key_views.key_view(key, held_roles)
@@ -113,7 +113,7 @@ class KeyRequests:
     async def _ask(
         self, operation: Operation, view: KeyView, held_roles: HeldRoles, click: Click, deed: _Change
     ) -> Ask:
-        """The ask with the key's own texts; the key in it carries our marker as Confluent has it."""
+        """The ask with the key's own texts. The key in it carries our marker, as Confluent has it."""
         target = Target(view.owner, view.resource)
         rule = self.directory.policy().rule(operation, target, held_roles)
         if view.leak is None and (wrong := ticket_problem(rule, deed.ticket)):
@@ -151,7 +151,7 @@ class KeyRequests:
 
 
 def chosen(days: str, terms: Terms) -> timedelta | None:
-    """The lifetime that was chosen; None for the rule's own. Raises `Refused` for more than the rule lets."""
+    """The lifetime that was chosen; None for the rule's own. Raises `Refused` for more than the rule allows."""
     if not is_lifetime(days):
         raise Refused("Nothing was sent, because the lifetime couldn't be read. Choose it again.")
     wanted, most = lifetime_of(days), terms.lifetime
@@ -161,7 +161,7 @@ def chosen(days: str, terms: Terms) -> timedelta | None:
 
 
 def _overlap(days: int, terms: Terms) -> timedelta:
-    """How long the old key lives on. Raises `Refused` for longer than it may."""
+    """How long the old key is kept. Raises `Refused` for longer than allowed."""
     wanted, most = timedelta(days=max(days, 0)), min(terms.overlap, MOST_OVERLAP)
     if wanted > most:
         raise Refused(f"The old key can be kept for at most {duration(most)}. Nothing was sent.")
@@ -169,13 +169,13 @@ def _overlap(days: int, terms: Terms) -> timedelta:
 
 
 def _must_say_why(view: KeyView, reason: str) -> None:
-    """Raises `Refused` for a change without a reason, of a key that isn't of the reader's own account."""
+    """Raise `Refused` for a change without a reason, unless the key is the person's own."""
     if view.needs_reason and not reason.strip():
         raise Refused("A reason is required, because this isn't your personal key. Nothing was sent.")
 
 
 def _check_texts(name: str, description: str, reason: str, key: ApiKey) -> None:
-    """Raises `Refused` for what the form would refuse; texts that are as they were pass, whatever they hold."""
+    """Raise `Refused` for what the form would refuse. Unchanged texts pass, whatever they contain."""
     typed = Draft(name=name or "-", description=description, reason=reason.strip() or "-")
     problems = dict(text_problems(typed))
     unchanged = {"name": key.name, "description": Marker.without(key.description)}

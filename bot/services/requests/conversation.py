@@ -1,8 +1,8 @@
-"""Questions of approvers and the requester's replies, below the card of a request that waits for approval.
+"""Questions of approvers and replies of the requester, below the card of a request that waits for approval.
 
-A text is on record until it is posted, and no longer; a question also beside its message to the requester, which loses
-its button once the request is decided. Posting is not idempotent at Slack: a crash right after it may post one twice,
-as with every message.
+A text is on record only until it's posted. A question also stays next to its message to the requester, which loses its
+button once the request is decided. Slack has no idempotent posting: a crash right after a post may repeat it, as with
+every message.
 """
 
 from dataclasses import dataclass, replace
@@ -24,15 +24,15 @@ from bot.services.surfaces import of_said
 MOST = 20
 """How many questions one request may have, and how many replies."""
 LOOK = timedelta(seconds=10)
-"""How soon it is looked whether a text was posted."""
+"""How soon Latchkey checks whether a text was posted."""
 AGAIN = timedelta(minutes=1)
 GIVEN_UP = timedelta(hours=1)
-"""How long a text is kept that Slack does not take."""
+"""How long a text is kept that Slack doesn't accept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversations:
-    """What approvers and requesters say to each other."""
+    """What approvers and requesters write to each other."""
 
     transitions: Transitions
     deciders: Deciders
@@ -40,7 +40,7 @@ class Conversations:
     channels: Channels
 
     async def can_ask(self, deed: Question, click: Click) -> Pending:
-        """The request, where this person may ask about it now. Raises `Refused` with the reason otherwise."""
+        """The request, if this person may ask about it now. Raises `Refused` with the reason otherwise."""
         pending = (await self.deciders.for_one_decision().admit(deed, click))[1]
         _must_have_room(pending, deed)
         return pending
@@ -58,7 +58,7 @@ class Conversations:
         return answer
 
     async def can_reply(self, deed: Reply, click: Click) -> Pending:
-        """The request, where this person may reply now. Raises `Refused` with the reason otherwise."""
+        """The request, if this person may reply now. Raises `Refused` with the reason otherwise."""
         pending = (await self._replying(deed, click))[1]
         _must_have_room(pending, deed)
         return pending
@@ -77,7 +77,7 @@ class Conversations:
         return answer
 
     async def forget(self, stored: Stored[Request], pending: Pending) -> None:
-        """Take the texts that were posted off the record; of the others, those that Slack has not taken for long."""
+        """Remove the texts that were posted from the record, and those that Slack hasn't accepted for long."""
         now, there = self.transitions.clock(), {post.surface for post in await self.posts.get(pending.ask.id)}
         kept = tuple(
             replace(each, text="") if there.issuperset(of_said(each)) or now >= each.at + GIVEN_UP else each
@@ -106,7 +106,7 @@ class Conversations:
 
 
 def _must_have_room(pending: Pending, deed: Question | Reply) -> None:
-    """Raises `Refused` for one question, or one reply, too many."""
+    """Raise `Refused` for one question, or one reply, too many."""
     is_reply = isinstance(deed, Reply)
     if sum((each.to is not None) == is_reply for each in pending.said) >= MOST:
         what = "replies" if is_reply else "questions"
@@ -114,5 +114,5 @@ def _must_have_room(pending: Pending, deed: Question | Reply) -> None:
 
 
 def _is_said(pending: Pending, click: Click) -> bool:
-    """Whether this very click sent it, as when it is carried out once more after a crash."""
+    """Whether this very click sent it already, as when it's carried out again after a crash."""
     return any(each.click == click.id for each in pending.said)

@@ -1,6 +1,6 @@
-"""Deciding about a request: approve, deny, cancel.
+"""Decisions about a request: approve, deny, cancel.
 
-Every method acts for one person, proves who that is, and returns or raises a sentence for that person.
+Every method acts for one person, whose identity it checks, and returns or raises a sentence for that person.
 """
 
 from dataclasses import dataclass, replace
@@ -45,18 +45,18 @@ class Decisions:
         return replace(self, directory=directory, deciders=replace(self.deciders, directory=directory))
 
     async def deniable(self, deed: Deny, click: Click) -> Pending:
-        """The request, where this person may deny it now. Raises `Refused` with the reason otherwise."""
+        """The request, if this person may deny it now. Raises `Refused` with the reason otherwise."""
         return (await self.deciders.for_one_decision().admit(deed, click))[1]
 
     async def approvable(self, deed: Approve, click: Click) -> Pending:
-        """The same for an approval that has to be confirmed, on the card as it is now."""
+        """The same for an approval that has to be confirmed, on the terms of the card as it is now."""
         pending = (await self.deciders.for_one_decision().admit(deed, click))[1]
         if pending.drawn != deed.seen:
             raise Refused(_drawn_anew(pending))
         return pending
 
     async def reviewable(self, deed: Judge, click: Click) -> Request:
-        """A use of break-glass, where this person may review it now. Raises `Refused` with the reason otherwise."""
+        """A use of break-glass, if this person may review it now. Raises `Refused` with the reason otherwise."""
         return await self.glass_uses.reviewable(deed, click)
 
     async def judge(self, deed: Judge, click: Click) -> str:
@@ -64,7 +64,7 @@ class Decisions:
         return await self.glass_uses.review(deed, click)
 
     async def deny(self, deed: Deny, click: Click) -> str:
-        """Refuse the request for good."""
+        """Deny the request for good."""
         stored, pending, held_roles = await self.deciders.admit(deed, click)
         await self.deciders.still_open(stored, pending, deed)  # the look at roles took its time
         now, given = self.transitions.clock(), pending.approvals
@@ -74,7 +74,7 @@ class Decisions:
         return f"Denied {called(pending)}. <@{pending.ask.requester.slack}> can see your reason."
 
     async def cancel(self, deed: Cancel, click: Click) -> str | None:
-        """Take a request back before it is decided; only the requester can."""
+        """Cancel a request before it's decided. Only its requester can."""
         stored = await self.transitions.get(deed.request)
         if click.by != stored.value.ask.requester.slack or click.team != stored.value.ask.requester.team:
             policy, rule = self.directory.policy().digest, stored.value.terms.rule
@@ -98,7 +98,7 @@ class Decisions:
     async def approve(self, deed: Approve, click: Click) -> str | None:
         """Add one approval; with the last one needed, the key is created. Only on a service `for_one_decision`.
 
-        Returns nothing where the card with the button shows all there is to say.
+        Returns a sentence, or None if the card with the button shows everything there is to say.
         """
         stored, pending, held_roles = await self.deciders.admit(deed, click)
         ask, now, directory = pending.ask, self.transitions.clock(), self.directory
@@ -142,7 +142,7 @@ class Decisions:
         return "thread" if is_in else "direct"
 
     async def _as_shown(self, stored: Stored[Request], pending: Pending, terms: Terms, deed: Approve) -> Pending:
-        """The request on these terms. Raises `Refused`, once they are on record, where the card showed others."""
+        """The request on these terms. If the card showed others, raises `Refused` once these are on record."""
         after = under(pending, terms, self.directory.policy().digest)
         if after.drawn == pending.drawn == deed.seen:
             return after
@@ -152,7 +152,7 @@ class Decisions:
         raise Refused(_drawn_anew(after))
 
     async def _requester(self, pending: Pending, deed: Approve, click: Click) -> HeldRoles:
-        """What the requester holds right now. Raises `Refused` when there is no such person."""
+        """The requester's roles now. Raises `Refused` if there is no such person."""
         asker = pending.ask.requester
         try:
             person = await self.directory.identify(asker.slack, asker.team)
@@ -173,7 +173,7 @@ def _unconfirmed(resource: Resource) -> str:
 
 
 def _approved_by(giver: Person, person: Person, request: str) -> str:
-    """Who has approved as this Confluent user: two Slack accounts can be one."""
+    """A sentence for someone whose approval counts already: two Slack accounts can be one Confluent user."""
     if giver.slack == person.slack:
         return f"You already approved {request}"
     user = plain(person.principal)
@@ -188,5 +188,5 @@ def _cancelled(request: Cancelled, click: Click) -> str | None:
 
 
 def _is_shown(click: Click) -> bool:
-    """Whether the message with the button shows what became of the click; nobody was told to wait for an answer."""
+    """Whether the message with the button shows what became of the click, and no answer was promised."""
     return click.card is not None and not click.tries

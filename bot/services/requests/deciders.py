@@ -1,4 +1,4 @@
-"""Proof that someone may decide about a request that waits, or ask about it: anew at every click.
+"""Proof that a person may decide, or ask, about a request that waits: anew at every click.
 
 Each method returns what was proven, or raises `Refused` with a sentence for the person.
 """
@@ -27,7 +27,7 @@ _VERBS = {Approve: "approve", Deny: "deny", Cancel: "cancel", Question: "ask abo
 
 @dataclass(frozen=True, slots=True)
 class Deciders:
-    """Admits people to a request, and writes down whom it refuses."""
+    """Admits people to a request, and records whom it refuses."""
 
     transitions: Transitions
     directory: Directory
@@ -40,7 +40,7 @@ class Deciders:
         return replace(self, directory=self.directory.for_one_decision())
 
     async def waiting(self, deed: Decision, click: Click) -> tuple[Stored[Request], Pending]:
-        """The request, while it waits."""
+        """The request, while it waits for a decision. Raises `Refused` otherwise."""
         stored = await self.transitions.get(deed.request)
         pending = stored.value
         if not isinstance(pending, Pending):
@@ -52,7 +52,7 @@ class Deciders:
         return stored, pending
 
     async def admit(self, deed: Decision, click: Click) -> tuple[Stored[Request], Pending, HeldRoles]:
-        """The request, and the roles of a person who may decide about it now."""
+        """The request, and the roles of a person who may decide about it now. Raises `Refused` otherwise."""
         stored, pending = await self.waiting(deed, click)
         try:
             held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
@@ -63,14 +63,14 @@ class Deciders:
         return stored, pending, held_roles
 
     async def refuse(self, deed: Decision, pending: Pending, click: Click, reason: str, rule: str = "") -> NoReturn:
-        """Write the refusal down, and say it."""
+        """Record the refusal, and raise it."""
         await self.cloud.must_see_all()  # else roles may only not be shown to us
         details = {"reason": reason, "rule": rule or pending.terms.rule, "policy": self.directory.policy().digest}
         await self.refusals.record(Action.APPROVAL_REFUSED, pending.ask.id, click, tried=deed.kind, **details)
         raise Refused(f"You can't {_VERBS[type(deed)]} {called(pending)}. {reason} {_kept(deed)}")
 
     async def still_open(self, stored: Stored[Request], pending: Pending, deed: Decision) -> None:
-        """Raises `Refused` when the time to decide is over, whether or not the worker has noticed."""
+        """Raise `Refused` if the time to decide has passed, whether or not the worker has noticed."""
         now = self.transitions.clock()
         if now < pending.expires_at:
             return

@@ -1,7 +1,7 @@
-"""Uses of break-glass: who is told of one, and the review by someone else that it needs.
+"""Uses of break-glass: who is told about one, and the review by someone else that it needs.
 
-Whom to tell is on record with the use, or due at once with it, so that a process that dies right after it loses neither
-that nor the review. The key waits for the search for people, but not for one that fails: that is repeated.
+Whom to tell is recorded with the use, or due at once with it: a process that dies right after it loses neither that nor
+the review. The key waits for the search for people, but not for a search that fails: that is repeated.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ def is_channel(reader: str) -> bool:
 
 
 def begun(ask: Ask, terms: Terms, glass: BreakGlass, why: str, now: datetime) -> Approved:
-    """A use that begins now: its key is created at once, and people are told first."""
+    """A use that starts now: people are told first, then its key is created."""
     lasts = min(each for each in (glass.lifetime, terms.lifetime) if each is not None)
     named = tuple(f"{each}:0" for each in glass.notify if not each.startswith("S"))
     use = GlassUse(why, now, now + lasts, glass.notify, told=named, next_round=now)
@@ -56,7 +56,7 @@ def begun(ask: Ask, terms: Terms, glass: BreakGlass, why: str, now: datetime) ->
 
 @dataclass(frozen=True, slots=True)
 class GlassUses:
-    """What follows on a use. May raise `Conflict` and `Unavailable`."""
+    """The steps and the review of a use. May raise `Conflict` and `Unavailable`."""
 
     transitions: Transitions
     directory: Directory
@@ -66,7 +66,7 @@ class GlassUses:
     catalog: CatalogCache
 
     async def step(self, stored: Stored[Request]) -> bool:
-        """Take the round that is due, the first one before there is a key; returns whether there was one."""
+        """Take the round that is due; the first comes before there is a key. Returns whether there was one."""
         request, due = stored.value, glass_round(stored.value)
         glass = glass_of(request)
         if due is None or due > self.transitions.clock() or glass is None or not isinstance(request, Used):
@@ -117,11 +117,11 @@ class GlassUses:
         return [reader for reader in dict.fromkeys(reader for reader, _ in glass.readers) if not is_channel(reader)]
 
     async def reviewable(self, deed: Judge, click: Click) -> Request:
-        """The request, where this person may review its use now. Raises `Refused` with the reason otherwise."""
+        """The request, if this person may review its use now. Raises `Refused` with the reason otherwise."""
         return (await self._admit(deed, click))[1]
 
     async def review(self, deed: Judge, click: Click) -> str:
-        """Write down whether a use was justified; then its user can use break-glass again."""
+        """Record whether a use was justified. After that, its user can use break-glass again."""
         stored, request, glass, by = await self._admit(deed, click)
         given = GlassReview(deed.outcome, by, self.transitions.clock(), deed.note)
         event = self.transitions.event(
@@ -162,7 +162,7 @@ class GlassUses:
         return stored, request, glass, held_roles.person
 
     async def _refuse(self, request: Request, deed: Judge, click: Click, reason: str) -> None:
-        """Write a refusal down."""
+        """Record a refusal."""
         await self.cloud.must_see_all()  # else roles may only not be shown to us
         details = {"reason": reason, "rule": request.terms.rule, "policy": self.directory.policy().digest}
         await self.refusals.record(Action.APPROVAL_REFUSED, request.ask.id, click, tried=deed.kind, **details)

@@ -1,7 +1,7 @@
-"""Requests that wait for approval, and a policy that changes meanwhile.
+"""Requests that wait for approval while the policy changes.
 
-Approvals are for the terms that a card showed. So new terms are put on record and shown before anybody approves them;
-only where they are just stricter, what was approved, and older cards, go on counting.
+Approvals are for the terms that a card showed. So new terms are recorded and shown before anyone can approve them. Only
+if they are merely stricter do earlier approvals, and older cards, still count.
 """
 
 import logging
@@ -27,13 +27,13 @@ from bot.services.text import duration
 
 _NO_NEW_FILE = "The requester's roles or user groups, or the environment's name, changed."
 MOST = 10_000
-"""How many waiting requests are looked at."""
+"""How many waiting requests are checked."""
 log = logging.getLogger("latchkey.policy")
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyChanges:
-    """Looks at waiting requests under the policy of this process."""
+    """Checks waiting requests against this process's policy."""
 
     transitions: Transitions
     requests: Requests
@@ -42,7 +42,7 @@ class PolicyChanges:
     cloud: Cloud
 
     async def apply(self) -> bool:
-        """Brings all waiting requests under the policy. Returns whether some have to be tried again. Never raises."""
+        """Bring all waiting requests under the policy. Returns whether some have to be tried again. Never raises."""
         one_look = replace(self, directory=self.directory.for_one_decision())
         used, is_done = one_look.directory.policy().digest, True
         try:
@@ -55,7 +55,7 @@ class PolicyChanges:
         return not is_done
 
     async def tried(self, request: RequestId) -> bool:
-        """Brings one request under the policy; returns whether that is done."""
+        """Bring one request under the policy. Returns whether that is done."""
         try:
             await persistently(lambda: self._one(request))
         except LatchkeyError as error:
@@ -92,7 +92,7 @@ class PolicyChanges:
         await self.transitions.commit(stored, failed, event)
 
     async def _terms(self, pending: Pending) -> tuple[Terms, str | None]:
-        """The terms by the policy of this moment; and why nobody can approve the request anymore, if that is so."""
+        """The terms by the present policy; and why nobody can approve the request anymore, if that is so."""
         ask = pending.ask
         try:
             person = await self.directory.identify(ask.requester.slack, ask.requester.team)
@@ -111,7 +111,7 @@ class PolicyChanges:
 
 
 def under(pending: Pending, terms: Terms, policy: str) -> Pending:
-    """The same request on these terms. Where they are other ones, and not just stricter, it begins anew."""
+    """The same request on these terms. If they are others, and not merely stricter, its approvals start over."""
     is_stricter = is_comparable(pending.ask, pending.terms, terms)
     remind = terms.remind != pending.terms.remind
     changed = difference(pending.ask, pending.terms, terms)
@@ -141,7 +141,7 @@ def approvers(approvals: Sequence[Approval]) -> str:
 
 
 def difference(ask: Ask, before: Terms, now: Terms) -> str:
-    """What people read of changed terms, in mrkdwn; "" for nothing that they were shown."""
+    """What people read about changed terms, in mrkdwn; "" if nothing changed that they were shown."""
     pairs = zip(_shown(ask, before), _shown(ask, now), strict=True)
     return " ".join(f"{what}: {old} → {new}." for (what, old), (_, new) in pairs if old != new)
 

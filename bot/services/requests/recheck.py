@@ -1,4 +1,4 @@
-"""The decision once more, at the moment of the effect, on what everybody holds now."""
+"""The decision, once more, at the moment of the effect, on the roles that everyone holds now."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from bot.services.ports.store import Clock, Requests
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Asks the one decision function again, with fresh reads."""
+    """Calls the one decision function again, with fresh reads."""
 
     directory: Directory
     cloud: Cloud
@@ -27,11 +27,10 @@ class Permission:
     requests: Requests
 
     async def renew(self, granted: Approved | Working) -> Terms:
-        """The terms on which it may be done now: those that were approved, or stricter ones.
+        """The terms on which it's allowed now: those that were approved, or stricter ones.
 
-        Raises `Refused` when it no longer may be done, `Unavailable` for unknown.
-
-        To a Latchkey that lost its rights everybody seems to have lost theirs: that is unknown, too.
+        Raises `Refused` if it's no longer allowed, `Unavailable` if that is unknown. If Latchkey itself lost its
+        rights, everyone seems to have lost theirs: that is unknown, too.
         """
         ask, directory = await self._approved(granted.ask), self.directory.for_one_decision()
         if self.clock() >= granted.grant.fresh_until:
@@ -56,9 +55,9 @@ class Permission:
         return granted.terms.within(verdict.terms)
 
     async def _approved(self, ask: Ask) -> Ask:
-        """What people approved: for the second key of a pair the request for both, while that waits for it.
+        """What people approved: for the second key of a pair, the request for both, while that waits for it.
 
-        Raises `Refused` when it no longer does.
+        Raises `Refused` if it no longer does.
         """
         if ask.beside is None:
             return ask
@@ -68,7 +67,7 @@ class Permission:
         return first.value.ask
 
     async def _still_replaces(self, granted: Approved | Working) -> None:
-        """Raises `Refused` for the rotation of a key that is gone: that would be a new key, which nobody approved."""
+        """Raise `Refused` for the rotation of a key that is gone: that would be a new key, which nobody approved."""
         ask = granted.ask
         if ask.operation is not Operation.ROTATE or ask.key is None or granted.attempt > 1:
             return  # another attempt may follow a key that took its place already

@@ -1,4 +1,4 @@
-"""Refusals in the audit log: the same one of the same person for the same request is one line a minute."""
+"""Refusals in the audit log: the same refusal of the same person for the same request is one line a minute."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Writes them down: the first at once, those that follow within a minute together, with their number."""
+    """Records them: the first at once, those that follow within a minute together, with their number."""
 
     transitions: Transitions
     tally: Tally
@@ -31,7 +31,7 @@ class Refusals:
             await self.transitions.append(event)
 
     async def step(self, item: Item) -> datetime | None:
-        """Write down how many there were since the last line; returns when to look again."""
+        """Record how many came since the last line. Returns when to look again, None for never."""
         now = self.transitions.clock()
         found = await self.tally.counted(item, now)
         if found is None:

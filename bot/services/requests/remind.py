@@ -1,4 +1,4 @@
-"""Messages to the people who could approve a request: the first ones if they did not go out with it, then reminders."""
+"""Messages to the people who could approve a request: the first ones, if they didn't go out with it, then reminders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class Reminders:
     candidates: Candidates
 
     async def tell(self, stored: Stored[Request], pending: Pending) -> None:
-        """The round that is due: ask those who can decide and have not, each in a message of their own."""
+        """Send the round that is due: a message to each person who can approve and hasn't."""
         is_named = pending.rounds == 0 and pending.terms.notify
         people = await (self._named(pending) if is_named else self._closest(pending))
         told = tuple(f"{slack}:{pending.rounds}" for slack in people)
@@ -36,7 +36,7 @@ class Reminders:
         await self.transitions.commit(stored, replace(pending, told=pending.told + told, rounds=rounds, next_round=due))
 
     def _next(self, pending: Pending) -> tuple[int, datetime | None]:
-        """The next round that is still to come: of those that we slept through, one was enough."""
+        """The next round that is still to come. Of those that were missed, one is enough."""
         rounds = pending.rounds + 1
         while (due := next_round(pending.terms, pending.ask.asked_at, rounds)) and due <= self.transitions.clock():
             rounds += 1
@@ -71,9 +71,10 @@ class Reminders:
 
 
 def first_round(terms: Terms, *, is_told: bool) -> int:
-    """0 tells the people whom the rule names, or those closest to the key unless they are told already.
+    """The number of the round to start with.
 
-    From 1 on, each round is a reminder.
+    Round 0 tells the people whom the rule names, or those closest to the key unless they are told already. From 1 on,
+    each round is a reminder.
     """
     if not terms.notify:
         return 1 if is_told else 0

@@ -1,7 +1,7 @@
-"""Requests and clicks that have something due and no place on the agenda: it was deleted, or moved beyond a deadline.
+"""Requests and clicks that have something due and no place on the agenda: it was deleted, or moved past a deadline.
 
-Each change of one puts it there in the same write, so nothing else would ever look at these again: a key whose
-secret nobody viewed would live for ever, and nobody would be told.
+Each change puts its request there in the same write, so nothing else would ever look at these again: a key whose secret
+nobody viewed would exist forever, and nobody would be told.
 """
 
 import logging
@@ -16,7 +16,7 @@ from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Agenda, Clock, Inbox, Requests
 
 LATE = timedelta(hours=1)
-"""How long after its deadline a request may be due: what cannot be done at once is tried again sooner."""
+"""How late a request's place on the agenda may be: what can't be done at once is tried again sooner."""
 log = logging.getLogger("latchkey.repair")
 
 
@@ -31,11 +31,11 @@ class AgendaRepair:
     _deadlines: dict[RequestId, tuple[int, datetime | None]] = field(
         default_factory=dict[RequestId, tuple[int, datetime | None]], init=False
     )
-    """By its own deadlines, when each request has to be looked at, at which revision: each record is read once only."""
+    """By request: its revision, and when it has to be looked at by its own deadlines. Each record is read once only."""
     _looked: datetime | None = field(default=None, init=False)
 
     async def look(self) -> int:
-        """Look at all clicks and requests; returns how many were put back. Raises `Unavailable`."""
+        """Check all clicks and requests. Returns how many were put back. Raises `Unavailable`."""
         if clicks := await self.inbox.put_back(self.clock()):
             log.error("put clicks back on the agenda", extra={"clicks": clicks})
         now, put_back, stuck = self.clock(), 0, list[RequestId]()
@@ -58,7 +58,7 @@ class AgendaRepair:
         return clicks + put_back
 
     async def _has_lost(self, request: RequestId, rev: int, at: datetime | None) -> bool:
-        """Whether a request whose item is due then, at this revision, would be looked at too late."""
+        """Whether a request at this revision, whose item is due then, would be looked at too late."""
         if self._deadlines.get(request, (None,))[0] != rev:
             await self._read(request)
         if not self._is_late(request, rev, at):

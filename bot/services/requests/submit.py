@@ -1,4 +1,4 @@
-"""From a filled-in form to a request in the store: decided at once, waiting for approval, or refused."""
+"""From a filled-in form to a request in the store: allowed at once, waiting for approval, or refused."""
 
 import asyncio
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ from bot.services.surfaces import ASKED
 from bot.services.text import lifetime_of, when
 
 MOST_READ = 50
-"""How many of a person's newest requests are looked at for open ones."""
+"""How many of a person's newest requests are checked for open ones."""
 SENT_ALREADY = "This request was already sent. Latchkey's messages to you show its status."
 
 
@@ -100,14 +100,14 @@ class Proposals:
         return request
 
     async def _enough(self, directory: Directory, ask: Ask, verdict: NeedsApproval) -> Sequence[Candidate] | None:
-        """The people who could approve, as `Notices.able` has them. Raises `Refused` if they are too few."""
+        """The people who could approve, as `Notices.able` returns them. Raises `Refused` if there are too few."""
         able = await self.notices.able(ask, fresh=directory.is_afresh)
         if able is not None:
             enough(able, verdict)
         return able
 
     async def _used(self, ask: Ask, rule: Rule | None, terms: Terms, click: Click, why: str) -> Approved:
-        """A use of break-glass. Raises `Refused` where no one could review it."""
+        """A use of break-glass. Raises `Refused` if no one could review it."""
         if rule is None or rule.break_glass is None:
             raise AssertionError("the rule that allowed it has break-glass")
         one = NeedsApproval(terms, 1)
@@ -115,7 +115,7 @@ class Proposals:
         return begun(ask, terms, rule.break_glass, why, self.transitions.clock())
 
     def _use_of(self, request: Request) -> Sequence[Event]:
-        """What the audit log says of a use of break-glass, in the same write."""
+        """The audit event of a use of break-glass, for the same write."""
         glass, ask = glass_of(request), request.ask
         if glass is None:
             return ()
@@ -161,7 +161,7 @@ class Proposals:
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """The form to ask for a new key, from page to page until its request is sent."""
+    """The form for a new key, from page to page until its request is sent."""
 
     transitions: Transitions
     directory: Directory
@@ -196,7 +196,7 @@ class Forms:
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
         not_alone = why_not_alone(directory.policy(), ask, held_roles, verdict)
         if not_alone and not directory.is_afresh:
-            raise Refused(not_alone)  # looks once more: a role that was granted a moment ago may be enough
+            raise Refused(not_alone)  # looks again: a role that was granted a moment ago may be enough
         ask = usual(ask, verdict.terms)
         if problem := lifetime_problem(ask, verdict.terms):
             return await self.validator.form(draft, {"lifetime": problem})
@@ -258,7 +258,7 @@ class Forms:
         return next((each for each in open_ if each.ask.likeness() == ask.likeness()), None)
 
     async def _reaches(self, person: Person) -> bool:
-        """Whether a message about the last request reached this person, so that one about the next one will."""
+        """Whether a message about this person's last request reached them, so that one about the next one will."""
         for last in await self.requests.of_requester(person.slack, 2):
             if last.value.ask.beside is None:
                 posts = await self.posts.get(last.value.ask.id)
@@ -266,7 +266,7 @@ class Forms:
         return False
 
     async def glass(self, deed: Glass, click: Click) -> GlassPage | FormPage:
-        """What using break-glass for a reviewed form means, to be confirmed. Raises `Refused` as `use_glass` does."""
+        """The page that says what using break-glass for a reviewed form means. Raises `Refused` as `use_glass` does."""
         draft = await self._draft(deed.draft, click)
         return await self.directory.before_no(click.by, lambda directory: self._glass(directory, deed, draft, click))
 
@@ -290,10 +290,10 @@ class Forms:
         return GlassPage(deed.draft, draft, target.owner, target.resource, verdict.terms, lasts, len(people))
 
     async def use_glass(self, deed: UseGlass, click: Click) -> str | FormPage | None:
-        """Use break-glass for a reviewed form: the key is created at once. Twice for the same draft, it is used once.
+        """Use break-glass for a reviewed form: the key is created at once. Sent twice, the same draft is one use.
 
-        Raises `Refused` where the policy doesn't let this person, where no one could review it, and while their last
-        use waits for its review.
+        Raises `Refused` if the policy doesn't allow this person, if no one could review it, and while their last use
+        waits for its review.
         """
         if not deed.why.strip():
             raise Refused("Enter a reason. Nothing was sent.")
@@ -304,10 +304,10 @@ class Forms:
         return await self.validator.form(await self._draft(deed.draft, click))
 
     async def send(self, deed: Send, click: Click) -> str | FormPage | None:
-        """Send a reviewed form for approval; the form again, when what it names is gone or taken meanwhile.
+        """Send a reviewed form for approval; or return the form if what it names is gone or taken.
 
-        Where the modal is closed, a message tells that it was sent, and nothing else is said. Sending the same draft
-        twice makes one request. Raises `Refused` as `check` does.
+        If the modal closes, a message says that it was sent, and None is returned. Sending the same draft twice makes
+        one request. Raises `Refused` as `check` does.
         """
         return await self._sent(deed.draft, click)
 
@@ -373,18 +373,18 @@ class Forms:
 
 
 def usual(ask: Ask, terms: Terms) -> Ask:
-    """The ask as long as its rule allows, where that is less than the lifetime that the form chose by itself."""
+    """The ask for as long as its rule allows, if that is less than the lifetime that the form preselected."""
     is_usual = ask.lifetime == lifetime_of(USUAL)
     return replace(ask, lifetime=None) if is_usual and lifetime_problem(ask, terms) else ask
 
 
 def with_glass(ask: Ask) -> Ask:
-    """The same ask by break-glass: its key lasts as long as that lets it."""
+    """The same ask by break-glass: its key lasts as long as that allows."""
     return replace(ask, break_glass=True, lifetime=None)
 
 
 def unreviewed(first: Request) -> str:
-    """The sentence for who used break-glass already, and waits for the review."""
+    """The sentence for a person who has used break-glass and waits for the review."""
     return (
         f"Your last use of break-glass, for {called(first)}, hasn't been reviewed yet, so you can't use it again. "
         "Nothing was created. Ask someone who can approve such keys to review it on its card."
@@ -425,7 +425,7 @@ def summary(ask: Ask) -> dict[str, str]:
 
 
 def too_many(number: int, most: int) -> str:
-    """The sentence for who has as many open requests as one person may."""
+    """The sentence for a person who has as many open requests as allowed."""
     return (
         f"You have {number} open request{'' if number == 1 else 's'}, and the policy allows {most}. Nothing was sent. "
         "Wait until one is decided, or cancel one: `/apikey requests` lists them."
@@ -433,7 +433,7 @@ def too_many(number: int, most: int) -> str:
 
 
 def enough(candidates: Sequence[Candidate], verdict: Verdict) -> None:
-    """Raises `Refused` when too few people could approve: better now than after a day of waiting."""
+    """Raise `Refused` if too few people could approve: better now than after a day of waiting."""
     if not isinstance(verdict, NeedsApproval) or (who := too_few(candidates, verdict)) is None:
         return
     raise Refused(
@@ -443,7 +443,7 @@ def enough(candidates: Sequence[Candidate], verdict: Verdict) -> None:
 
 
 def too_few(candidates: Sequence[Candidate], verdict: NeedsApproval) -> str | None:
-    """Why so few people cannot give what is missing; None when they can."""
+    """Why so few people can't give the missing approvals; None if they can."""
     able = len({each.principal for each in candidates})
     if able >= verdict.missing:
         return None
@@ -451,12 +451,12 @@ def too_few(candidates: Sequence[Candidate], verdict: NeedsApproval) -> str | No
 
 
 def forbidden(verdict: Forbidden) -> str:
-    """Why not, in mrkdwn: both parts were written by people."""
+    """The reason, in mrkdwn: both parts of it were written by people."""
     return f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})"
 
 
 def follows(ask: Ask, terms: Terms, who: str) -> str:
-    """What comes after the last approval; `who` is the requester."""
+    """What comes after the last approval. `who` is the requester."""
     if not ask.makes_key:
         doing = {Operation.EDIT: "updating", Operation.DELETE: "deleting"}.get(ask.operation, "extending")
         return f"Latchkey is {doing} the key and will tell {who} when it's done."
@@ -468,7 +468,7 @@ def follows(ask: Ask, terms: Terms, who: str) -> str:
 
 
 def draft_again(ask: Ask, offers: Sequence[Offer], *, other_account: bool) -> Draft:
-    """The form as it was filled in for this ask; with `other_account`, on a service account that is still to choose.
+    """The form as it was filled in for this ask; with `other_account`, for a service account that is still to choose.
 
     `offers` is the access that can be requested now.
     """
@@ -494,4 +494,4 @@ def draft_again(ask: Ask, offers: Sequence[Offer], *, other_account: bool) -> Dr
 
 
 ANY_ACCOUNT = "service-account"
-"""Stands in a draft's `owner` for a service account that is not chosen yet."""
+"""The `owner` of a draft for a service account that isn't chosen yet."""

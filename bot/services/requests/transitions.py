@@ -14,9 +14,9 @@ from bot.services.ports.store import Audit, Change, Clock, Requests, Room, Store
 
 BACKOFF = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=2))
 REFUSED = timedelta(minutes=5)
-"""When to try again what Confluent refused: a person may have given Latchkey the missing right meanwhile."""
+"""When to retry what Confluent refused: someone may have given Latchkey the missing right by then."""
 STRAGGLER = timedelta(minutes=3)
-"""When to look once more for a key or an account that turned up after its attempt was given up."""
+"""When to look once more for a key or an account that shows up after its attempt was given up."""
 ASK_AGAIN = "Request a new key with `/apikey create`."
 T = TypeVar("T")
 State = TypeVar("State", bound=Request)
@@ -24,7 +24,7 @@ State = TypeVar("State", bound=Request)
 
 @dataclass(frozen=True, slots=True)
 class With:
-    """What goes into the same write besides the state; see `ports.store.Change`."""
+    """What goes into the same write as the state; see `ports.store.Change`."""
 
     secret: Secret | None = None
     secret_until: datetime | None = None
@@ -35,11 +35,11 @@ class With:
 
 
 ROUNDS = 8
-"""How often a click is tried again when someone else changed the request in the same instant."""
+"""How often a click is retried if someone else changed the request at the same time."""
 
 
 async def persistently(step: Callable[[], Awaitable[T]]) -> T:
-    """Take a step from the record as it is now; again, while others are quicker. Raises `Refused` after `ROUNDS`."""
+    """Take a step on the record as it is now, and again while others are faster. Raises `Refused` after `ROUNDS`."""
     for _ in range(ROUNDS):
         try:
             return await step()
@@ -57,7 +57,7 @@ class Transitions:
     clock: Clock
     wake: Callable[[], None]
     written: Callable[[Sequence[Event]], None] = lambda _: None
-    """Told of every audit event that was written."""
+    """Called with every audit event that was written."""
 
     async def get(self, request: RequestId) -> Stored[Request]:
         """The request. Raises `NotFound` with a sentence for people."""
@@ -69,13 +69,16 @@ class Transitions:
         return stored
 
     async def find(self, request: RequestId) -> Stored[Request] | None:
-        """The request, or None when there is none."""
+        """The request, or None if there is none."""
         return await self.requests.get(request)
 
     async def commit(
         self, before: Stored[Request] | None, after: State, *events: Event, extra: With | None = None
     ) -> tuple[Stored[State], Secret | None]:
-        """Write the next state, due now. Raises `Conflict` when someone was first."""
+        """Write the next state, due now. Returns it as stored, and the secret if one was taken.
+
+        Raises `Conflict` if someone was first.
+        """
         extra = extra or With()
         change = Change(
             before,
@@ -95,27 +98,27 @@ class Transitions:
         return Stored(after, written.rev), secret
 
     async def later(self, stored: Stored[Request], approved: Approved, error: LatchkeyError) -> None:
-        """Have a granted request wait for its next try; its messages say why."""
+        """Have an approved request wait for its next try. Its messages say why."""
         again = self.clock() + backoff(approved.tries, error)
         waiting = replace(approved, not_before=again, trouble=error.trouble, tries=approved.tries + 1)
         await self.commit(stored, waiting)
 
     def event(self, action: Action, request: RequestId | None, actor: str = SYSTEM, **details: str) -> Event:
-        """An audit event of this moment."""
+        """An audit event at this moment."""
         return Event(self.clock(), actor, action, request, details)
 
     async def record(self, action: Action, request: RequestId | None, actor: str = SYSTEM, **details: str) -> None:
-        """Append an audit event that goes with no change of state."""
+        """Append an audit event that comes with no change of state."""
         await self.append(self.event(action, request, actor, **details))
 
     async def append(self, event: Event) -> None:
-        """The same for an event that is there already."""
+        """The same for an existing event."""
         await self.audit.append(event)
         self.written([event])
 
 
 def backoff(tries: int, error: LatchkeyError | None = None) -> timedelta:
-    """How long to wait after so many tries in vain: as long as the last error says, if it does."""
+    """How long to wait after so many failed tries: as long as the last error says, if it does."""
     if isinstance(error, Throttled):
         return error.wait
     return REFUSED if isinstance(error, CloudRefused) else BACKOFF[min(tries, len(BACKOFF) - 1)]
