@@ -1,10 +1,13 @@
 """Whom a selector picks, what has to be known for that, and rules that are about certain people's requests."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.authority import HeldRoles, Target
+from bot.domain.catalog import is_called
 from bot.domain.errors import Unavailable
 from bot.domain.keys import Operation
 from bot.domain.policy import Match, Policy, Rule, Selector, joined
@@ -161,3 +164,34 @@ def test_what_is_said_to_be_read_is_enough_to_decide(rules: tuple[Rule, ...], pe
 
     whole = Policy(rules).rule(Operation.CREATE, KAFKA, person)
     assert Policy(rules).rule(Operation.CREATE, KAFKA, known) == whole
+
+
+# --- environments by name ---------------------------------------------------------------------------------------------
+
+HERE = KAFKA.resource.environment
+BY_NAME = st.lists(
+    st.builds(
+        Match,
+        st.frozensets(st.sampled_from((Operation.CREATE, Operation.DELETE)), max_size=1),
+        environments=st.frozensets(st.sampled_from((HERE, "env-2", "prod", "prod-*", "*-eu", "*")), max_size=2),
+    ),
+    max_size=5,
+).map(lambda matches: Policy(tuple(Rule(str(index), match, "C1") for index, match in enumerate(matches))))
+
+
+@given(BY_NAME, st.sampled_from(("prod", "prod-eu", "dev-eu", "dev", "Prod", HERE)))
+def test_a_name_that_is_not_known_leads_past_no_rule_that_it_might_fit(policy: Policy, name: str) -> None:
+    """What is decided without the name is decided so whatever the environment is called."""
+    with suppress(Unavailable):
+        found = policy.rule(Operation.CREATE, KAFKA, None, {"env-2": name})
+
+        assert policy.rule(Operation.CREATE, KAFKA, None, {HERE: name}) is found
+
+
+@given(BY_NAME, st.sampled_from(("prod", "prod-eu", "dev")), st.sampled_from(("prod", "prod-eu", "dev")))
+def test_a_rename_makes_a_difference_only_where_rules_tell_the_names_apart(policy: Policy, old: str, new: str) -> None:
+    words = frozenset[str]().union(*(rule.match.named for rule in policy.rules))
+    if {word for word in words if is_called(old, word)} == {word for word in words if is_called(new, word)}:
+        one, other = (policy.rule(Operation.CREATE, KAFKA, None, {HERE: name}) for name in (old, new))
+
+        assert one is other

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import product
 
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from bot.cli.explain import explainer
@@ -160,8 +160,25 @@ def plainly(snapshot: Snapshot, old: Side, new: Side) -> list[Difference]:
     return [*_merged(snapshot, concerned, [*_whole(places), (accounts, "any service account")])]
 
 
-@settings(max_examples=20)
+def bound(user: int, role: str, place: str) -> Binding:
+    return Binding(USERS[user].id, role, HERE + place)
+
+
+ADMIN, OWNER = bound(1, "EnvironmentAdmin", "/environment=env-1"), bound(2, "ResourceOwner", "/service-account=sa-0")
+ALONE = "rules: [{name: a, approvals: 0, unless_manager: forbid}]\n"
+PEOPLE_ONLY = "roles: {people_only: true}\npeople: [{slack: U0, confluent: u-0}]\n"
+
+
+@settings(max_examples=15)
 @given(BINDINGS, texts())
+@example([ADMIN], ("", ALONE))  # the half of a new account
+@example([ADMIN, bound(0, "EnvironmentAdmin", "/environment=env-1")], (PEOPLE_ONLY, PEOPLE_ONLY + ALONE))
+@example([OWNER], ("", "rules: [{name: a, match: {by: ResourceOwner}, approvals: 2}]\n"))
+@example([ADMIN, OWNER], ("", "roles: {mappings: [{user: U3, role: EnvironmentAdmin, scope: env-1}]}\n"))
+@example(
+    [bound(3, "DeveloperRead", "/environment=env-1/cloud-cluster=lkc-0")],
+    ("", ALONE.replace("{name: a,", "{name: a, match: {owner: me},")),
+)
 def test_it_finds_what_asking_for_each_person_alone_finds(bindings: list[Binding], texts: tuple[str, str]) -> None:
     snapshot = snapshot_of(bindings)
     old, new = (side_of(snapshot, text) for text in texts)
@@ -182,7 +199,7 @@ def everything(snapshot: Snapshot) -> Iterator[Target]:
     return (Target(owner, resource) for resource in resources for owner in owners)
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(BINDINGS, texts())
 def test_what_stands_for_others_is_decided_as_each_of_them(bindings: list[Binding], texts: tuple[str, str]) -> None:
     snapshot = snapshot_of(bindings)
