@@ -18,7 +18,7 @@ from bot.store.connection import Commands
 from bot.store.moments import from_ms
 from bot.store.sealing import Sealer, parse_master_keys
 from chaos.archive import lines_of
-from chaos.invariants import IN_MOTION, LATE, End, Line
+from chaos.invariants import ENDED, IN_MOTION, LATE, End, Line
 from chaos.stores import ChaosStore, reading, store_of
 from sandbox.stage import MASTER_KEY, Stage
 from tests.support.processes import everything_in, latchkey
@@ -41,9 +41,14 @@ async def motion(at: ChaosStore, now: datetime) -> str:
         late = [str(item) for item, when in (await _agenda(commands, store)).items() if when <= now]
         held = await _held(commands, store)
         requests, _ = await _requests(commands, store)
-    moving = [f"{id_} ({each.kind})" for id_, each in requests.items() if isinstance(each, IN_MOTION)]
+    moving = [f"{id_} ({each.kind})" for id_, each in requests.items() if _is_moving(each)]
     behind = [id_ for id_, each in requests.items() if (ends := due(each)) and ends <= now - LATE]
     return ", ".join((*late, *held, *moving, *behind))
+
+
+def _is_moving(request: Request) -> bool:
+    """Whether it does not stay as it is; a key that could not be deleted is tried again soon."""
+    return isinstance(request, IN_MOTION) or (isinstance(request, ENDED) and request.deleted_at is None)
 
 
 async def read(

@@ -259,12 +259,15 @@ def _break_glass(end: End) -> Iterator[Broken]:
 def _uses(end: End) -> Iterator[Broken]:
     """Each use that made a key is on record until someone else reviews it, and its key ends in time."""
     made = {str(line["request"]) for line in end.lines if line["action"] == Action.CREATED}
+    overdue = {str(line["request"]) for line in end.lines if line["action"] == Action.GLASS_OVERDUE}
     for id_, each in end.requests.items():
         glass = glass_of(each)
         if glass is None:
             if each.ask.break_glass and id_ in made:
                 yield Broken("each use that made a key is reviewed", f"nothing is left to review of {id_}", id_)
             continue
+        if not glass.review and glass.review_by + LATE < end.now and id_ not in overdue:
+            yield Broken("an overdue review is told", f"no line says that the review of {id_} is overdue", id_)
         if glass.review and glass.review.by.principal == each.ask.requester.principal:
             yield Broken("no one reviews a use of their own", f"{id_} by {glass.review.by.slack}", id_)
         if isinstance(each, Living) and glass.ends_at + LATE < end.now:

@@ -19,6 +19,7 @@ from sandbox.stage import BotProcess, Stage, stage
 from tests.support.play import POLICY_FILE
 from tests.support.processes import bots_of
 
+GLASS = f"{{by: [U0DANA, U0OMAR, U0MONA, U0REED], lifetime: 4h, notify: [{APPROVALS_CHANNEL}]}}"
 POLICY = f"""\
 version: 1
 channel: {APPROVALS_CHANNEL}
@@ -26,13 +27,19 @@ open_requests: 40
 defaults: {{approvals: 1, pending: 12h, claim: 6h, lifetime: 2d, overlap: 1d, remind: [1h]}}
 review: {{every: 12h, older_than: 1d}}
 rules:
-  - {{name: two in production, match: {{environment: env-prod01, operation: [create, rotate]}}, approvals: 2}}
-  - {{name: on claim, match: {{kind: [flink, tableflow], operation: [create, rotate]}}, mint: on_claim}}
+  - name: two in production
+    match: {{environment: env-prod01, operation: [create, rotate]}}
+    approvals: 2
+    break_glass: {GLASS}
+  - name: on claim
+    match: {{kind: [flink, tableflow], operation: [create, rotate]}}
+    mint: on_claim
+    break_glass: {GLASS}
   - {{name: own keys live for hours, match: {{owner: me, operation: [create, rotate]}}, lifetime: 8h}}
   - {{name: nobody has to approve, match: {{owner: me, operation: [edit, delete]}}, approvals: 0, leaked: delete}}
   - name: the rest
     match: {{operation: [create, rotate, edit, delete]}}
-    break_glass: {{by: [U0DANA, U0OMAR, U0MONA, U0REED], lifetime: 4h, notify: [{APPROVALS_CHANNEL}]}}
+    break_glass: {GLASS}
 """
 BOTS = 2
 RESTS_WITHIN = 180.0
@@ -100,9 +107,12 @@ class Run:
             stop.set()
 
     async def _rest(self, here: Stage, store: ChaosStore, faults: Faults) -> None:
-        """No more faults: let time pass until all is done, then the hours in which waiting ends, and again."""
+        """No more faults: let time pass until all is done, then the hours in which waiting ends, and again.
+
+        At last those after which the review of a use of break-glass is overdue.
+        """
         await here.slack.sockets.wait_connected(BOTS)
-        for hours in (0, 13, 13):
+        for hours in (0, 13, 13, 50):
             here.clock.advance(timedelta(hours=hours))
             await self._at_rest(here, store, faults)
 

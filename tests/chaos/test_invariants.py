@@ -164,6 +164,7 @@ def rotated(deleted_at: datetime | None) -> Life:
 DOUBLED, ORPHANED = "no key is doubled", "no key is orphaned"
 PAIRS = "both keys or neither"
 SECOND_USE, TOLD = "no second use before the review", "everyone is told of a use"
+OVERDUE = "an overdue review is told"
 REVIEW, OWN_REVIEW = "each use that made a key is reviewed", "no one reviews a use of their own"
 OUTLIVES = "no key by break-glass outlives its end"
 ACCOUNTS, ACCOUNT = "no account is doubled", "no account is orphaned"
@@ -228,6 +229,10 @@ PLANTED: dict[str, tuple[str, dict[str, Any]]] = {
     "a use that its own user reviewed": (
         OWN_REVIEW,
         requests(R5=by_break_glass(NOW + DAY, review=GlassReview("justified", DANA, NOW))),
+    ),
+    "a review that is overdue, of which no one was told": (
+        OVERDUE,
+        requests(R5=by_break_glass(NOW + DAY)) | {"now": NOW + 4 * DAY},
     ),
     "a use that no one was told of": (TOLD, requests(R5=by_break_glass(NOW + DAY))),
     "a key by break-glass that goes on": (OUTLIVES, requests(R5=by_break_glass(NOW))),
