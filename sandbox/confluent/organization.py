@@ -95,6 +95,8 @@ class Organization:
     service_accounts: dict[str, ServiceAccount] = field(default_factory=dict)
     role_bindings: dict[str, RoleBinding] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    ending: set[str] = field(default_factory=set)
+    """Ids of the keys that expire: looked through for each call, while there may be 100,000 keys."""
     quotas: dict[str, Quota] = field(default_factory=dict)
     deleted: dict[str, tuple[ApiKey, datetime]] = field(default_factory=dict, repr=False)
     secrets_issued: dict[str, str] = field(default_factory=dict, repr=False)
@@ -178,7 +180,8 @@ class Organization:
         for code, holder, who in usage.of_new_key(self, resource, owner):
             self._check(code, holder, who, "API keys", limit)
         made = self.add_key(new_key_id(), resource, owner, name=name, description=description, at=self.clock())
-        made[0].expires_at = expires_at
+        if expires_at:
+            self.end_key(made[0], expires_at)
         self.note("create", made[0].id)
         return made
 
@@ -199,11 +202,19 @@ class Organization:
         self.secrets_issued[key.id] = secret
         return key, secret
 
+    def end_key(self, key: ApiKey, at: datetime) -> None:
+        """Have a key expire at that moment."""
+        key.expires_at = at
+        self.ending.add(key.id)
+
     def expire_keys(self) -> None:
         """End the keys whose time is over."""
-        for key in [key for key in self.api_keys.values() if key.expires_at and key.expires_at <= self.clock()]:
-            self.deleted[key.id] = (self.api_keys.pop(key.id), key.expires_at or self.clock())
-            self.note("expire", key.id)
+        now, expiring = self.clock(), [self.api_keys[id_] for id_ in self.ending & self.api_keys.keys()]
+        for key in expiring:
+            if key.expires_at and key.expires_at <= now:
+                self.deleted[key.id] = (self.api_keys.pop(key.id), key.expires_at)
+                self.ending.remove(key.id)
+                self.note("expire", key.id)
 
     def key_that_opens(self, key_id: str, *, lingering: timedelta) -> ApiKey | None:
         """A key that is there, or that was deleted less than `lingering` ago; None when there is none."""

@@ -44,7 +44,7 @@ async def test_a_key_with_a_lifetime_whatever_confluent_does_with_its_end(
         await page(it.dana, title="API key", says="Latchkey deletes it then.")
 
         # Confluent ends it first after all.
-        made.expires_at = made.created_at + timedelta(days=20)
+        it.stage.organization.end_key(made, made.created_at + timedelta(days=20))
         await it.dana.close()
         await it.dana.command(f"/apikey show {key}")
         await page(it.dana, title="API key", says="Confluent Cloud deletes it then, and no one can change that.")
