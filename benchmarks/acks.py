@@ -1,7 +1,7 @@
-"""How long Slack waits for its answer, at 100 interactions a second: buttons and submits in turn.
+"""How long Slack waits for its answer, at 100 interactions a second, buttons and submits in turn.
 
-The store is a real one with `appendfsync always`. In the second run the worker carries every click out at the same
-time, in the same process, against a Confluent that takes 200 ms for each call: nothing of that may show in an ack.
+The store is a real one with `appendfsync always`. In the second run, the worker carries out every click at the same
+time, in the same process, against a Confluent that takes 200 ms for each call: none of that may show in an ack.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ SLOW = 0.2
 
 @dataclass(slots=True)
 class SlowCloud(FakeCloud):
-    """A Confluent that thinks about everything."""
+    """A Confluent that takes its time for everything."""
 
     async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
         await asyncio.sleep(SLOW)
@@ -70,7 +70,7 @@ async def _run(*, with_worker: bool) -> Latencies:
 
 
 async def _offered(it: Bench, payloads: Sequence[Mapping[str, Any]]) -> Latencies:
-    """Send on the beat, whether or not earlier answers are there: a slow one makes the next ones wait, and counts."""
+    """Send at a steady pace, whether or not earlier answers are there: a slow one delays the next ones, and counts."""
     began = perf_counter()
 
     async def send(number: int, payload: Mapping[str, Any]) -> float:
@@ -105,7 +105,7 @@ async def _payload(it: Bench, number: int) -> Mapping[str, Any]:
 
 
 async def a_pending(it: Bench, name: str) -> None:
-    """A request of Dana's that waits for an approval."""
+    """A request of Dana's that waits for approval."""
     now = utc_now()
     ask = build.an_ask(id=RequestId(name), asked_at=now)
     pending = Pending(ask, build.terms(), approvals=(), expires_at=now + DAY)

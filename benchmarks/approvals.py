@@ -1,7 +1,7 @@
-"""500 approvals at once: from the last click to the last key, at a Confluent that limits what it is asked.
+"""500 approvals at once: from the last click to the last key, at a Confluent that limits its calls.
 
-Our own client calls it, five calls at a time as Confluent advises; each takes 10 ms. What of the time that is, is told
-beside it: the rest is ours.
+Our own client makes them, five at a time as Confluent advises, and each takes 10 ms. The share of the time that this
+explains is reported next to it: the rest is ours.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Confluent:
-    """Answers after a while what an approval and a create ask, and rings when so many keys are made."""
+    """Answers, after a while, what an approval and a create ask, and rings when so many keys are created."""
 
     awaited: int
     asked: Counter[str] = field(default_factory=Counter[str])

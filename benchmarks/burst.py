@@ -1,7 +1,7 @@
-"""1,000 clicks in flight at once: each on a connection of its own, signed, over HTTP, while the worker is at work.
+"""1,000 clicks in flight at once: each on a connection of its own, signed, over HTTP, while the worker is busy.
 
-Beside it a bare Bolt app, which stores nothing, behind the same server, with the same clicks, in turn with ours. Each
-stands still while the other one is measured: what our worker does meanwhile would count against both.
+Next to it a bare Bolt app, which stores nothing, behind the same server, with the same clicks, alternating with ours.
+Each is paused while the other one is measured: what our worker does meanwhile would count against both.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ SLOWEST, P99, SHARE = 3_000.0, 1_500.0, 0.6
 
 @dataclass(slots=True)
 class App:
-    """One that is served in a process of its own, and how it did."""
+    """An app that is served in a process of its own, and how it did."""
 
     process: Process
     port: int
@@ -83,7 +83,7 @@ async def served(which: str, requests: int) -> AsyncGenerator[App]:
 
 
 async def _answered(port: int, click: bytes) -> float:
-    """From the connection to the answer, which has to be a yes, in milliseconds."""
+    """Milliseconds from the connection to the answer, which has to be a success."""
     loop, began = asyncio.get_running_loop(), perf_counter()
     done: asyncio.Future[bytes] = loop.create_future()
     transport, _ = await loop.create_connection(lambda: _Sender(click, done), "127.0.0.1", port)

@@ -1,4 +1,4 @@
-"""A Confluent Cloud with very much in it, that answers at once and counts what it is asked."""
+"""A very large Confluent Cloud that answers at once and counts its calls."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ class CrowdedCloud(FakeCloud):
     """
 
     asked: Counter[str] = field(default_factory=Counter[str])
-    """How many calls of a kind."""
+    """How many calls of this kind there were."""
     _accounts: list[ServiceAccount] = field(default_factory=list[ServiceAccount])
     _keys: list[ApiKey] = field(default_factory=list[ApiKey])
     _of: dict[Principal, list[ApiKey]] = field(default_factory=dict[Principal, list[ApiKey]])
 
     def grow(self, keys: int, of: Principal | None = None) -> None:
-        """Have so many keys more, of this owner or of as many service accounts as it takes."""
+        """Add this many keys, of this owner or of as many service accounts as it takes."""
         now, before = self.clock(), len(self._keys)
         for number in range(before, before + keys):
             account, place = number // KEYS_EACH, number * 7919 % (ENVIRONMENTS * CLUSTERS_EACH)

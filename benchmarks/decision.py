@@ -82,7 +82,7 @@ def cost(work: Callable[[], object]) -> float:
 
 
 def cost_of_new(works: Sequence[Callable[[], object]]) -> float:
-    """The same where every call meets bindings that nobody saw before."""
+    """The same if every call meets bindings that this process hasn't seen."""
     rounds = []
     for work in works:
         began = process_time()

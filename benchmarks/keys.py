@@ -1,6 +1,6 @@
-"""What many keys cost who looks at them: the list's first page, Home, and one pass of the review.
+"""What many keys cost the people who look at them: the list's first page, Home, and one pass of the review.
 
-Two organizations, one with 1,000 keys and one with 100,000, each account with 50 of them; places are the same. The
+Two organizations, one with 1,000 keys and one with 100,000, each account with 50 of them; the places are the same. The
 reader administers the organization and so sees every key; on Home, 50 requests wait and 50 keys are her own.
 """
 

@@ -1,4 +1,4 @@
-"""How a measurement is written down, and what several of them need: a store, services, a Bolt app, a mute Slack."""
+"""How a measurement is written down, and what several of them share: a store, services, a Bolt app, a mute Slack."""
 
 import asyncio
 import math
@@ -41,14 +41,14 @@ SIGNING_SECRET = "a signing secret"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the table. `budget` is in the same unit; None where the design sets none."""
+    """One line of the table. `budget` is in the same unit; None if the design sets none."""
 
     what: str
     value: float
     unit: str
     budget: float | None = None
     at_least: bool = False
-    """Whether the budget is the least that there has to be."""
+    """Whether the budget is a minimum."""
 
     def __str__(self) -> str:
         verdict = "" if self.budget is None else "ok" if self._is_met(self.budget) else "OVER BUDGET"
@@ -74,7 +74,7 @@ class Latencies:
 
 
 class MuteSlack(AsyncWebClient):
-    """Takes every call at once, and notes when it came; `came` rings for each."""
+    """Accepts every call at once, and notes when it came; `came` rings for each."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         super().__init__(session=session)
@@ -161,7 +161,7 @@ def bolt_app(client: AsyncWebClient) -> AsyncApp:
 
 
 def machine() -> str:
-    """What the numbers were measured on."""
+    """The machine that the numbers were measured on."""
     found = Path("/proc/cpuinfo")
     lines = found.read_text("utf-8").splitlines() if found.exists() else []
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown CPU")

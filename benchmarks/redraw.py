@@ -1,6 +1,6 @@
 """From a choice in the form to the new form on its way to Slack: 500 environments, 20,000 clusters.
 
-Slack itself takes some tenths of a second more; nothing of Confluent is waited for.
+Slack itself adds some tenths of a second; nothing waits for Confluent.
 """
 
 from datetime import timedelta
@@ -22,7 +22,7 @@ from tests.support.fakes import TestClock
 
 CHOICES = 300
 BUDGET = 50.0
-"""The design sets none; this is that of an answer."""
+"""The design sets none; this is the one for an answer."""
 
 
 async def measure() -> list[Line]:

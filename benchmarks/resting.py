@@ -1,4 +1,4 @@
-"""What 1,000 pending requests cost a worker while none of them is due: CPU of one look at the agenda."""
+"""What 1,000 pending requests cost a worker while none is due: CPU of one look at the agenda."""
 
 from time import process_time
 

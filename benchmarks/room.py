@@ -1,6 +1,6 @@
-"""What Redis needs for a key: `python -m benchmarks.room 200`, the figures of docs/sizing.md.
+"""How much Redis a key needs: `python -m benchmarks.room 200`, the figures of docs/sizing.md.
 
-So many keys are asked for, approved, created, shown and saved, in a real server; then it is weighed what is stored.
+This many keys are requested, approved, created, shown and saved, on a real server; then what is stored is weighed.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from tests.support.build import DANA, ERIN, TEAM
 
 
 async def live(world: worlds.World, request: RequestId) -> None:
-    """From the request to the click that says the secret is saved."""
+    """From the request to the click on `I saved it`."""
     asked = build.pending()
     await world.seed(replace(asked, ask=replace(asked.ask, id=request)))
     await world.work_now()

@@ -1,7 +1,7 @@
 """How long a searchable field waits for its options: 500 environments, 20,000 clusters.
 
-A second passes between two keystrokes here, so that every fifteenth meets a process whose own copy of the catalog
-is too old, and which reads the sealed one from the store.
+Here, a second passes between two keystrokes. So every fifteenth meets a process whose own copy of the catalog is too
+old, and which reads the sealed one from the store.
 """
 
 from datetime import timedelta

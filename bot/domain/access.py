@@ -1,8 +1,8 @@
 """What the account of a key can do: already, and by the role bindings that come with the key.
 
-A role binding carries no text in which a marker could stand: principal, role and place are all there is. What tells
-Latchkey's own from others is the journal of the request, `Granted.grant.bindings`: it says that a binding was not there
-when Latchkey set out to create it, and which id Confluent gave it.
+A role binding has no text that could carry a marker: it's a principal, a role and a place. What tells Latchkey's own
+from others is the journal of the request, `Granted.grant.bindings`: it says that a binding didn't exist when Latchkey
+set out to create it, and which id Confluent gave it.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ from bot.domain.roles import Scope
 MOST = 10
 """How many role bindings one request may ask for."""
 LONGEST_NAME = 249
-"""Characters of a Kafka topic's name; other names are held to the same."""
+"""Characters of a Kafka topic's name. Other names have the same limit."""
 EVERYTHING = "*"
-"""The pattern that every name fits."""
+"""The pattern that matches every name."""
 On: TypeAlias = Literal["topic", "group", "transactional-id", "subject", "environment"]
 """What a role is bound to, by its element in CRNs."""
 ROLES_ON: Mapping[On, frozenset[str]] = {
@@ -31,7 +31,7 @@ ROLES_ON: Mapping[On, frozenset[str]] = {
     "subject": frozenset({"DeveloperManage", "DeveloperRead", "DeveloperWrite"}),
     "environment": frozenset({"FlinkDeveloper"}),
 }
-"""The roles that can be offered: none that lets its holder grant roles to others."""
+"""The roles that can be offered. None of them lets its holder grant roles to others."""
 _NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_NAME}}}")
 _SEPARATED = re.compile(r"[\s,;]+")
 
@@ -45,17 +45,17 @@ class WantedBinding:
     """A path below the organization, as in a CRN: `environment=env-1/schema-registry=lsrc-1/subject=orders-*`."""
 
     def crn(self, organization: str) -> str:
-        """The place as Confluent's API takes it."""
+        """The place in the form that Confluent's API takes."""
         return f"crn://confluent.cloud/organization={organization}/{self.scope}"
 
     @property
     def path(self) -> Path:
-        """The place as `roles.Scope` has it, without the cluster's second name."""
+        """The place in the form of `roles.Scope`, without the cluster's second name."""
         return Scope.parse(self.crn("-")).path
 
     @property
     def on(self) -> str:
-        """What it is bound to: the last element of the place."""
+        """What it's bound to, such as "topic": the last element of the place."""
         return self.path[-1][0]
 
     @property
@@ -65,12 +65,12 @@ class WantedBinding:
 
     @property
     def is_for_everything(self) -> bool:
-        """Whether it covers whatever there is or will be, by a pattern that every name fits."""
+        """Whether it covers everything that exists or ever will, by a pattern that matches every name."""
         return self.name == EVERYTHING
 
     @property
     def is_prefix(self) -> bool:
-        """Whether the name is the beginning of names."""
+        """Whether the name is a prefix."""
         return self.name.endswith(EVERYTHING)
 
 
@@ -79,21 +79,21 @@ State: TypeAlias = Literal["planned", "existed", "intended", "given", "unwanted"
 
 @dataclass(frozen=True, slots=True)
 class GivenBinding:
-    """What became of a wanted role binding."""
+    """What became of a role binding that was requested."""
 
     wanted: WantedBinding
     state: State = "planned"
-    """`planned`: nothing was tried. `existed`: it was there before, so that it is never deleted. `intended`: it was not
-    there, and may be now. `given`: Latchkey created it. `unwanted`: the same, and it is to be deleted, or about to be.
-    `removed`: it is gone. `kept`: another key came with it, too, so that it is that one's from now on."""
+    """`planned`: nothing was tried. `existed`: it existed before, so it's never deleted. `intended`: it didn't exist,
+    and may now. `given`: Latchkey created it. `unwanted`: the same, but it's to be deleted. `removed`: it's gone.
+    `kept`: it was also requested with another key, and now belongs to that one's request."""
     principal: Principal | None = None
-    """The account, once there is one."""
+    """The account, once it exists."""
     id: str = ""
-    """Confluent's id of it, once that is known."""
+    """Confluent's id for it, once it's known."""
     at: datetime | None = None
-    """When it was last tried to create it."""
+    """When Latchkey last tried to create it."""
     tries: int = 0
-    """How often that was tried, counted before each try."""
+    """How often Latchkey tried, counted before each try."""
 
     @property
     def is_settled(self) -> bool:
@@ -103,17 +103,17 @@ class GivenBinding:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An entry of the policy's list of access that can be asked for."""
+    """An entry of the policy's list of access that can be requested."""
 
     name: str
     role: str
     on: On
     prefix: bool = False
-    """Whether what is typed is the beginning of names."""
+    """Whether people type a prefix rather than a name."""
 
     @property
     def id(self) -> str:
-        """Eight hexadecimal digits that stand for the entry in a form: those of a changed entry are others."""
+        """Eight hexadecimal digits that identify the entry in a form. A changed entry has others."""
         said = "\n".join((self.name, self.role, self.on, str(self.prefix)))
         return hashlib.sha256(said.encode()).hexdigest()[:8]
 
@@ -128,11 +128,11 @@ class Offer:
         return self.on != "environment"
 
     def wanted(self, resource: Resource, name: str = "") -> WantedBinding:
-        """The role binding that this entry is for one resource and name. Raises `ValueError` with a sentence."""
+        """The role binding that this entry means for a resource and a name. Raises `ValueError` with a sentence."""
         return WantedBinding(self.role, "/".join([*_place(resource, self.on), *self._last(name)]))
 
     def offers(self, wanted: WantedBinding, resources: Iterable[Resource]) -> bool:
-        """Whether a wanted role binding is one that this entry offers for any of these resources."""
+        """Whether this entry offers a role binding for any of these resources."""
         return wanted.role == self.role and any(self._covers(wanted, each) for each in resources)
 
     def _covers(self, wanted: WantedBinding, resource: Resource) -> bool:
@@ -155,7 +155,7 @@ class Offer:
 
 
 def names_in(typed: str) -> Sequence[str]:
-    """The names in a text, between commas, semicolons or spaces, each once."""
+    """The names in a text, separated by commas, semicolons or spaces, each once."""
     return tuple(dict.fromkeys(filter(None, _SEPARATED.split(typed))))
 
 
@@ -176,15 +176,15 @@ OFFERS = (
     Offer("Write subjects", "DeveloperWrite", "subject", prefix=True),
     Offer("Run Flink statements", "FlinkDeveloper", "environment"),
 )
-"""What can be asked for unless the policy file says."""
+"""What can be requested unless the policy file lists something else."""
 
 MOST_ROLES = 5
-"""How many roles of an account a request keeps."""
+"""How many roles of an account are kept with a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What the account of a wanted key could do already when the request was sent; None is unknown."""
+    """What the account could do already when the request was sent. None is unknown."""
 
     roles: tuple[str, ...] | None = None
     """Its roles in words, at most `MOST_ROLES`."""
@@ -195,10 +195,10 @@ class Access:
 
 
 def is_high_risk(said: str, operation: Operation, resource: Resource, bindings: Iterable[WantedBinding] = ()) -> bool:
-    """Whether people are warned before they send or approve it; `said` is what the policy's rule says of the risk.
+    """Whether people are warned before they send or approve it. `said` is the `risk` of the rule, "" for none.
 
-    Where the rule says nothing, it is high for a key that opens the whole organization and is created or extended.
-    Whatever the rule says, it is high for access to everything there is of a kind.
+    If the rule says nothing, creating or extending a key that opens the whole organization is high risk. Whatever the
+    rule says, access to everything of a kind is.
     """
     if any(each.is_for_everything for each in bindings):
         return True

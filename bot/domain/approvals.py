@@ -1,8 +1,8 @@
-"""What the policy's rule says about a request, each approval on these terms, and what enough of them gave.
+"""What the policy's rule says about a request, each approval on these terms, and what enough of them give.
 
 Break-glass takes the place of approvals, for people whom a rule names. A use is part of the grant, so whatever writes
-its request keeps it. It is open until someone else, who could have approved the request, says whether it was justified.
-The audit log says whose uses are open, and no second use of the same Confluent user is written before that.
+its request keeps it. It's open until someone else, who could have approved the request, says whether it was justified.
+The audit log knows whose uses are open, and until then takes no second use by the same Confluent user.
 """
 
 from dataclasses import dataclass, replace
@@ -16,9 +16,9 @@ from bot.domain.keys import Person, SlackUserId
 REVIEW_WITHIN = timedelta(days=3)
 """How long people have to review a use."""
 GLASS_ROUNDS = (timedelta(), timedelta(days=1), timedelta(days=2), REVIEW_WITHIN)
-"""When people are told of a use and reminded of its review, counted from the use."""
+"""When people are told about a use and reminded of its review, counted from the use."""
 OVERDUE = len(GLASS_ROUNDS) - 1
-"""The round from which on the review is overdue, and the channels read it, too."""
+"""The round from which on the review is overdue, and the channels are told, too."""
 OVERDUE_EVERY = timedelta(days=7)
 """How often people are reminded after that."""
 TELL_AGAIN = timedelta(minutes=1)
@@ -29,46 +29,47 @@ GLASS_MARGIN = timedelta(minutes=10)
 """How long after Latchkey's own end Confluent is to end such a key: no extension needs room."""
 Judgment: TypeAlias = Literal["justified", "not justified"]
 NOBODY = ("none",)
-"""`Terms.notify` of a rule that has no one told."""
+"""`Terms.notify` of a rule that tells no one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a rule says of the ticket that a request names."""
+    """What a rule says about the ticket that a request names."""
 
     pattern: str
-    """What the whole of its name matches, as the policy file has it."""
+    """What the whole name has to match, as written in the policy file."""
     url: str = ""
-    """The address of a ticket, with `{ticket}` in place of its name; "" where it has none."""
+    """The address of a ticket, with `{ticket}` in place of its name; "" for none."""
     required: bool = False
 
     def link(self, name: str) -> str:
-        """The address of the ticket of this name, which is quoted; "" where it has none."""
+        """The address of the ticket with this name, which is quoted; "" for none."""
         return self.url.replace("{ticket}", quote(name, safe=""))
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the policy's rule says about this request."""
+    """What the policy's rule says about one request."""
 
     rule: str
     approvals: int
     """How many distinct people must approve."""
     channel: str
-    """Id of the Slack channel where the card goes."""
+    """The id of the Slack channel for the card."""
     pending: timedelta
     """How long people have to decide."""
     claim: timedelta
     """How long the requester has to take the secret, and the approval stays fresh, both from when they began."""
     remind: tuple[timedelta, ...] = ()
     notify: tuple[str, ...] = ()
-    """Slack ids of user groups and people to be told; () is the people closest to the resource, `NOBODY` is no one."""
+    """Slack ids of user groups and people who are told; () tells the people closest to the resource, `NOBODY` no
+    one."""
     lifetime: timedelta | None = None
     mint: Literal["on_approval", "on_claim"] = "on_approval"
     table: str = "documented"
-    """The version of the role table, by its name in `roles.TABLES`."""
+    """The version of the role table, a key of `roles.TABLES`."""
     overlap: timedelta = timedelta(days=7)
-    """The longest that a rotated key may live on once the secret of the new one was shown; 0 is not at all."""
+    """How long, at most, a rotated key is kept once the secret of the new one was shown; 0 is not at all."""
     risk: Literal["", "high", "normal"] = ""
     """What the rule says of the risk: see `is_high_risk`."""
     ticket: Ticket | None = None
@@ -76,7 +77,7 @@ class Terms:
     """What approvers type before they approve: the name of the resource, or nothing."""
 
     def within(self, limits: "Terms") -> "Terms":
-        """These terms, each as strict as `limits` where those are stricter."""
+        """These terms, or those of `limits` where they are stricter."""
         lifetimes = [each for each in (self.lifetime, limits.lifetime) if each is not None]
         return replace(
             self,
@@ -106,7 +107,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One person's yes to exactly one ask."""
+    """One person's approval of exactly one ask."""
 
     by: Person
     basis: str
@@ -120,7 +121,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class GlassReview:
-    """What someone else said of a use."""
+    """What the reviewer said about a use."""
 
     outcome: Judgment
     by: Person
@@ -136,17 +137,17 @@ class GlassUse:
     """Why it can't wait, as it was typed."""
     at: datetime
     ends_at: datetime
-    """When the key ends, whatever it is replaced or extended by."""
+    """When the key ends, however it's replaced or extended."""
     notify: tuple[str, ...] = ()
     """Slack ids of channels (C…, G…), people and user groups that the rule names, when it was used."""
     told: tuple[str, ...] = ()
-    """Whom a message of their own tells: the Slack ids of people and channels, as `ID:ROUND`."""
+    """Whom a message of their own tells: Slack ids of people and channels, as `ID:ROUND`."""
     rounds: int = 0
     """The next round of `GLASS_ROUNDS`, then one every `OVERDUE_EVERY`."""
     next_round: datetime | None = None
     review: GlassReview | None = None
     made: bool = False
-    """Whether an attempt before the present one created a key, or may have: then it is reviewed, whatever follows."""
+    """Whether an attempt before the present one created a key, or may have: then the use is reviewed in any case."""
 
     @property
     def review_by(self) -> datetime:
@@ -160,7 +161,7 @@ class GlassUse:
 
     @property
     def readers(self) -> tuple[tuple[str, int], ...]:
-        """Who is told, and in which round."""
+        """Who is told, with the number of the round."""
         told = (each.rpartition(":") for each in self.told)
         return tuple((reader, int(number)) for reader, _, number in told)
 
@@ -173,17 +174,17 @@ class Grant:
     at: datetime
     fresh_until: datetime
     replaced_at: datetime | None = None
-    """When the key that a rotation replaces was deleted, if it was before the present one was made."""
+    """When the key that a rotation replaces was deleted, if that was before the present one was created."""
     told: tuple[SlackUserId, ...] | None = None
     """The owners of the service account who are told what was done to its key without an approval. None where nothing
     is told beyond the requester: of any other request, and of what an older version wrote."""
     bindings: tuple[GivenBinding, ...] = ()
-    """What became of each of the role bindings that were asked for; () before the first is tried."""
+    """What became of each role binding that was requested; () before the first is tried."""
     glass: GlassUse | None = None
     """The use of break-glass that took the place of approvals."""
 
     def of_next_attempt(self) -> "Grant":
-        """The same for another attempt, after one that created a key or may have."""
+        """The grant of another attempt, after one that created a key or may have."""
         return replace(self, glass=replace(self.glass, made=True)) if self.glass else self
 
     @property

@@ -1,4 +1,4 @@
-"""What the audit log records: one event a decision, one before and one after every effect at Confluent."""
+"""What the audit log records: one event per decision, and one before and one after every effect at Confluent."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from bot.domain.keys import RequestId
 SYSTEM = "latchkey"
 """The actor of what Latchkey does on its own: deadlines, recovery."""
 LEAP = 10**9
-"""Changes without an audit line that may follow on one with a line, which takes a revision to a multiple of this."""
+"""How many changes without an audit line can follow one with a line, which takes a revision to a multiple of this."""
 
 TOLD = (
     "operation",
@@ -31,7 +31,7 @@ TOLD = (
     "last",
     "operator",
 )
-"""Details that logs and other systems are told: ids and names of rules. Reasons and addresses stay in the audit log."""
+"""Details that logs and other systems get: ids and names of rules. Reasons and addresses stay in the audit log."""
 
 
 class Action(StrEnum):
@@ -130,7 +130,7 @@ _NEVER_AFTER: Mapping[str, frozenset[Action]] = {
     **dict.fromkeys((Action.DENIED, Action.CANCELLED, Action.EXPIRED), frozenset(Action) - _REFUSALS),
     Action.FAILED: _BEGINNINGS,
 }
-"""What cannot happen to a request anymore, by how it ended."""
+"""What can't happen to a request anymore, by how it ended."""
 
 
 def ends_use(action: str, details: Mapping[str, object]) -> bool:
@@ -142,9 +142,9 @@ def ends_use(action: str, details: Mapping[str, object]) -> bool:
 
 
 class History:
-    """What the audit log says of each request: its newest revision, and how it ended, if it did.
+    """What the audit log says about each request: its newest revision, and how it ended, if it did.
 
-    About 150 bytes a request, for as long as the process runs: a record of a request that ended long ago can be put
+    About 150 bytes per request, for as long as the process runs: a record of a request that ended long ago can be put
     back as well as any other.
     """
 
@@ -154,16 +154,16 @@ class History:
         self._uses = dict[str, str]()
         """Uses of break-glass: by request, the Confluent user."""
         self._reviewed = set[str]()
-        """What ends a use, was said of these. Apart, so that to learn a line twice does no harm."""
+        """The requests whose use has ended. Kept apart, so that learning a line twice does no harm."""
 
     def newest(self, request: str) -> int | None:
-        """The newest revision that a line names; 0 when lines name none, None when there is no line."""
+        """The newest revision that a line names; 0 if lines name none, None if there is no line."""
         return self._newest.get(request)
 
     def contradiction(self, request: str, was: int | None, action: str | None = None) -> str | None:
-        """Why `action` cannot follow on revision `was` of this request; None when it can.
+        """Why `action` can't follow revision `was` of this request: a sentence, None if it can.
 
-        `was` is 0 for a request that is new, and None where there is no record to speak of.
+        `was` is 0 for a new request, and None if there is no record to speak of.
         """
         newest, end = self._newest.get(request), self._ends.get(request, "")
         if was and newest is None:
@@ -180,7 +180,7 @@ class History:
         return {request: user for request, user in self._uses.items() if request not in self._reviewed}
 
     def use_in_the_way(self, event: Event) -> str | None:
-        """The request of the use that has to be reviewed before this event, which is another one of the same user."""
+        """The request of the use that has to be reviewed before this event, another use by that user; or None."""
         if event.action != Action.GLASS_USED:
             return None
         mine = (request for request, user in self.open_uses.items() if user == event.details["principal"])
@@ -197,7 +197,7 @@ class History:
             self._reviewed.add(request)
 
     def learn(self, other: "History") -> None:
-        """Know what another one knows, too."""
+        """Learn everything that another history knows."""
         for each in other.items():
             self.add(*each)
         self._uses |= other._uses  # noqa: SLF001 - of the same class
@@ -209,14 +209,14 @@ class History:
 
 
 class Recent:
-    """When the audit log last spoke of each of the newest requests."""
+    """When the audit log last mentioned each of the newest requests."""
 
     def __init__(self, most: int = 10_000) -> None:
         self._most = most
         self._last = dict[str, str]()
 
     def note(self, request: object, at: str) -> str | None:
-        """Take the next line; returns when the one before was that is about the same request."""
+        """Take the next line. Returns the `at` of the previous line about the same request, None if unknown."""
         if not isinstance(request, str):
             return None
         before = self._last.pop(request, None)
@@ -226,7 +226,7 @@ class Recent:
         return before
 
     def seconds(self, request: RequestId | None, at: datetime) -> float | None:
-        """The same for a line of ours; returns the seconds between the two, None where they are not known."""
+        """The same for one of our lines. Returns the seconds between the two, None if unknown."""
         before = self.note(request, at.isoformat())
         try:
             seconds = (at - datetime.fromisoformat(before)).total_seconds() if before else None

@@ -1,7 +1,7 @@
-"""Who has authority over which key: the one question that approving, creating and deleting all ask.
+"""Who has authority over which key: the one question behind approving, creating and deleting.
 
-Pure: the caller brings role bindings that it has just read. Every binding is weighed and says why it counts or not,
-so that `explain` and a refusal show the same words that decided.
+Pure: the caller passes role bindings that it has just read. Every binding is weighed and says why it counts or not, so
+`explain` and a refusal show the very words that decided.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,26 +16,26 @@ from bot.domain.roles import DOCUMENTED, GRANTERS, TABLES, Binding, Scope, Table
 
 _ELSEWHERE = "it's bound in another organization"
 WITH_NAMES = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
-"""The elements of a CRN whose values are ids of what has a name."""
+"""The elements of a CRN whose values are ids of things with names."""
 OPERATOR = "Operator"
 _DESCRIBES = DOCUMENTED[OPERATOR].kinds
-"""The kinds of other people's keys that an Operator may describe, in whatever version of the role table."""
+"""The kinds of other people's keys that an Operator may see, in every version of the role table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The key that is asked for: whose it will be, and what it opens."""
+    """The key that is requested: whose it will be, and what it opens."""
 
     owner: Owner
     resource: Resource
     bindings: tuple[WantedBinding, ...] = ()
-    """The role bindings that are created with it: authority over the key takes the right to grant each of them."""
+    """The role bindings that are created with it. Authority over the key requires the right to grant each of them."""
     also: Cluster | None = None
-    """The Schema Registry of a pair, whose key comes with it: authority takes authority over both keys."""
+    """The Schema Registry of a pair. Authority requires authority over both keys."""
 
     @classmethod
     def of(cls, ask: Ask) -> "Target":
-        """What is asked for."""
+        """The target of an ask."""
         return cls(ask.owner, ask.resource, ask.bindings, ask.also)
 
     @property
@@ -45,7 +45,7 @@ class Target:
 
     @property
     def parts(self) -> "tuple[Target, ...]":
-        """Each of its keys alone; of one key, itself."""
+        """Each of its keys as a target of its own; for one key, itself."""
         if self.also is None:
             return (self,)
         return replace(self, also=None), Target(self.owner, self.also)
@@ -53,7 +53,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class HeldRoles:
-    """A person, with the roles that person holds right now in our organization, and the table that reads them."""
+    """A person, the roles that they hold in our organization now, and the table that interprets them."""
 
     person: Person
     bindings: tuple[Binding, ...]
@@ -66,7 +66,7 @@ class HeldRoles:
     """What environments are called, by id, as far as it was read for a decision about this person's request."""
 
     def with_group(self, group: str, *, is_member: bool) -> "HeldRoles":
-        """The same, once it is known whether the person is in a user group."""
+        """The same, once it's known whether the person is in a user group."""
         groups = self.groups | {group} if is_member else self.groups
         return replace(self, groups=groups, looked_up=self.looked_up | {group})
 
@@ -81,22 +81,23 @@ class Weighed:
 
 
 def weigh_all(held_roles: HeldRoles, target: Target) -> tuple[Weighed, ...]:
-    """Weigh every binding of the person, in the order given. Any that counts means authority."""
+    """Weigh every binding of the person, in the order given. One that counts is enough for authority."""
     weighed = [Weighed(binding, counts=counts, why=why) for binding, counts, why in _weigh(held_roles, target)]
     return tuple(_with_account(held_roles, weighed) if _is_new(target) else weighed)
 
 
 def authority(held_roles: HeldRoles, target: Target) -> Binding | None:
-    """The binding that gives this person authority over the target, or None. See `bases` for where it takes two."""
+    """A binding that gives this person authority over the target, or None. See `bases` if it takes two."""
     return next(iter(bases(held_roles, target)), None)
 
 
 def bases(held_roles: HeldRoles, target: Target) -> tuple[Binding, ...]:
-    """The bindings that together give this person authority over the target: one, or none.
+    """The bindings that together give this person authority over the target; empty for none.
 
-    A key of a new service account takes a role over the key and one that makes the account. Where no binding is both,
-    there are two: first the one over the key. There is none for who can't grant the role bindings that come with it,
-    and of a pair for who has no authority over both keys: what gives it over the second one comes last.
+    A key of a new service account requires a role over the key and one that creates accounts. If no binding is both,
+    there are two: first the one over the key. The result is empty for people who can't grant the role bindings that
+    come with the key, and for a pair, for people without authority over both keys; the binding over the second one
+    comes last.
     """
     if target.also is not None:
         each = [bases(held_roles, part) for part in target.parts]
@@ -114,21 +115,21 @@ def bases(held_roles: HeldRoles, target: Target) -> tuple[Binding, ...]:
 
 
 def beyond(held_roles: HeldRoles, bindings: Iterable[WantedBinding]) -> WantedBinding | None:
-    """The first of these role bindings that this person can't grant; None where there is none."""
+    """The first of these role bindings that this person can't grant; None if they can grant all."""
     granting = [each for each in held_roles.bindings if each.role in GRANTERS]
     scopes = [scope for each in granting if (scope := _here(each, held_roles)) is not None]
     return next((each for each in bindings if not any(scope.covers(each.path) for scope in scopes)), None)
 
 
 def lacks_only_the_account(held_roles: HeldRoles, target: Target) -> bool:
-    """Whether the person has a role over the key, but none that makes the new service account that it is for."""
+    """Whether the person has a role over the key, but none that creates the new service account it's for."""
     if not _is_new(target) or any(_makers(held_roles)):
         return False
     return all(any(counts for _, counts, _ in _weigh(held_roles, part)) for part in target.parts)
 
 
 def reaches(held_roles: HeldRoles, target: Target) -> bool:
-    """Whether any role of the key's owner-to-be touches the resource at all: else the key opens nothing."""
+    """Whether any role of the key's future owner touches the resource at all: else the key opens nothing."""
     scopes = [Scope.parse(binding.crn) for binding in held_roles.bindings]
     return any(
         scope.meets(path)
@@ -153,9 +154,9 @@ def reaching_roles(held_roles: HeldRoles, target: Target) -> frozenset[str]:
 
 
 def distance(binding: Binding, target: Target) -> int:
-    """How far a binding's place is from the key: 0 owns its account, 1 is at the resource, each place around it 1 more.
+    """How far a binding's place is from the key: 0 owns its account, 1 is at the resource, and 1 more per level up.
 
-    A pattern such as `environment=*` names no place, and counts as what is around it.
+    A pattern such as `environment=*` names no place, and counts as the level around it.
     """
     path = Scope.parse(binding.crn).path
     named = list(takewhile(lambda element: not element[1].endswith("*"), path))
@@ -186,7 +187,7 @@ def _is_new(target: Target) -> bool:
 
 
 def _makers(held_roles: HeldRoles) -> Iterator[Binding]:
-    """The bindings that let this person make service accounts."""
+    """The bindings that let this person create service accounts."""
     for binding in held_roles.bindings:
         scope = _here(binding, held_roles)
         if scope is not None and held_roles.table.makes_accounts(binding.role, scope.path):
@@ -194,7 +195,7 @@ def _makers(held_roles: HeldRoles) -> Iterator[Binding]:
 
 
 def _with_account(held_roles: HeldRoles, over_key: Sequence[Weighed]) -> Iterator[Weighed]:
-    """What bindings give where the owner is made for the key; `over_key` is what they give over the key alone."""
+    """What bindings give if the owner is created for the key. `over_key` is what they give over the key alone."""
     makers = frozenset(_makers(held_roles))
     is_covered = any(each.counts for each in over_key)
     is_whole = any(each.counts and each.binding in makers for each in over_key)
@@ -206,7 +207,7 @@ def _with_account(held_roles: HeldRoles, over_key: Sequence[Weighed]) -> Iterato
 
 
 def _halves(over_key: Weighed, takes: str, *, makes: bool, is_helped: bool) -> tuple[bool, str]:
-    """Whether a binding counts, and why: for the key, for the account, or both. `is_helped`: another adds its half."""
+    """Whether a binding counts, and why: for the key, the account, or both. `is_helped`: another adds its half."""
     match over_key.counts, makes, is_helped:
         case True, True, _:
             return True, f"{over_key.why}, and this role can create service accounts"
@@ -335,7 +336,7 @@ def _operates(binding: Binding, held_roles: HeldRoles, target: Target) -> bool:
 
 
 def _here(binding: Binding, held_roles: HeldRoles) -> Scope | None:
-    """Where a binding of this person holds in our organization; None when it is not theirs, or elsewhere."""
+    """Where a binding of this person applies in our organization; None if it's someone else's, or elsewhere."""
     scope = Scope.parse(binding.crn)
     is_here = scope.organization and scope.organization == held_roles.organization
     return scope if is_here and binding.principal == held_roles.person.principal else None

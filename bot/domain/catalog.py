@@ -1,4 +1,4 @@
-"""What there is to choose from at Confluent: environments, resources, service accounts, users; read often, cached."""
+"""What can be chosen at Confluent: environments, resources, service accounts, users. Read often, and cached."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -45,20 +45,20 @@ def called(environments: Iterable[Environment]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where clients find a resource; "" when Confluent named no such address."""
+    """Where clients find a resource; "" if Confluent named no such address."""
 
     bootstrap: str
     """Of a Kafka cluster, without a scheme."""
     rest: str
-    """Where HTTP clients go: Kafka's REST API, Schema Registry, ksqlDB, Flink, or Confluent's own API."""
+    """Where HTTP clients connect: Kafka's REST API, Schema Registry, ksqlDB, Flink, or Confluent's own API."""
     is_private: bool = False
-    """Whether Confluent named no address outside a private network."""
+    """Whether Confluent named only addresses inside a private network."""
     organization: str = ""
     """The organization's id, which Flink's and Cloud's clients need."""
     is_paused: bool = False
-    """Whether nothing answers there until someone resumes it; ksqlDB clusters can be paused."""
+    """Whether nothing answers there until someone resumes it. ksqlDB clusters can be paused."""
     lacks_roles: bool = False
-    """Whether roles on topics and consumer groups don't work there: so it is with Kafka clusters of the type Basic."""
+    """Whether roles on topics and consumer groups don't work there, as in Basic clusters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A service account with its description, at whose end our marker may stand."""
+    """A service account with its description, which may end with our marker."""
 
     id: Principal
     name: str
@@ -81,7 +81,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A limit that Confluent applies; `usage` None where it does not tell."""
+    """A limit that Confluent applies. `usage` is None if Confluent doesn't tell."""
 
     code: str
     """Such as `iam.max_cloud_api_keys.per_user`."""
@@ -94,7 +94,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A Confluent user; `email` is normalised, "" when Confluent sent none."""
+    """A Confluent user. `email` is normalized, "" if Confluent sent none."""
 
     id: Principal
     email: str
@@ -111,12 +111,12 @@ class Catalog:
     resources: Mapping[Kind, tuple[Placed, ...]] = field(default_factory=dict[Kind, tuple[Placed, ...]])
     """What the environments hold, by kind; of Flink, the regions with a compute pool."""
     regions: tuple[Region, ...] = ()
-    """All that Confluent offers."""
+    """All that Confluent offers Flink in."""
     unread: frozenset[Kind] = field(default=frozenset(), compare=False)
-    """The kinds of which this reading missed a list, so that a resource of theirs may be missing."""
+    """The kinds of which this reading lacks a list, so that one of their resources may be missing."""
 
     def clusters(self) -> Iterator[Placed]:
-        """All resources that have ids of their own: regions have not."""
+        """All resources with ids of their own, which regions don't have."""
         return (each for kind, found in self.resources.items() if not kind.row.is_regional for each in found)
 
 

@@ -1,4 +1,4 @@
-"""How many requests and keys there are in each state, as the audit log tells: no record has to be opened for it."""
+"""How many requests and keys are in each state, by the audit log: no record has to be opened for it."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from bot.domain.audit import Action
 from bot.domain.keys import Operation
 
 UNDECIDED = "undecided"
-"""Sent, and not begun: waiting for approvals, or approved. The log does not say which approval was the last one."""
+"""Sent, and not started: waiting for approvals, or approved. The log doesn't say which approval was the last one."""
 REQUEST_STATES = (
     "working",
     "ready",
@@ -69,11 +69,11 @@ _KEY: Mapping[str, str] = {
     Action.FOUND_GONE: DELETED,
 }
 _FIRST = frozenset({Action.CREATED, Action.FOUND_ORPHANED})
-"""What makes a key one of ours: others are deleted through Latchkey, too."""
+"""What makes a key one of ours: other keys are deleted through Latchkey as well."""
 
 
 class Census:
-    """Counts for metrics, and for nothing that decides: about 150 bytes a request, for as long as the process runs."""
+    """Counts for metrics; nothing is decided by it. About 150 bytes per request, for as long as the process runs."""
 
     def __init__(self) -> None:
         self.requests = Counter[str]()
@@ -84,7 +84,7 @@ class Census:
         self._deletions = set[str]()
 
     def take(self, seq: int, action: str, request: str | None, details: Mapping[str, object]) -> None:
-        """Learn from a line, in the order of their numbers; what was taken before changes nothing."""
+        """Learn from a line. Lines come in the order of their numbers; one that was taken before changes nothing."""
         if seq <= self._seen:
             return
         self._seen = seq
@@ -110,7 +110,7 @@ class Census:
         return {request: (state, request in self._deletions) for request, state in self._states.items()}
 
     def keys_known(self) -> Mapping[str, str]:
-        """The state of each key that is not gone."""
+        """The state of each key that still exists."""
         return dict(self._key_states)
 
     def begin(self, seq: int, requests: Mapping[str, tuple[str, bool]], keys: Mapping[str, str], deleted: int) -> None:

@@ -1,4 +1,4 @@
-"""What approvers and the requester of a request say to each other."""
+"""What approvers and the requester write to each other about a request."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from bot.domain.keys import SlackUserId
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A question that an approver has about a request, or its requester's reply to one."""
+    """A question that an approver asked about a request, or its requester's reply."""
 
     click: str
     """The id of the click that sent it."""
@@ -16,7 +16,7 @@ class Remark:
     by: SlackUserId
     name: str
     text: str
-    """"" once it was posted: nothing keeps it longer."""
+    """"" once it was posted: it's kept no longer."""
     at: datetime
     to: SlackUserId | None = None
     """Of a reply, the person who asked."""

@@ -1,4 +1,4 @@
-"""When a request has to be looked at again: its deadlines, which hold whether or not anybody looks in time."""
+"""When a request has to be looked at again: its deadlines, which apply whether or not anyone looks in time."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -9,13 +9,13 @@ from bot.domain.keys import ApiKey
 from bot.domain.requests import LEADS, LOOK_EVERY, MOST_OVERLAP, Ask
 
 LEAST_LEFT = timedelta(minutes=30)
-"""A reminder leaves the requester at least so long to view the secret."""
+"""A reminder leaves the requester at least this long to view the secret."""
 CLOCKS_APART = timedelta(hours=1)
 """How far Confluent's clock may be behind ours."""
 
 
 def due(request: states.Request) -> datetime | None:
-    """When someone has to look at this request again, by its own deadlines; None when it is at rest."""
+    """When this request has to be looked at next, by its own deadlines; None at rest."""
     return earliest(_due(request), glass_round(request))
 
 
@@ -39,9 +39,9 @@ def review_due(request: states.Request) -> Mapping[str, str]:
 
 
 def glass_round(request: states.Request) -> datetime | None:
-    """When people are next told of a use of break-glass, or reminded of its review; None when that is over.
+    """When people are next told about a use of break-glass, or reminded of its review; None when that is over.
 
-    Never while a key is being created or its secret shown: what is under way is written down first.
+    Never while a key is being created or its secret is being shown: the outcome of that is recorded first.
     """
     glass = glass_of(request)
     if glass is None or glass.review or isinstance(request, states.Working | states.Revealing):
@@ -71,14 +71,14 @@ def _due(request: states.Request) -> datetime | None:
 
 
 def last_due(request: states.Request) -> datetime | None:
-    """The last of what is planned for this request; None when it is at rest."""
+    """The last moment that is planned for this request; None at rest."""
     if isinstance(request, states.Living | states.Withdrawn):
         return max((each for each in (*_moments(request), glass_round(request)) if each), default=None)
     return request.claim_by if isinstance(request, states.Ready | states.Offered) else due(request)
 
 
 def _moments(request: states.Living | states.Withdrawn) -> tuple[datetime | None, ...]:
-    """When a key that someone has, or that is given up, is to be looked at; None for what is not planned."""
+    """When a key that someone has, or that is given up, has to be looked at; None for what isn't planned."""
     if isinstance(request, states.Living):
         return own_end(request), next_reminder(request), end_of_overlap(request), next_look(request)
     own = None if request.deleted_at else request.retry_at or request.at
@@ -86,65 +86,66 @@ def _moments(request: states.Living | states.Withdrawn) -> tuple[datetime | None
 
 
 def lifetime(ask: Ask, terms: Terms) -> timedelta | None:
-    """How long a key lives: as long as it was asked for, and at most as long as its rule lets it; None is no limit."""
+    """How long a key lasts: as long as requested, and at most as long as its rule allows; None is no limit."""
     return min((each for each in (ask.lifetime, terms.lifetime) if each is not None), default=None)
 
 
 def to_claim(ask: Ask, terms: Terms) -> timedelta:
-    """How long a new key's secret waits: no longer than the key is to live."""
+    """How long a new key's secret can be viewed: no longer than the key lasts."""
     return min(each for each in (terms.claim, lifetime(ask, terms)) if each is not None)
 
 
 def remind_at(begun: datetime, claim_by: datetime) -> datetime | None:
     """When to remind the requester of a secret that waits from `begun` on: with a quarter of the time left.
 
-    None where that would be sooner than `LEAST_LEFT` before the end and as early as the first message.
+    None if that would be less than `LEAST_LEFT` before the end and as early as the first message.
     """
     moment = claim_by - max((claim_by - begun) / 4, LEAST_LEFT)
     return moment if moment > begun else None
 
 
 def claim_reminder(request: states.Ready | states.Offered) -> datetime | None:
-    """When the requester is next reminded that the secret waits; None when that is over, or not planned."""
+    """When the requester is next reminded that the secret is waiting; None if that is over, or not planned."""
     return None if request.reminded else request.remind_at
 
 
 def is_reminded_to_claim(request: states.Request) -> bool:
-    """Whether there is a reminder of a secret that still waits."""
+    """Whether the requester was reminded of a secret that is still waiting."""
     return isinstance(request, states.Ready | states.Offered) and request.remind_at is not None and request.reminded
 
 
 def is_shorter(wanted: datetime | None, present: datetime | None) -> bool:
-    """Whether one end is before another; None is never."""
+    """Whether one end is before another. None is never."""
     return wanted is not None and (present is None or wanted < present)
 
 
 def earliest(*moments: datetime | None) -> datetime | None:
-    """The first of these; None where none of them is set."""
+    """The first of these moments; None if none is set."""
     return min((each for each in moments if each), default=None)
 
 
 def end_of_life(request: states.Keyed) -> datetime | None:
     """When the key ends: by Latchkey's own deadline, or at Confluent, if that is earlier. None is never.
 
-    To be shown and to cap what is promised. Latchkey deletes by `own_end` alone: what Confluent says may be wrong.
+    For showing it, and for limiting what is promised. Latchkey deletes by `own_end` alone, because what Confluent says
+    may be wrong.
     """
     return earliest(own_end(request), request.key.expires_at)
 
 
 def ends_at_confluent(request: states.Keyed) -> bool:
-    """Whether Confluent ends the key no later than Latchkey would: then nothing can make it last longer."""
+    """Whether Confluent expires the key no later than Latchkey would: then nothing can make it last longer."""
     expires, own = request.key.expires_at, own_end(request)
     return expires is not None and (own is None or expires <= own)
 
 
 def has_expired(key: ApiKey, now: datetime) -> bool:
-    """Whether a key that is gone has expired, by a clock that may not be ours, so that nobody has deleted it."""
+    """Whether a key that is gone has expired, by a clock that may not be ours, so that nobody deleted it."""
     return key.expires_at is not None and key.expires_at <= now + CLOCKS_APART
 
 
 def in_force(expires_at: datetime | None, now: datetime) -> datetime | None:
-    """Confluent's end of a key that is there at `now`: an end that is over did not end it, so it is none."""
+    """When Confluent expires a key that exists at `now`; None for a moment that has passed, because it didn't."""
     return expires_at if expires_at and expires_at > now else None
 
 
@@ -161,7 +162,7 @@ def own_end(request: states.Keyed) -> datetime | None:
 
 
 def _made_at(request: states.Keyed) -> datetime:
-    """When the key was made: after the approval, while that was fresh, and before its secret was shown.
+    """When the key was created: after the approval, while that was fresh, and before its secret was shown.
 
     That holds whatever Confluent says.
     """
@@ -170,10 +171,10 @@ def _made_at(request: states.Keyed) -> datetime:
 
 
 def next_reminder(request: states.Living) -> datetime | None:
-    """When to remind the requester next that the key ends; None when there is nothing left to remind of.
+    """When to remind the requester next that the key expires; None if no reminder is left.
 
-    No lead that was over already when the secret was shown, or the end was set: nobody is reminded of a week that a
-    day-long key never had.
+    Leads that had passed when the secret was shown, or the end was set, don't count: a key that lasts a day never had a
+    week left.
     """
     end, begun = end_of_life(request), _end_known_at(request)
     leads = LEADS[request.life.reminded :] if end else ()
@@ -181,21 +182,21 @@ def next_reminder(request: states.Living) -> datetime | None:
 
 
 def is_reminded(request: states.Living) -> bool:
-    """Whether a reminder of the key's expiration is due already that the requester doesn't know of anyway."""
+    """Whether a reminder is due already of an end that the requester doesn't know about anyway."""
     end, begun = end_of_life(request), _end_known_at(request)
     return end is not None and any(end - begun > lead for lead in LEADS[: request.life.reminded])
 
 
 def reminders_behind(request: states.Living, now: datetime) -> int:
-    """How many leads are over at `now`."""
+    """How many leads have passed at `now`."""
     end = end_of_life(request)
     return sum(end - now <= lead for lead in LEADS) if end else 0
 
 
 def next_look(request: states.Living) -> datetime:
-    """When to look next whether the key is still there: it may be deleted at Confluent, which tells nobody.
+    """When to check next whether the key still exists: it may be deleted at Confluent, which tells nobody.
 
-    At the end that Confluent keeps, and once more when that is over by any clock.
+    Also when Confluent expires it, and once more when that has passed by any clock.
     """
     looked, end = request.life.looked_at or shown_at(request), in_force(request.key.expires_at, shown_at(request))
     look = looked + LOOK_EVERY
@@ -205,7 +206,7 @@ def next_look(request: states.Living) -> datetime:
 
 
 def end_of_overlap(request: states.Living | states.Retired) -> datetime | None:
-    """When the key that this one replaced is to be deleted, or its deletion tried again; None when there is none."""
+    """When the key that this one replaced is deleted, or that is tried again; None if there is none."""
     former = request.life.former
     if former is None or former.deleted_at:
         return None
@@ -213,7 +214,7 @@ def end_of_overlap(request: states.Living | states.Retired) -> datetime | None:
 
 
 def longest_overlap(request: states.Living | states.Retired) -> datetime:
-    """Until when the key that this one replaced may live at most; never longer than this one."""
+    """Until when the key that this one replaced can be kept at most; never longer than this one."""
     # No one knows anymore when the secret of a retired key was shown; it was approved before that.
     begun = request.grant.at if isinstance(request, states.Retired) else shown_at(request)
     limit = begun + min(MOST_OVERLAP, request.terms.overlap)
@@ -221,7 +222,7 @@ def longest_overlap(request: states.Living | states.Retired) -> datetime:
 
 
 def capped(until: datetime, request: states.Living | states.Retired) -> datetime:
-    """How long the key that this one replaced may live, if until then: no longer than either of them can."""
+    """`until`, or earlier: the key that this one replaced is kept no longer than either of them can last."""
     old = request.ask.key
     begun = request.grant.at if isinstance(request, states.Retired) else shown_at(request)
     ends = (in_force(key.expires_at, begun) for key in (request.key, old) if key)
@@ -234,5 +235,5 @@ def shown_at(request: states.Living) -> datetime:
 
 
 def _end_known_at(request: states.Living) -> datetime:
-    """When the requester learned of the present end."""
+    """When the requester learned about the present end."""
     return max(shown_at(request), request.life.extended_at or shown_at(request))

@@ -1,7 +1,7 @@
-"""The decision: may this key be made, who still has to approve, or why not. Always naming the rule that said so.
+"""The decision: whether a key may be created, who still has to approve, or why not; always with the rule that says so.
 
-`decide` is the one function that request time, click time and effect time use. It is pure; its caller brings what
-the people involved hold at that very moment.
+`decide` is the one function for the time of the request, of a click and of the effect. It's pure; its caller passes
+what the people involved hold at that moment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from bot.domain.requests import Ask
 
 NO_LINE = "Only people listed under `people:` in the policy can approve, and you aren't listed."
 NAMED = 5
-"""How many of someone's roles a refusal names."""
+"""How many of a person's roles a refusal names."""
 NOT_IN_A_PAIR = (
     "The policy creates such keys only when their secret is viewed, and that works for one key at a time. "
     "Request the two keys separately."
@@ -28,7 +28,7 @@ _NAMELESS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """It may be done now."""
+    """It can be done now."""
 
     terms: Terms
 
@@ -43,7 +43,7 @@ class NeedsApproval:
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """It may not be done. `reason` is a sentence for people."""
+    """It can't be done. `reason` is a sentence for people."""
 
     rule: str
     reason: str
@@ -66,23 +66,24 @@ def decide(
     *,
     is_sketch: bool = False,
 ) -> Verdict:
-    """Decide about `ask`, from what its requester and its approvers hold right now.
+    """Decide about `ask`, from what its requester and its approvers hold now.
 
-    Raises `Unavailable` where it hangs on a user group of the requester that was not read.
+    Raises `Unavailable` if the decision depends on a user group of the requester, or on the name of an environment,
+    that wasn't read.
 
-    `shown` are the terms that people have read: the stricter of them and the policy's holds. Where the two cannot be
-    compared (see `is_comparable`), the verdict has the policy's own, but no approvals only where none were shown.
+    `shown` are the terms that people have read: the stricter of them and the policy's apply. If the two can't be
+    compared (see `is_comparable`), the verdict has the policy's own, but requires at least one approval if those did.
 
-    `is_sketch`: the ask has no texts yet, so what the rule says of its ticket is not looked at.
+    `is_sketch`: the ask has no texts yet, so its ticket isn't checked.
 
-    A rule without approvals is for requesters with authority of their own, and for edits and deletes also for the
-    key's owner. What it takes from everyone else, the rule says: approvals, or nothing helps. The same people delete a
-    key that was reported as leaked without an approval under every rule that doesn't forbid it.
+    A rule without approvals is for requesters with authority of their own, and for edits and deletions also for the
+    key's owner. The rule says what it requires from everyone else: approvals, or nothing helps. The same people can
+    delete a key that was reported as leaked without an approval, under every rule that doesn't forbid it.
 
-    A pair of keys is decided by the rules of both: what either forbids is forbidden, the stricter terms hold, and who
-    approves covers both.
+    A pair of keys is decided by the rules of both: what either forbids is forbidden, the stricter terms apply, and
+    approvers have to cover both.
 
-    With `ask.break_glass` the people whom the rule names for it need no approval, and nobody else gets one so.
+    With `ask.break_glass`, the people whom the rule names for it need no approval; everyone else is refused.
     """
     terms = _ruled(policy, ask, requester, is_sketch=is_sketch)
     if (other := ask.companion()) is not None and not isinstance(terms, Forbidden):
@@ -99,7 +100,7 @@ def decide(
 
 
 def _ruled(policy: Policy, ask: Ask, requester: HeldRoles, *, is_sketch: bool) -> Terms | Forbidden:
-    """The terms of the rule for one key, with as many approvals as it takes from this requester."""
+    """The terms of the rule for one key, with the number of approvals that it requires from this requester."""
     target = Target(ask.owner, ask.resource, ask.bindings)
     rule = policy.rule(ask.operation, target, requester)
     if rule is None:
@@ -118,7 +119,7 @@ def _ruled(policy: Policy, ask: Ask, requester: HeldRoles, *, is_sketch: bool) -
 
 
 def _is_manager(ask: Ask, requester: HeldRoles) -> bool:
-    """Whether the requester does this without the approvals that a rule takes from everyone else."""
+    """Whether the requester can do this without the approvals that a rule requires from everyone else."""
     target = Target(ask.owner, ask.resource, ask.bindings)
     return manages(requester, target) or (ask.operation in CHANGES and _owns(requester, ask))
 
@@ -140,7 +141,7 @@ def _broken_glass(rule: Rule, ask: Ask, requester: HeldRoles, terms: Terms) -> T
 
 
 def why_not_alone(policy: Policy, ask: Ask, requester: HeldRoles, verdict: Verdict) -> str | None:
-    """Why this requester needs approvals where the rule asks none of people who manage the key; None elsewhere."""
+    """Why this requester needs approvals if the rule requires none from people who manage the key; None otherwise."""
     if not isinstance(verdict, NeedsApproval):
         return None
     parts = Target(ask.owner, ask.resource, also=ask.also).parts
@@ -159,9 +160,9 @@ def why_not_alone(policy: Policy, ask: Ask, requester: HeldRoles, verdict: Verdi
 
 
 def refusal(ask: Ask, approver: HeldRoles, names: Mapping[str, str] = _NAMELESS) -> str | None:
-    """Why this person may not approve or deny this ask: a sentence for that person; None when they may.
+    """Why this person can't approve or deny this ask: a sentence for that person; None if they can.
 
-    `names` are what environments, clusters and accounts are called, by id, for the roles that the sentence names.
+    `names` are the names of environments, clusters and accounts, by id, for the roles in the sentence.
     """
     if approver.person.is_same_as(ask.requester):
         return "This is your own request, so someone else has to approve it."
@@ -178,7 +179,7 @@ def refusal(ask: Ask, approver: HeldRoles, names: Mapping[str, str] = _NAMELESS)
 
 
 def manages(held_roles: HeldRoles, target: Target) -> bool:
-    """Whether this person manages the key: may do alone what gives nobody more than they have."""
+    """Whether this person manages the key: they can do alone what gives nobody more than they have."""
     return authority(held_roles, target) is not None and not _lacks_line(held_roles)
 
 
@@ -187,7 +188,7 @@ def _lacks_line(held_roles: HeldRoles) -> bool:
 
 
 def counting(ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]]) -> tuple[Approval, ...]:
-    """The approvals that count now: of this very ask, by people who still may approve it, one of each principal."""
+    """The approvals that count now: of this very ask, by people who still can approve it, one per principal."""
     digest, found = ask.digest() if approvers else "", dict[Principal, Approval]()
     for approval, held_roles in approvers:
         person = held_roles.person
@@ -198,9 +199,10 @@ def counting(ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]]) -> tuple
 
 
 def is_comparable(ask: Ask, shown: Terms, now: Terms) -> bool:
-    """Whether one of these terms is just stricter than the other.
+    """Whether one of these terms is merely stricter than the other.
 
-    The same rule, the key made at the same point, and nothing to be typed that earlier approvers did not type.
+    That is so for the same rule, with the key created at the same point, and nothing to type that earlier approvers
+    didn't type.
     """
     is_typed = shown.confirm == now.confirm or not now.confirm
     return shown.rule == now.rule and (shown.mint == now.mint or not ask.makes_key) and is_typed
@@ -215,14 +217,14 @@ def _held_to(shown: Terms | None, now: Terms, ask: Ask) -> Terms:
 
 
 def _held(held_roles: HeldRoles, names: Mapping[str, str]) -> str:
-    """The roles of a person in words, as many as one reads in a sentence."""
+    """The roles of a person in words, as many as fit in a sentence."""
     bindings = held_roles.bindings
     named = ", ".join(sorted({describe(binding, names) for binding in bindings[:NAMED]})) or "no role"
     return f"{named}, and {len(bindings) - NAMED} more" if len(bindings) > NAMED else named
 
 
 def _never(rule: Rule, ask: Ask, requester: HeldRoles) -> str | None:
-    """Why no approval whatsoever would help."""
+    """Why no approval at all would help; None if one might."""
     person = requester.person
     if rule.forbid:
         return rule.forbid
@@ -240,7 +242,7 @@ def _never(rule: Rule, ask: Ask, requester: HeldRoles) -> str | None:
 
 
 def _not_offered(policy: Policy, ask: Ask) -> str | None:
-    """Why role bindings that were asked for can't be granted under this policy at all."""
+    """Why requested role bindings can't be granted under this policy at all; None if they can."""
     if not ask.bindings:
         return None
     if isinstance(ask.owner, MyAccount) or ask.operation is not Operation.CREATE:
@@ -253,7 +255,7 @@ def _not_offered(policy: Policy, ask: Ask) -> str | None:
 
 
 def _ticket(rule: Rule, ask: Ask) -> str | None:
-    """Why a request can't be approved with the ticket that it names, or without one."""
+    """Why a request can't be approved with its ticket, or without one; None if it can."""
     if ask.leaked or rule.ticket is None or not rule.ticket.required or rule.fits(ask.ticket):
         return None  # a leaked key waits for no ticket
     if not ask.ticket:
@@ -271,7 +273,7 @@ def _owns(requester: HeldRoles, ask: Ask) -> bool:
 
 
 def _no_authority(requester: HeldRoles, target: Target) -> str:
-    """Why the requester alone is not enough."""
+    """Why the requester alone isn't enough."""
     if authority(requester, target) is not None:
         return f"This rule needs no approval, but it isn't for everyone. {NO_LINE}"
     if (wanted := beyond(requester, target.bindings)) is not None:

@@ -32,15 +32,16 @@ ASK_ADMINISTRATOR = "Ask your Latchkey administrator to look into it."
 
 
 def plain(text: str) -> str:
-    """Text that came from outside, safe inside Slack's mrkdwn: it links, mentions and pings nothing."""
+    """Foreign text made safe for Slack's mrkdwn: nothing in it links, mentions or pings."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 class LatchkeyError(Exception):
     """Root of everything raised on purpose. `code` names the class in logs, metrics and the audit log.
 
-    `happened`, whether anything `changed`, and what to do next: `advice` that holds until someone follows it, `again`
-    for the person who clicked. All are mrkdwn: the code that raises puts foreign text through `plain`.
+    Its sentences: what `happened`; whether anything `changed`; and what to do next, as `advice` that holds until
+    someone follows it, and `again` for the person who clicked. All are mrkdwn: the code that raises puts foreign text
+    through `plain`.
     """
 
     code: ClassVar[str] = "error"
@@ -51,17 +52,17 @@ class LatchkeyError(Exception):
 
     @property
     def tell(self) -> str:
-        """All of it, for the person who clicked."""
+        """All of its sentences, for the person who clicked."""
         return " ".join(filter(None, (self.happened, self.changed, self.advice, self.again)))
 
     @property
     def trouble(self) -> str:
-        """The same, for a message that says itself what changed and that Latchkey tries again."""
+        """The same without what changed and what to do: for a message that says these itself."""
         return " ".join(filter(None, (self.happened, self.advice)))
 
 
 class Refused(LatchkeyError):
-    """Policy, identity or authority says no."""
+    """The policy, an identity or an authority says no."""
 
     code = "refused"
 
@@ -96,13 +97,13 @@ class Unreviewed(LatchkeyError):
 
 
 class NotFound(LatchkeyError):
-    """There is no such thing, or it no longer exists."""
+    """It doesn't exist, or no longer does."""
 
     code = "not_found"
 
 
 class Archived(LatchkeyError):
-    """Lines of the audit log are asked for that `latchkey audit archive` has moved to a file."""
+    """Lines of the audit log are needed that `latchkey audit archive` has moved to a file."""
 
     code = "archived"
 
@@ -158,7 +159,7 @@ class CloudRefused(LatchkeyError):
 
 
 class Tampered(LatchkeyError):
-    """A stored record does not open: it was not written by Latchkey, or not for this place, or its key is gone."""
+    """A stored record doesn't open: Latchkey didn't write it, or not for this place, or its key is gone."""
 
     code = "tampered"
 
@@ -177,13 +178,13 @@ class Contradicted(Tampered):
 
 
 class Newer(Tampered):
-    """A stored record with more in it than this version knows. It is left to those that do."""
+    """A stored record with more in it than this version knows. It's left to versions that do."""
 
     code = "newer"
 
 
 class Undeliverable(LatchkeyError):
-    """Slack did not take a message. `reason` is Slack's own error code."""
+    """Slack didn't accept a message. `reason` is Slack's own error code."""
 
     code = "undeliverable"
 

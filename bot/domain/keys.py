@@ -34,7 +34,7 @@ class Operation(StrEnum):
 class Person:
     """Someone in our Slack workspace, matched to exactly one Confluent user.
 
-    `email` is normalised; "" where the policy names the Confluent user and Slack tells no address.
+    `email` is normalized; "" if the policy names the Confluent user and Slack has no address.
     """
 
     slack: SlackUserId
@@ -46,7 +46,7 @@ class Person:
     """Whether a `people` line of the policy says which Confluent user this is, and not the address."""
 
     def is_same_as(self, other: "Person") -> bool:
-        """Whether any one of Slack id, principal and e-mail is shared: enough to count as self-approval."""
+        """Whether they share a Slack id, a principal or an address: any of them makes it self-approval."""
         same_email = bool(self.email) and self.email == other.email
         return self.slack == other.slack or self.principal == other.principal or same_email
 
@@ -61,7 +61,7 @@ class MyAccount:
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """The key belongs to a service account that exists already."""
+    """The key belongs to an existing service account."""
 
     id: Principal
     name: str
@@ -70,7 +70,7 @@ class ServiceAccount:
 
 @dataclass(frozen=True, slots=True)
 class NewServiceAccount:
-    """The key belongs to a service account that is made for it, after approval."""
+    """The key belongs to a service account that is created for it, after approval."""
 
     name: str
     description: str
@@ -78,7 +78,7 @@ class NewServiceAccount:
 
     @property
     def id(self) -> Principal:
-        """Nobody's id: the account does not exist yet."""
+        """Nobody's id: the account doesn't exist yet."""
         return Principal("")
 
 
@@ -87,7 +87,7 @@ Owner: TypeAlias = MyAccount | ServiceAccount | NewServiceAccount
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster of one environment, with the names that people know it by: of every kind that has no more to say."""
+    """A cluster of one environment, with the names people know it by: of every kind that needs no more fields."""
 
     kind: Kind
     id: str
@@ -100,13 +100,13 @@ class Cluster:
         _must_be(Shape.CLUSTER, self.kind)
 
     def paths(self) -> tuple[Path, ...]:
-        """The CRN paths that a role binding may name this resource by."""
+        """The CRN paths by which a role binding can name this resource."""
         return ((("environment", self.environment), (self.kind.row.element, self.id)),)
 
 
 @dataclass(frozen=True, slots=True)
 class KsqlCluster:
-    """One ksqlDB cluster, which stands on a Kafka cluster. Bindings name it by its name, and some by its id."""
+    """A ksqlDB cluster, which runs on a Kafka cluster. Role bindings name it by its name, some by its id."""
 
     id: str
     name: str
@@ -174,12 +174,12 @@ Resource: TypeAlias = Placed | OrganizationScope
 
 
 def has_place(resource: Resource) -> bool:
-    """Whether it is known where a resource is: in which environment, or that it is the whole organization's."""
+    """Whether it's known where a resource is: in which environment, or that it belongs to the whole organization."""
     return isinstance(resource, OrganizationScope) or bool(resource.environment)
 
 
 def unnamed(kind: Kind, id_: str, environment: str, environment_name: str) -> Resource:
-    """Make a resource of which the ids alone are known: its own stands for its name."""
+    """A resource of which only the ids are known: its id takes the place of its name."""
     match kind.row.shape:
         case Shape.CLUSTER:
             return Cluster(kind, id_, id_, environment, environment_name)
@@ -198,25 +198,25 @@ def _must_be(shape: Shape, kind: Kind) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as Confluent reports it; it cannot hold the secret."""
+    """A key as Confluent reports it. It can't hold the secret."""
 
     id: KeyId
     owner: Principal | None
     resource: str
-    """Id of the resource as Confluent sent it; "" when it sent none."""
+    """The id of the resource as Confluent sent it; "" if it sent none."""
     name: str
     description: str
     created_at: datetime | None
     kind: Kind | None = None
-    """What it opens; None where Confluent does not say, or says something new."""
+    """What it opens; None if Confluent doesn't say, or says something new."""
     environment: str = ""
-    """The environment of its resource, where Confluent says; it does not for Kafka clusters."""
+    """The environment of its resource, if Confluent says; it doesn't for Kafka clusters."""
     expires_at: datetime | None = None
-    """When Confluent itself ends it, which nothing can change; None is never, or an organization without the field."""
+    """When Confluent itself expires it, which can't be changed; None is never, or an organization without the field."""
 
 
 class Secret:
-    """A secret that shows itself only to who calls `reveal`: not to `repr`, `str`, a log, a pickle or a copy."""
+    """A secret that only `reveal` returns: not `repr`, `str`, a log, a pickle or a copy."""
 
     __slots__ = ("_value",)
 
@@ -224,7 +224,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The secret in the clear. Call this at the last moment and keep no reference."""
+        """The secret in the clear. Call this at the last moment, and keep no reference."""
         return self._value
 
     def __repr__(self) -> str:
@@ -244,7 +244,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What Latchkey writes at the end of a key's description to know its own keys again: `[lk:REQUEST/ATTEMPT]`."""
+    """What Latchkey writes at the end of a key's description to recognize its own keys: `[lk:REQUEST/ATTEMPT]`."""
 
     request: RequestId
     attempt: int
@@ -268,8 +268,8 @@ _MARKER = re.compile(r"\[lk:(?P<request>[A-Za-z0-9_-]{1,64})/(?P<attempt>[0-9]{1
 
 
 def normal_email(address: str) -> str:
-    """An e-mail address as we compare it: trimmed, and in lower case as far as it is ASCII.
+    """An e-mail address in the form that is compared: trimmed, with its ASCII letters in lower case.
 
-    More would make one person of two: case-folded, `straße@` is `strasse@`, and a Kelvin sign is a k.
+    Doing more would make one person of two: case-folded, `straße@` is `strasse@`, and a Kelvin sign is a k.
     """
     return "".join(letter.lower() if letter.isascii() else letter for letter in address.strip())

@@ -1,4 +1,4 @@
-"""The kinds of API keys, one row a kind: what people call it, and how Confluent's APIs spell it.
+"""The kinds of API keys, one row per kind: what people call it, and how Confluent's APIs spell it.
 
 A new kind is a row here. Other modules ask the row, and branch on no kind (`tests/domain/test_kinds.py`).
 """
@@ -10,9 +10,9 @@ from http import HTTPStatus
 from typing import Literal, NamedTuple, Self
 
 CLOUDS = ("aws", "azure", "gcp")
-"""Where Confluent runs, as the ids of its regions begin."""
+"""The cloud providers, as the ids of Confluent's regions begin."""
 SOON = timedelta(seconds=5)
-"""When to look at a new key for the first time, of most kinds."""
+"""When a new key of most kinds is tested first."""
 
 
 class Shape(Enum):
@@ -21,9 +21,9 @@ class Shape(Enum):
     CLUSTER = auto()
     """A cluster of an environment, with an id of its own."""
     KSQL = auto()
-    """A cluster of an environment that stands on a Kafka cluster."""
+    """A cluster of an environment that runs on a Kafka cluster."""
     REGION = auto()
-    """A region of a cloud provider, which is another resource in each environment."""
+    """A region of a cloud provider, which is a different resource in each environment."""
     ORGANIZATION = auto()
     """Nothing to choose: the key belongs to the whole organization."""
 
@@ -33,13 +33,13 @@ class Api:
     """How Confluent's APIs refer to a kind's resources."""
 
     version: str = ""
-    """The `api_version` of references, such as `cmk/v2`; "" where it tells nothing."""
+    """The `api_version` of references, such as `cmk/v2`; "" if it says nothing."""
     kind: str = ""
-    """The `kind` of references; "" where other kinds share it."""
+    """The `kind` of references; "" if other kinds share it."""
     is_sent: bool = False
-    """Whether a request for a key has to say both."""
+    """Whether a request for a key has to contain both."""
     service: str = ""
-    """The name that `endpoint/v1` has for it; "" for none."""
+    """Its name in `endpoint/v1`; "" for none."""
     lists_miss_keys: bool = False
     """Whether a list of keys that is filtered by resource leaves some of this kind out."""
 
@@ -56,14 +56,14 @@ class Api:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The limits that keys of a kind meet, beyond that for all keys; the codes are of Confluent's quota API."""
+    """The limits for keys of a kind, besides those for all keys. The codes are those of Confluent's quota API."""
 
     counted_as: Literal["cluster", "cloud", ""] = ""
-    """As which keys they count among their owner's; "" has a limit of its own, of an unknown code."""
+    """The kind of keys that they count as among their owner's; "" has a limit of its own, with an unknown code."""
     of_resource: str = ""
-    """The code of the limit for one resource; "" where there is none."""
+    """The code of the limit for one resource; "" for none."""
     of_organization: str = ""
-    """The code of the limit for the organization, where it is not that for all keys."""
+    """The code of the limit for the organization, if it isn't the one for all keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +73,17 @@ class Readiness:
     first: timedelta = SOON
     """When to look for the first time."""
     is_twice: bool = False
-    """Whether several servers sit behind one address, so that the key has to be accepted twice."""
+    """Whether several servers share one address, so the key has to be accepted twice."""
     not_yet: frozenset[int] = frozenset()
     """HTTP statuses that may only mean "not yet", beyond those of every kind."""
     trouble: str = ""
-    """The code with which, and HTTP 503, a resource tells of a fault of its own."""
+    """The error code that, with HTTP 503, means a fault of the resource itself."""
     trouble_means: str = ""
-    """That fault in words, without a full stop."""
+    """That fault in words, without a period."""
     usual: str = "a few minutes"
-    """How long a key may be refused, in words."""
+    """How long a new key may be rejected, in words."""
     asked: str = ""
-    """What a look asks, where that is only a part of what the key opens."""
+    """What a test covers, if that is only a part of what the key opens."""
     unasked: str = ""
     """The sentence about the other parts."""
 
@@ -108,9 +108,9 @@ class KindRow:
     noun: str
     """The name of what a key opens."""
     short: str = ""
-    """The noun beside its environment, where it is another: "Choose a cluster"."""
+    """The noun next to its environment, if it's a different one: "Choose a cluster"."""
     about: str
-    """A line beside the noun, where people choose the kind."""
+    """A line next to the noun where people choose the kind."""
     hint: str
     """What a key of the kind is for, under the field of the form."""
     plural: str = ""
@@ -120,7 +120,7 @@ class KindRow:
     prefix: str = ""
     """The beginning of every id, where there is one."""
     bootstrap: str = ""
-    """The label of the address that clients begin with, where that is not the one for HTTP."""
+    """The label of the bootstrap address, if clients connect to one that isn't HTTP."""
     endpoint: str = ""
     """The label of the one for HTTP, where it does not follow from the kind's."""
     purpose: str = ""
@@ -130,7 +130,7 @@ class KindRow:
     probe: str
     """The path of a request that a key may make without any further permission, below its address."""
     parts: tuple[str, ...] = ()
-    """The names in CRNs of what roles can be granted on with a key of the kind: inside its resource, or around it."""
+    """What roles can be granted on with a key of the kind, by its names in CRNs: inside its resource, or around it."""
     inner: str = ""
     """The name in CRNs by which a resource stands before its parts once more, where it does."""
     grant: str = ""
@@ -154,7 +154,7 @@ class KindRow:
 
     @property
     def is_regional(self) -> bool:
-        """Whether a cloud provider and a region are to choose, and the same id is another resource elsewhere."""
+        """Whether people choose a cloud provider and a region, and the same id is a different resource elsewhere."""
         return self.shape is Shape.REGION
 
     @property
@@ -190,7 +190,7 @@ class Kind(StrEnum):
     row: KindRow
 
     def __new__(cls, row: "KindRow | str") -> Self:
-        """Make the member of a row; `Kind("kafka")` looks one up, and never comes here."""
+        """Create the member of a row. `Kind("kafka")` looks one up, and never gets here."""
         assert isinstance(row, KindRow)  # noqa: S101 -- for type checkers
         member = str.__new__(cls, row.value)
         member._value_ = row.value

@@ -18,33 +18,33 @@ from bot.domain.requests import MOST_OVERLAP
 from bot.domain.roles import TABLES, Binding, Table
 
 Mint: TypeAlias = Literal["on_approval", "on_claim"]
-"""When the key is made: once enough people approved, or by the requester's click on `Show secret`."""
+"""When the key is created: once enough people approved, or at the requester's click on `Show secret`."""
 Leaked: TypeAlias = Literal["ask", "delete"]
 """Whether people decide about a leaked key, or Latchkey deletes it at once."""
 EnvironmentNames: TypeAlias = Mapping[str, str]
-"""What environments are called right now, by id; see `catalog.called`."""
+"""The present names of environments, by id; see `catalog.called`."""
 ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT = "me", "service-account", "new-service-account"
 MOST_APPROVALS = 5
 REMIND = (timedelta(hours=4), timedelta(hours=12))
-"""When people are reminded of a request, unless the policy file says."""
+"""When people are reminded of a request, unless the policy file says something else."""
 NEAR_LIMIT = 0.8
 """The share of a quota from which on the review calls it nearly used up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """People: any one of these is enough. An empty one is false, and picks no one."""
+    """People: any one of these is enough. An empty one is false, and picks nobody."""
 
     users: frozenset[str] = frozenset()
     """Slack ids, U… or W…."""
     groups: frozenset[str] = frozenset()
     """Slack user groups, S…."""
     roles: frozenset[str] = frozenset()
-    """EnvironmentNames of roles, held at what a request is about, around it, or inside of it."""
+    """Names of roles, held at the place that a request is about, around it, or inside it."""
 
     @classmethod
     def of(cls, *words: str) -> "Selector":
-        """The one that these words name: Slack ids of people and of user groups, and roles."""
+        """The selector that these words describe: Slack ids of people and of user groups, and roles."""
         groups = {each for each in words if _is_id(each) and each.startswith("S")}
         users = {each for each in words if _is_id(each)} - groups
         return cls(frozenset(users), frozenset(groups), frozenset(words) - groups - users)
@@ -60,15 +60,15 @@ class Selector:
         return " or ".join(f"{what}{', '.join(sorted(ids))}" for what, ids in several if ids)
 
     def unread(self, held_roles: HeldRoles, target: Target) -> str | None:
-        """A user group that has to be read to tell whether this person is meant; None when that is known."""
+        """A user group that has to be read to tell whether it picks this person; None if that is known."""
         if self._is_known_to_pick(held_roles, target):
             return None
         return min(self.groups - held_roles.looked_up, default=None)
 
     def picks(self, held_roles: HeldRoles, target: Target) -> bool:
-        """Whether this person is meant, where `target` is the key in question.
+        """Whether it picks this person, for the key `target`.
 
-        Raises `Unavailable` where it hangs on a user group that was not read: not knowing is never a no.
+        Raises `Unavailable` if that depends on a user group that wasn't read: not knowing is never a no.
         """
         if group := self.unread(held_roles, target):
             raise unknown_group(group)
@@ -80,12 +80,12 @@ class Selector:
 
 
 EVERYONE = Selector()
-"""Of a part of the policy that is about no one in particular."""
+"""The selector of a part of the policy that is about nobody in particular."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a rule speaks about. An empty set matches everything."""
+    """What a rule is about. An empty set matches everything."""
 
     operations: frozenset[Operation] = frozenset()
     kinds: frozenset[Kind] = frozenset()
@@ -96,7 +96,7 @@ class Match:
     owners: frozenset[str] = frozenset()
     """`me`, `service-account`, `new-service-account`, or the id of a service account."""
     by: Selector = EVERYONE
-    """Whose requests they are."""
+    """The people whose requests it's about."""
 
     @property
     def named(self) -> frozenset[str]:
@@ -130,7 +130,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class BreakGlass:
-    """What a rule says of break-glass: keys without an approval, in an emergency."""
+    """What a rule says about break-glass: keys without an approval, in an emergency."""
 
     by: Selector
     lifetime: timedelta
@@ -140,7 +140,7 @@ class BreakGlass:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule, complete: what the file left out was filled in from its defaults."""
+    """One complete rule: what the file left out was filled in from its defaults."""
 
     name: str
     match: Match
@@ -148,38 +148,38 @@ class Rule:
     approvals: int = 1
     """How many people must approve; 0 is none, for people who manage the key."""
     otherwise: int | None = 1
-    """How many must approve for everyone else, where `approvals` is 0; None refuses them."""
+    """How many must approve for everyone else if `approvals` is 0; None refuses them."""
     forbid: str = ""
-    """The sentence that forbids; "" allows."""
+    """The sentence that forbids it; "" allows it."""
     notify: tuple[str, ...] = ()
     """Slack ids of user groups (S…) and people (U…, W…) to be told, as far as they can decide; () is the people closest
     to the resource, `NOBODY` is no one."""
     pending: timedelta = timedelta(hours=24)
     remind: tuple[timedelta, ...] = REMIND
-    """When to remind, each from the moment of asking."""
+    """When to remind, each counted from the request."""
     claim: timedelta = timedelta(hours=24)
     lifetime: timedelta | None = None
-    """The longest life that a key may have; None is no limit."""
+    """How long a key can last at most; None is no limit."""
     mint: Mint = "on_approval"
     user_keys: bool = True
-    """Whether people may have keys of their own account."""
+    """Whether people can have keys of their own account."""
     overlap: timedelta = MOST_OVERLAP
-    """The longest that a rotated key may live on beside the new one; 0 is not at all."""
+    """How long, at most, a rotated key is kept next to the new one; 0 is not at all."""
     risk: Literal["", "high", "normal"] = ""
-    """Whether people are warned; "" is as `access.is_high_risk` has it."""
+    """Whether people are warned; "" leaves it to `access.is_high_risk`."""
     leaked: Leaked = "ask"
-    """Of a rule for deletions: what becomes of a key that was reported as leaked."""
+    """Of a rule for deletions: what happens to a key that was reported as leaked."""
     ticket: Ticket | None = None
-    """What a request has to say of its ticket; None does not ask for one."""
+    """What a request has to say about its ticket; None requires none."""
     fits: Callable[[str], bool] = field(default=lambda _: True, compare=False, repr=False)
-    """Whether a text is a ticket by the pattern of `ticket`, in time linear in its length."""
+    """Whether a text matches the pattern of `ticket`, in time linear in its length."""
     confirm: Literal["", "resource"] = ""
     """What approvers type before they approve."""
     break_glass: BreakGlass | None = None
-    """Who can have such a key without an approval, and for how long; None is no one."""
+    """Who can have such a key without an approval, and for how long; None is nobody."""
 
     until: date | None = None
-    """The last whole day, in UTC, on which it holds; None is for ever."""
+    """The last whole day, in UTC, on which it applies; None is forever."""
 
     @property
     def most_approvals(self) -> int:
@@ -187,7 +187,7 @@ class Rule:
         return 0 if self.forbid else self.approvals or self.otherwise or 0
 
     def terms(self, table: Table) -> Terms:
-        """What holds for a request under this rule from now on."""
+        """The terms of a request that is sent under this rule now."""
         return Terms(
             rule=self.name,
             approvals=self.approvals,
@@ -208,7 +208,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RoleMapping:
-    """A role that the policy gives to a Slack user or to everybody in a user group, at a place of the organization."""
+    """A role that the policy gives to a Slack user, or to everyone in a user group, at a place of the organization."""
 
     subject: str
     """A Slack id: U… or W… is a person, S… a user group."""
@@ -216,15 +216,15 @@ class RoleMapping:
     scope: str = ""
     """A path below the organization as in a CRN, `environment=env-1/cloud-cluster=lkc-1`; "" is all of it."""
     until: date | None = None
-    """The last whole day, in UTC, on which it holds; None is for ever."""
+    """The last whole day, in UTC, on which it applies; None is forever."""
 
     @property
     def is_group(self) -> bool:
-        """Whether it speaks of a user group."""
+        """Whether it's about a user group."""
         return self.subject.startswith("S")
 
     def binding(self, principal: Principal, organization: str) -> Binding:
-        """What the mapping gives to someone, as if Confluent had bound it."""
+        """What the mapping gives to a principal, as a role binding of Confluent would."""
         place = f"crn://confluent.cloud/organization={organization}"
         return Binding(principal, self.role, f"{place}/{self.scope}" if self.scope else place, "mapping")
 
@@ -234,32 +234,32 @@ class Review:
     """The regular review of keys that may no longer be needed."""
 
     channel: str
-    """Where it goes for what has no owner to ask."""
+    """Where it goes for keys without an owner to ask."""
     every: timedelta = timedelta(days=7)
     older_than: timedelta = timedelta(days=90)
-    """The age from which on a key is asked about."""
+    """The age from which on people are asked about a key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything a policy file says, or what holds without one."""
+    """Everything that a policy file says, or what applies without one."""
 
     rules: tuple[Rule, ...]
-    """In order; the last one matches everything that no other does."""
+    """In order; the last ones match everything that no other rule does."""
     table: Table = TABLES["documented"]
     mappings: tuple[RoleMapping, ...] = ()
     people: Mapping[SlackUserId, Principal] = field(default_factory=dict[SlackUserId, Principal])
-    """Who someone is at Confluent, where the e-mail address does not tell."""
+    """Who people are at Confluent, if their address doesn't tell."""
     digest: str = "built-in"
-    """Which version of the file this is, for the audit log."""
+    """The version of the file, for the audit log."""
     review: Review | None = None
-    """None where no review is wanted."""
+    """None for no review."""
     open_requests: int = 10
-    """How many open requests one person may have."""
+    """How many open requests one person can have."""
     delete_orphans_after: timedelta | None = timedelta(days=7)
-    """How long a key without a record, whose secret nobody has seen, is only reported; None is for ever."""
+    """How long a key without a record, whose secret nobody has seen, is only reported; None is forever."""
     offers: tuple[Offer, ...] = OFFERS
-    """The access that can be asked for with a key; () is none."""
+    """The access that can be requested with a key; () is none."""
 
     def on(self, day: date) -> "Policy":
         """What holds on this day (UTC): the policy without rules and mappings that have ended.
@@ -289,7 +289,7 @@ class Policy:
 
     @property
     def selectors(self) -> tuple[Selector, ...]:
-        """Everything that picks people."""
+        """Everything that selects people."""
         asking = (rule.match.by for rule in self.rules if rule.match.by)
         return (*asking, *(rule.break_glass.by for rule in self.rules if rule.break_glass))
 
@@ -315,7 +315,7 @@ class Policy:
         return None
 
     def terms(self, operation: Operation, target: Target, requester: HeldRoles) -> Terms | None:
-        """The terms of the rules for all keys of the target, the stricter ones; None where one has no rule."""
+        """The stricter terms of the rules for all keys of the target; None if one of them has no rule."""
         rules = [self.rule(operation, part, requester) for part in target.parts]
         found = [rule.terms(self.table) for rule in rules if rule is not None]
         return reduce(Terms.with_those_of, found) if len(found) == len(rules) else None
@@ -340,7 +340,7 @@ class Policy:
         return None
 
     def lacks_roles(self, operation: Operation, target: Target, requester: HeldRoles) -> bool:
-        """Whether a rule about people with certain roles is passed over, because this person has none of them."""
+        """Whether a rule about people with certain roles is skipped because this person has none of them."""
 
         def passed(part: Target) -> Iterator[Rule]:
             rules = self.depending(operation, part, requester.environments)
@@ -371,16 +371,16 @@ class Policy:
 MAKES = frozenset({Operation.CREATE, Operation.ROTATE})
 CHANGES = frozenset({Operation.EDIT, Operation.DELETE})
 RULED = (Operation.CREATE, Operation.EDIT, Operation.ROTATE, Operation.DELETE)
-"""The operations that a rule can speak of; see `Policy.rule` for the other one."""
+"""The operations that a rule can be about; see `Policy.rule` for the other one."""
 
 
 def without_a_file(channel: str) -> Policy:
-    """The policy of a Latchkey that was given no policy file."""
+    """The policy of a Latchkey without a policy file."""
     return Policy(built_in(Rule("", Match(), channel)), review=Review(channel))
 
 
 def built_in(defaults: Rule) -> tuple[Rule, ...]:
-    """The rules that end every policy, with a file's own defaults: what holds where no rule of the file matches."""
+    """The rules at the end of every policy, with a file's own defaults: what applies if no rule of the file matches."""
     wide = frozenset(kind for kind in Kind if kind.row.opens_organization)
     two = max(defaults.approvals, 2)
     return (
@@ -419,7 +419,7 @@ def joined(held_roles: HeldRoles, group: str, members: frozenset[SlackUserId]) -
 
 
 def unknown_group(group: str) -> Unavailable:
-    """The error for a user group of which Slack does not tell who is in it."""
+    """The error for a user group whose members Slack doesn't tell."""
     return Unavailable(
         f"The policy names the user group `{plain(group)}`, and Slack doesn't say who is in it.",
         changed="Nothing was changed.",
@@ -428,7 +428,7 @@ def unknown_group(group: str) -> Unavailable:
 
 
 def unknown_environment(id_: str) -> Unavailable:
-    """The error for an environment of which Confluent does not tell what it is called."""
+    """The error for an environment whose name Confluent doesn't tell."""
     return Unavailable(
         f"The policy names environments, and Latchkey couldn't read what `{plain(id_)}` is called.",
         changed="Nothing was changed.",

@@ -1,7 +1,7 @@
-"""When a new key works: what one look at it means, and when to look again.
+"""When a new key works: what one test means, and when to test again.
 
-Confluent's data planes hear of a new key within seconds to minutes; until then they refuse it, with the very codes
-that they also use for a wrong key and for an owner without permission. Only time tells these apart.
+Confluent's data planes learn about a new key within seconds to minutes. Until then they reject it, with the same codes
+as a wrong key or an owner without permission. Only time tells these apart.
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,45 +14,45 @@ from bot.domain.keys import ApiKey
 from bot.domain.kinds import Kind
 
 STEPS = tuple(timedelta(seconds=each) for each in (5, 10, 15, 20, 30))
-"""How long to wait after the first look, the second and so on; after those that follow, as long as after the last."""
+"""How long to wait after the first test, the second and so on; the last one repeats."""
 JITTER = 0.2
-"""Which share of a step is left to chance, either way."""
+"""The share of a step that is left to chance, either way."""
 KAFKA_APART = timedelta(seconds=20)
-"""Several brokers sit behind one address: Kafka has to accept a key twice in a row, so far apart."""
+"""Several brokers share one address, so Kafka has to accept a key twice in a row, this far apart."""
 SPREADING = timedelta(minutes=2)
-"""While a key is younger, a 403 may only mean that it has not spread."""
+"""While a key is younger than this, a 403 may only mean that it hasn't spread."""
 MOST_FORBIDDEN = 3
 MOST_UNREACHABLE = 2
 LONGEST = timedelta(minutes=10)
-"""A refusal that lasts longer is no matter of spreading."""
+"""A rejection that lasts longer has another cause."""
 LEAST_TRIES = 3
-"""Looks before time alone ends it: a Latchkey that was away for ten minutes still looks properly."""
+"""Tests before time alone ends it: a Latchkey that was down for ten minutes still tests properly."""
 DETAIL = 200
 """Characters of the other side's words that are kept."""
 ProbeVerdict: TypeAlias = Literal["", "works", "no-permission", "unreachable", "gave-up"]
-"""`works`: accepted. `no-permission`: refused with 403: its owner may do nothing yet, or an IP filter keeps us out, and
-nobody could show that the two answers differ. `unreachable`: not from here, as in a private network. `gave-up`: still
-refused after ten minutes. "": not known yet, or no longer asked."""
+"""`works`: accepted. `no-permission`: rejected with 403, because its owner may not do anything yet, or an IP filter
+keeps Latchkey out; nobody could show that the two answers differ. `unreachable`: not from here, as in a private
+network. `gave-up`: still rejected after ten minutes. "": not known yet, or no longer tested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one probe met. `status` is HTTP's, 0 where nothing answered: no such host, no connection, no TLS."""
+    """The answer to one test. `status` is HTTP's; 0 if nothing answered: no such host, no connection, no TLS."""
 
     status: int
     detail: str = ""
-    """Confluent's own words, or the name of what went wrong: for people, and for operators."""
+    """Confluent's own words, or the name of the failure: for people, and for operators."""
     reference: str = ""
     """Confluent's X-Request-Id."""
     wait: timedelta | None = None
-    """What `Retry-After` asked for."""
+    """What `Retry-After` asks for."""
     code: str = ""
     """The data plane's own code of an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How far the look at a new key is. `next_at` None: there is no further one."""
+    """How far the tests of a new key are. `next_at` None: there are no more."""
 
     verdict: ProbeVerdict = ""
     at: datetime | None = None
@@ -60,12 +60,12 @@ class Probe:
     next_at: datetime | None = None
     tries: int = 0
     passed_at: datetime | None = None
-    """The first success, where one is not enough."""
+    """The first success, if one isn't enough."""
     forbidden: int = 0
     unreachable: int = 0
-    """How many in a row met nothing."""
+    """How many tests in a row reached nothing."""
     last: str = ""
-    """What the last probe met, in words for people."""
+    """The last answer, in words for people."""
     reference: str = ""
 
 
@@ -79,7 +79,7 @@ class OtherKey:
 
 
 def begin(kind: Kind, created_at: datetime) -> Probe:
-    """The plan for a key that was just made."""
+    """The plan for a key that was just created."""
     return Probe(next_at=created_at + kind.row.readiness.first)
 
 
@@ -110,17 +110,17 @@ def after(kind: Kind, probe: Probe, answer: Answer, created_at: datetime, now: d
 
 
 def unreachable(probe: Probe, now: datetime, why: str) -> Probe:
-    """The plan where there is nothing that a look could be sent to; `why` in words for people."""
+    """The plan if there is no address to test; `why` in words for people."""
     return _over(replace(probe, last=why), "unreachable", now)
 
 
 def abandoned(probe: Probe) -> Probe:
-    """The plan once the secret is gone and no one can look: what is known stays."""
+    """The plan once the secret is gone and nobody can test: what is known is kept."""
     return replace(probe, next_at=None)
 
 
 def met(kind: Kind, answer: Answer) -> str:
-    """What a look met, in words for people and without a full stop; at most `DETAIL` of the other side's."""
+    """The answer in words for people, without a period; at most `DETAIL` characters of the other side's."""
     said = " ".join(answer.detail.split()).removesuffix(".")
     said = said if len(said) <= DETAIL else f"{said[:DETAIL]}…"
     if _is_cluster_in_trouble(kind, answer):
@@ -133,7 +133,7 @@ def met(kind: Kind, answer: Answer) -> str:
 
 
 def _counted(kind: Kind, probe: Probe, answer: Answer, now: datetime, created_at: datetime) -> Probe:
-    """What was seen so far, this answer included."""
+    """What was seen so far, including this answer."""
     is_forbidden = answer.status == HTTPStatus.FORBIDDEN and now - created_at >= SPREADING
     return replace(
         probe,
@@ -146,7 +146,7 @@ def _counted(kind: Kind, probe: Probe, answer: Answer, now: datetime, created_at
 
 
 def _is_pending(kind: Kind, answer: Answer) -> bool:
-    """Whether this answer may be another one later."""
+    """Whether a later answer may be different."""
     match answer.status:
         case 0 | HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN | HTTPStatus.TOO_MANY_REQUESTS:
             return True

@@ -45,19 +45,19 @@ from bot.domain.readiness import OtherKey, Probe
 P = ParamSpec("P")
 Next = TypeVar("Next")
 LEADS = (timedelta(days=7), timedelta(days=1), timedelta(hours=1))
-"""How long before the end of a key's life its requester is reminded."""
+"""How long before a key expires its requester is reminded."""
 MOST_OVERLAP = timedelta(days=7)
-"""How long, at most, the key that a rotation replaces lives on."""
+"""How long, at most, the key that a rotation replaces is kept."""
 LOOK_EVERY = timedelta(days=30)
 """How often it is looked whether a key that someone has is still there; its record is written anew then, so that it
 lives as long as the key does, sealed with the master key of the day."""
 A_DAY_LONGER = timedelta(days=1)
-"""What one press of `Keep a day longer` adds."""
+"""What one press of `Keep 1 more day` adds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Who wants which key, for whom, and why. Text is exactly as it was typed."""
+    """Who wants which key, for whom, and why. Texts are exactly as they were typed."""
 
     id: RequestId
     requester: Person
@@ -69,11 +69,11 @@ class Ask:
     reason: str
     asked_at: datetime
     key: ApiKey | None = None
-    """The key that is rotated, edited, deleted or extended, as it was when this was asked."""
+    """The key that is rotated, edited, deleted or extended, as it was at the time of the request."""
     lifetime: timedelta | None = None
-    """How long the key should live from its creation, or its extension; None is as long as the rule lets it."""
+    """How long the key should last from its creation, or its extension; None is as long as the rule allows."""
     overlap: timedelta = timedelta()
-    """How long a rotated key lives on once the secret of the new one was shown."""
+    """How long a rotated key is kept once the secret of the new one was shown."""
     bindings: tuple[WantedBinding, ...] = ()
     leaked: bool = False
     """Whether `key` was reported as leaked when this was asked: people who manage it delete it without an approval."""
@@ -81,17 +81,17 @@ class Ask:
     also: Cluster | None = None
     """The Schema Registry whose key comes with this one: a pair, in one request under one approval."""
     beside: RequestId | None = None
-    """Of the second key of a pair, the request that was approved for both. It alone is asked, decided and shown."""
+    """Of the second key of a pair, the request that was approved for both. It alone is decided and shown."""
     break_glass: bool = False
-    """Whether its requester uses break-glass in place of approvals."""
+    """Whether its requester uses break-glass instead of approvals."""
 
     @property
     def makes_key(self) -> bool:
-        """Whether a new key comes of it, with a secret to show; else something happens to `key`."""
+        """Whether it creates a key, with a secret to show; else it changes `key`."""
         return self.operation in {Operation.CREATE, Operation.ROTATE}
 
     def digest(self) -> str:
-        """SHA-256 of everything asked, in hexadecimal: an approval holds for this digest alone."""
+        """SHA-256 of everything that was requested, in hexadecimal. An approval counts for this digest alone."""
         said = asdict(self)
         del said["requester"]["named"]  # how someone was matched is not asked for
         for later in _LATER_FIELDS:  # so that approvals given before there were these fields still hold
@@ -112,16 +112,16 @@ class Ask:
 
     @property
     def accountable(self) -> RequestId:
-        """The request that creates and deletes the new service account: for both keys of a pair it is one."""
+        """The request that creates and deletes the new service account: of a pair, the one that was approved."""
         return self.beside or self.id
 
     @property
     def keys_marked(self) -> frozenset[RequestId]:
-        """The ids that the keys of this request carry in their markers."""
+        """The request ids in the markers of its keys."""
         return frozenset({self.id, _companion_of(self.id)} if self.also else {self.id})
 
     def likeness(self) -> str:
-        """The same for all that ask for the same account, scope, operation, key and access, whatever their texts."""
+        """The same text for all requests of the same account, scope, operation, key and access, whatever they say."""
         owner = self.owner.name if isinstance(self.owner, NewServiceAccount) else self.owner.id
         place = (self.resource.kind, self.resource.environment, self.resource.id)
         access = sorted((each.role, each.path) for each in self.bindings)
@@ -149,18 +149,18 @@ class ReplacedKey:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What is known of a key, and planned for it."""
+    """What is known about a key, and planned for it."""
 
     probe: Probe = field(default=Probe())
     ends_at: datetime | None = None
-    """Set by an extension; else the lifetime counts from the key's creation."""
+    """Set by an extension; otherwise, the lifetime counts from the key's creation."""
     reminded: int = 0
-    """How many of `LEADS` are behind us."""
+    """How many of `LEADS` have passed."""
     former: ReplacedKey | None = None
     endpoints: Endpoints = field(default=Endpoints("", ""))
-    """Where to try the key, once its secret was shown."""
+    """Where to test the key, once its secret was shown."""
     endless: bool = False
-    """An extension took the end away."""
+    """Whether an extension removed the end."""
     extended_by: str = ""
     """The id of the request that extended it last."""
     extended_at: datetime | None = None
@@ -194,7 +194,7 @@ class _Keyless(_Granted):
         return to(self.ask, self.terms, self.grant, self.attempt, *args, **own)
 
     def fail(self, now: datetime, happened: str, changed: str, step: str, ref: str = "") -> "Failed":
-        """The end without a key. A failure that Confluent gave no reference takes the request's id for one."""
+        """The end without a key. A failure without a reference of Confluent gets the request's id."""
         return Failed(
             self.ask,
             self.terms,
@@ -236,20 +236,20 @@ class Pending(_Asked):
     next_round: datetime | None = None
     kind: Literal["pending"] = "pending"
     policy: str = ""
-    """The digest of the policy that `terms` are of; "" where that is not on record."""
+    """The digest of the policy that `terms` are from; "" if that isn't on record."""
     changed: str = ""
-    """What a later policy changed, a sentence for people; "" for nothing that they read."""
+    """What a later policy changed, a sentence for people; "" for nothing they'd notice."""
     drawn: int = 0
     """How often a later policy changed the terms so that what was approved before, or on an older card, counts no more:
     then, and only then, can they become less strict."""
     mentioned: tuple[SlackUserId, ...] = ()
-    """The members of the channel that the card mentions. Slack rings for a mention in a new message alone."""
+    """The members of the channel that the card mentions. Slack notifies people only of mentions in new messages."""
     said: tuple[Remark, ...] = ()
     """Questions and replies, in order."""
     forget_at: datetime | None = None
-    """When it is looked whether their texts were posted, and can be forgotten."""
+    """When to check whether their texts were posted and can be removed."""
     access: Access | None = None
-    """What the account can do already; None where that was not read."""
+    """What the account can do already; None if that wasn't read."""
 
     @property
     def asked(self) -> tuple[tuple[SlackUserId, int], ...]:
@@ -264,7 +264,7 @@ class Pending(_Asked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denied(_Asked):
-    """An approver said no."""
+    """An approver denied it."""
 
     by: Person
     reason: str
@@ -276,7 +276,7 @@ class Denied(_Asked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled(_Asked):
-    """The requester took it back before it was decided."""
+    """The requester cancelled it before it was decided."""
 
     at: datetime
     kind: Literal["cancelled"] = "cancelled"
@@ -301,7 +301,7 @@ class Approved(_Keyless):
     tries: int = 0
     kind: Literal["approved"] = "approved"
     without_end: bool = False
-    """Whether Confluent refused the key with an end of its own, so that none is asked for again."""
+    """Whether Confluent refused a key with an expiration, so that none is asked for again."""
     lost_answers: int = 0
     """How many attempts in a row ended without a clear answer from Confluent."""
 
@@ -331,13 +331,13 @@ class Working(_Keyless):
 
     @property
     def marker(self) -> Marker:
-        """What this attempt's key carries in its description."""
+        """What this attempt's key has in its description."""
         return Marker(self.ask.id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered(_Keyless):
-    """The key is made only when the requester asks for its secret (`mint: on_claim`), until `claim_by`."""
+    """The key is created only when the requester selects `Show secret` (`mint: on_claim`), until `claim_by`."""
 
     claim_by: datetime
     trouble: str = ""
@@ -346,9 +346,9 @@ class Offered(_Keyless):
     lost_answers: int = 0
     """Both as in `Approved`."""
     remind_at: datetime | None = None
-    """When the requester is reminded that it waits; None where they are not, as in records of an older version."""
+    """When the requester is reminded; None for never, as in records of an older version."""
     reminded: bool = False
-    """Whether that moment is over."""
+    """Whether that moment has passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,7 +366,7 @@ class Ready(_Keyed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revealing(_Keyed):
-    """The secret has left the store and is on its way to the requester; not heard of by `until`, it counts as lost."""
+    """The secret has left the store and is on its way to the requester. Without news by `until`, it counts as lost."""
 
     until: datetime
     kind: Literal["revealing"] = "revealing"
@@ -375,7 +375,7 @@ class Revealing(_Keyed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown(_Keyed):
-    """Slack took the one message with the secret."""
+    """Slack accepted the one message with the secret."""
 
     at: datetime
     kind: Literal["shown"] = "shown"
@@ -384,7 +384,7 @@ class Shown(_Keyed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmed(_Keyed):
-    """The requester said that it is saved."""
+    """The requester saved the secret."""
 
     shown_at: datetime
     at: datetime
@@ -415,7 +415,7 @@ class Undelivered(_Keyed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unclaimed(_Keyed):
-    """The requester did not take the secret in time; the key is deleted, or about to be."""
+    """The requester didn't view the secret in time; the key is deleted, or about to be."""
 
     at: datetime
     deleted_at: datetime | None = None
@@ -454,7 +454,7 @@ class Done(_Granted):
     kind: Literal["done"] = "done"
     news: bool = False
     access: tuple[WantedBinding, ...] = ()
-    """What the account of a deleted key keeps of the access that came with it."""
+    """The access that came with a deleted key and that its account keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -468,7 +468,7 @@ class Failed(_Asked):
     at: datetime
     kind: Literal["failed"] = "failed"
     offer_account: bool = False
-    """Whether a key of a service account could be made instead: Confluent refused one of a person's own account."""
+    """Whether a key of a service account would be possible: Confluent refused one of a person's own account."""
     news: bool = False
     approvals: tuple[Approval, ...] = ()
     bindings: tuple[GivenBinding, ...] = ()

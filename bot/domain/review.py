@@ -14,7 +14,7 @@ from bot.domain.keys import ApiKey, KeyId, Owner, Resource, SlackUserId
 from bot.domain.policy import NEAR_LIMIT
 
 OFFERED = 90
-"""Keys of one message that can be reviewed or kept from it: as many as one modal has room for."""
+"""Keys in one message that can be reviewed or kept from it: as many as one modal has room for."""
 
 
 IN_CHANNEL = 3
@@ -22,19 +22,19 @@ IN_CHANNEL = 3
 
 
 class Finding(StrEnum):
-    """Why a key is listed. Stored with what was kept: never rename one."""
+    """Why a key is listed. Stored with kept keys: never rename one."""
 
     ORPHANED = "orphaned"
     """Its owner is neither a user nor a service account anymore."""
     FOREIGN = "foreign"
-    """No request of Latchkey made it."""
+    """No request of Latchkey created it."""
     OLD = "old"
     """It is older than the policy's age."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """Someone said that a key is to stay, and why; until then the review does not ask again."""
+    """Someone's word that a key is kept, and why. The review doesn't ask again before it ends."""
 
     key: KeyId
     by: SlackUserId
@@ -42,26 +42,26 @@ class Attestation:
     at: datetime
     until: datetime
     orphaned: bool = False
-    """Whether its owner was gone already: a key whose owner has gone since is asked about again."""
+    """Whether its owner was gone at that time: a key whose owner left later is asked about again."""
 
     def answers(self, found: tuple[Finding, ...], now: datetime) -> bool:
-        """Whether this still answers what was found."""
+        """Whether this still covers what was found."""
         return now < self.until and (self.orphaned or Finding.ORPHANED not in found)
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A key to be looked at. Its description is without our marker; `resource` None is one that we do not know."""
+    """A key to review. Its description is without our marker; `resource` is None for one that Latchkey doesn't know."""
 
     key: ApiKey
     resource: Resource | None
     findings: tuple[Finding, ...]
     ends_at: datetime | None = None
-    """When it ends, by Latchkey's deadline or at Confluent; None is never."""
+    """When it expires, by Latchkey or at Confluent; None is never."""
 
     @property
     def can_rotate(self) -> bool:
-        """Whether a new key in its place would be of any use, and can be made."""
+        """Whether a new key could take its place, and would be of use."""
         return self.resource is not None and Finding.ORPHANED not in self.findings
 
 
@@ -97,13 +97,13 @@ class Digest:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to be done about it."""
+        """Whether there is nothing to do about it."""
         return not self.keys and not self.quotas
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Accounts whose owners cannot be reached, and which the channel is asked about in a later pass."""
+    """Accounts whose owners can't be reached, and which the channel is asked about in a later pass."""
 
     accounts: int
     next_at: datetime

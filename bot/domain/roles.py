@@ -93,15 +93,15 @@ NEWEST: Mapping[str, RoleRow] = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A version of the role table. `own_anywhere`: one role, wherever it is bound, is enough for keys of one's own."""
+    """A version of the role table. `own_anywhere`: any role, wherever it's bound, is enough for personal keys."""
 
     name: str
     rows: Mapping[str, RoleRow]
     own_anywhere: bool
     creates_accounts: frozenset[str] = frozenset()
-    """The roles that let their holder make service accounts, by themselves or beside one that manages the key."""
+    """The roles that let their holder create service accounts, alone or next to one that manages the key."""
     people_only: bool = False
-    """Whether roles let only those approve whom a `people` line of the policy names."""
+    """Whether only people whom a `people` line of the policy names can approve."""
 
     @property
     def roles(self) -> frozenset[str]:
@@ -117,7 +117,7 @@ class Table:
         return role in self.creates_accounts and (role not in OF_THE_ORGANIZATION or place == ())
 
     def account_makers(self) -> str:
-        """The roles that make service accounts, for a sentence: "AccountAdmin or OrganizationAdmin"."""
+        """The roles that create service accounts, for a sentence: "AccountAdmin or OrganizationAdmin"."""
         *others, last = sorted(self.creates_accounts) or ["no role"]
         return f"{', '.join(others)} or {last}" if others else last
 
@@ -132,7 +132,7 @@ class Table:
 
 
 ORGANIZATION_ADMIN = "OrganizationAdmin"
-"""The one role to whose holder Confluent shows everything."""
+"""The only role to whose holder Confluent shows everything."""
 ACCOUNT_ADMIN = "AccountAdmin"
 """A role that manages no keys, but the accounts that own them."""
 OF_THE_ORGANIZATION = frozenset({ORGANIZATION_ADMIN, ACCOUNT_ADMIN})
@@ -158,7 +158,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A parsed CRN: the organization's id ("" when it is no CRN) and the path below it."""
+    """A parsed CRN: the organization's id ("" if it isn't a CRN) and the path below it."""
 
     organization: str
     path: Path

@@ -1,7 +1,7 @@
-"""Items of the agenda: what becomes due, by kind, and the name that the store keeps for it.
+"""Items of the agenda: what is due, by kind, and the name that the store keeps for it.
 
-Code that needs another form of name takes a new kind: items of kinds that a version does not know are left to those
-that do, but an item of a known kind with a name that nobody wrote is dropped.
+Code that needs another form of name gets a new kind. Items of unknown kinds are left to versions that know them, but an
+item of a known kind with a name that Latchkey never writes is dropped.
 """
 
 import re
@@ -14,13 +14,13 @@ from enum import StrEnum
 from bot.domain.errors import Unavailable
 
 HOLDING: ContextVar[Callable[[], Awaitable[bool]] | None] = ContextVar("HOLDING", default=None)
-"""Whether the work of this task is still this process's alone; None outside of any lease."""
+"""Whether this process alone still does this task's work; None outside of a lease."""
 
 
 async def must_hold() -> None:
-    """Stand directly before each effect: after a pause, another process may have taken over this work.
+    """Call this directly before each effect: after a pause, another process may have taken over this work.
 
-    Raises `Unavailable`.
+    Raises `Unavailable` if it has.
     """
     holds = HOLDING.get()
     if holds is not None and not await holds():
@@ -29,7 +29,7 @@ async def must_hold() -> None:
 
 @contextmanager
 def regardless_of_lease() -> Generator[None]:
-    """For undoing what this task itself did and no other process knows of: that can't wait for a lease that is lost."""
+    """For undoing what this task did and no other process knows about: that can't wait, even if the lease is lost."""
     before = HOLDING.set(None)
     try:
         yield
@@ -38,7 +38,7 @@ def regardless_of_lease() -> Generator[None]:
 
 
 class ItemKind(StrEnum):
-    """What an item is about; what its stored name begins with. Stored: never change one."""
+    """What an item is about, and how its stored name begins. Stored: never change one."""
 
     REQUEST = "request:"
     """The next step of a request, and its messages."""
@@ -46,13 +46,13 @@ class ItemKind(StrEnum):
     SWEEP = "sweep:"
     """A last look for the key of an attempt that was given up."""
     ACCOUNT = "account:"
-    """The service account that a request needs anew."""
+    """The new service account of a request."""
     BINDINGS = "bindings:"
     """The role bindings that came with the key of a request."""
     GONE = "gone:"
-    """Whether the key of a request is still there."""
+    """A check whether the key of a request still exists."""
     REFUSAL = "refusal:"
-    """How often someone was refused the same within a minute."""
+    """The count of identical refusals of one person within a minute."""
     STRAY = "stray:"
     """The keys that carry our marker, from a page token on; without one, the beginning of a daily look."""
     LEAK = "leak:"
@@ -68,7 +68,7 @@ class ItemKind(StrEnum):
     REVIEW_CHANNEL = "review-channel"
     """What the channel is asked at the end of a pass. Older versions leave it: its name is none of `REVIEW`'s."""
     UNKNOWN = ""
-    """Nothing that Latchkey wrote; the whole name is its id."""
+    """Nothing that Latchkey wrote; its id is the whole name."""
 
 
 REVIEW_ITEMS = (ItemKind.REVIEW, ItemKind.REVIEW_PAGE, ItemKind.REVIEW_REDRAW, ItemKind.REVIEW_CHANNEL)
@@ -89,7 +89,7 @@ class Item:
 
     @classmethod
     def parse(cls, name: str) -> "Item":
-        """The item with this stored name; each text is the name of one item, which is written the same again."""
+        """The item with this stored name. Each name stands for one item, which is written the same way again."""
         kind = max(filter(name.startswith, ItemKind), key=len)
         id_ = name.removeprefix(kind)
         if kind is ItemKind.SWEEP and (found := _OF_AN_ATTEMPT.fullmatch(id_)):

@@ -1,6 +1,6 @@
-"""What a person did in Slack, as durable values: written to the store before Slack gets its answer, then carried out.
+"""What a person did in Slack, as durable values: stored before Slack gets its answer, then carried out.
 
-A process that dies after the answer leaves the click in the store, and another one carries it out.
+If a process dies after the answer, the click is in the store, and another process carries it out.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from bot.domain.keys import KeyId, Principal, RequestId, Secret, SlackUserId, Te
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Access that was chosen in the form: the `access.Offer.id` of it, and the names that were typed for it."""
+    """Access that was chosen in the form: its `access.Offer.id`, and the names that were typed for it."""
 
     offer: str
     typed: str = ""
@@ -22,9 +22,9 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The form as it stands, nothing checked yet; "" is not chosen, or not typed.
+    """The form as it was filled in, unchecked; "" is not chosen, or not typed.
 
-    `owner` is `me`, `new`, a service account's id, or `service-account` while none is chosen; `cluster` is the id of
+    `owner` is `me`, `new`, a service account's id, or `service-account` while none is chosen. `cluster` is the id of
     the Kafka cluster, Schema Registry or ksqlDB cluster, or the region of Flink (`aws.us-east-1`).
     """
 
@@ -36,19 +36,19 @@ class Draft:
     reason: str = ""
     kind: str = "kafka"
     cloud: str = ""
-    """Where Flink's region is: `aws`, `azure`, `gcp`."""
+    """The provider of Flink's region: `aws`, `azure`, `gcp`."""
     account_name: str = ""
     account_description: str = ""
-    """Of the service account to be made."""
+    """The description of a new service account."""
     lifetime: str = ""
-    """Days that the key should live; "" is as long as the rule lets it."""
+    """Days that the key should last; "" is as long as the rule allows."""
     account: str = ""
-    """The service account that was chosen last, to come back to from `me` and `new`."""
+    """The service account that was chosen last, kept while `me` or `new` is chosen."""
     access: tuple[Wish, ...] = ()
-    """What the account is to be granted, also what the form doesn't show now: see `services.form.access`."""
+    """The access to grant, including what the form doesn't show now: see `services.form.access`."""
     ticket: str = ""
     also: str = ""
-    """The id of the Schema Registry whose key is to come with the one for a Kafka cluster; "" for one key."""
+    """The id of the Schema Registry whose key comes with the one for a Kafka cluster; "" for one key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,15 @@ class ReplyTo:
     channel: str | None = None
     view: str | None = None
     waiting: str = ""
-    """Names the page that answered the submit of `view`, which what comes of it has to follow; "" for a button."""
+    """The `external_id` of the page that answered the submit of `view`; what follows comes after it. "" for a
+    button."""
     home: str = field(default="", repr=False)
-    """The trigger of a click on Home, good for one modal within three seconds; "" for a click anywhere else."""
+    """The trigger of a click on Home, valid for one modal within three seconds; "" for any other click."""
 
 
 @dataclass(frozen=True, slots=True)
 class CardAt:
-    """The message that a button stood on."""
+    """The message with the button: its channel and its ts."""
 
     channel: str
     ts: str
@@ -106,7 +107,7 @@ class Glass:
 
 @dataclass(frozen=True, slots=True)
 class UseGlass:
-    """Break-glass is used for this stored draft; `why` is why it can't wait."""
+    """The confirmed use of break-glass for this stored draft. `why` is why it can't wait."""
 
     draft: str
     why: str
@@ -115,7 +116,7 @@ class UseGlass:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """`Justified` or `Not justified` under a use of break-glass; `note` is the reason, where one is asked for."""
+    """`Justified` or `Not justified` below a use of break-glass. `note` is the reason, if one is asked for."""
 
     request: RequestId
     outcome: Judgment
@@ -138,7 +139,7 @@ class Approve:
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """The reason was given and `Deny` submitted."""
+    """The submitted reason for `Deny`."""
 
     request: RequestId
     reason: str
@@ -155,7 +156,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question to the requester was submitted."""
+    """A submitted question to the requester."""
 
     request: RequestId
     text: str
@@ -201,7 +202,7 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The name and the description of a key were changed. `seen` is `fingerprint` of what the modal opened with."""
+    """A key's new name and description. `seen` is the `fingerprint` of what the modal opened with."""
 
     key: KeyId
     name: str
@@ -225,7 +226,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Rotate:
-    """A new key in place of this one, which lives on for `overlap_days`; `lifetime` as in `Draft`."""
+    """A new key in place of this one, which is kept for `overlap_days`; `lifetime` as in `Draft`."""
 
     key: KeyId
     name: str
@@ -239,7 +240,7 @@ class Rotate:
 
 @dataclass(frozen=True, slots=True)
 class Extend:
-    """A longer life for a key that Latchkey made; `lifetime` as in `Draft`, from now on."""
+    """A longer lifetime for a key that Latchkey created; `lifetime` as in `Draft`, counted from the approval."""
 
     key: KeyId
     reason: str
@@ -259,18 +260,18 @@ class DropFormer:
 
 @dataclass(frozen=True, slots=True)
 class KeepFormer:
-    """`Keep a day longer`, under the key that replaced it."""
+    """`Keep 1 more day`, under the key that replaced it."""
 
     request: RequestId
     attempt: int
     kind: Literal["keep-former"] = "keep-former"
     until: int = 0
-    """Until when the button said that the old key lives, in seconds since 1970; 0 where it did not say."""
+    """How long the button said that the old key is kept, in seconds since 1970; 0 if it didn't say."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveAccess:
-    """`Remove access`, on the page of a key: of the roles that came with it."""
+    """`Remove access` on the page of a key: of the roles that came with it."""
 
     request: RequestId
     attempt: int
@@ -279,7 +280,7 @@ class RemoveAccess:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """A key of the weekly review is to stay, for this reason. `digest` is the message of the review."""
+    """The reason for keeping a key of the weekly review. `digest` is the message of the review."""
 
     key: KeyId
     reason: str
@@ -289,7 +290,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class KeepShown:
-    """All these keys of one owner are to stay, for this reason. `digest` is the message of the review."""
+    """The reason for keeping all these keys of one owner. `digest` is the message of the review."""
 
     owner: Principal
     keys: tuple[KeyId, ...]
@@ -300,7 +301,7 @@ class KeepShown:
 
 @dataclass(frozen=True, slots=True)
 class ReportLeak:
-    """These keys were reported as leaked. Ids alone: no text that someone typed or sent is in a click."""
+    """A report that these keys leaked. Ids alone: no text that someone typed or sent is kept in a click."""
 
     keys: tuple[KeyId, ...]
     kind: Literal["report-leak"] = "report-leak"
@@ -308,7 +309,7 @@ class ReportLeak:
 
 @dataclass(frozen=True, slots=True)
 class FoundLeak:
-    """A scanner found this key at `url`, or "". No person did it, so no one is answered. No secret is in it."""
+    """A scanner's report of this key, found at `url`, or "". Nobody is answered. It contains no secret."""
 
     key: KeyId
     source: str
@@ -327,7 +328,7 @@ class Anyway:
 Act: TypeAlias = (
     Approve | Deny | Cancel | Question | Reply | Judge | Show | Saved | Replace | DropFormer | KeepFormer | RemoveAccess
 )
-"""What is done to a request that is there."""
+"""Whatever is done to an existing request."""
 Deed: TypeAlias = (
     Check
     | Back
@@ -348,12 +349,12 @@ Deed: TypeAlias = (
 
 
 def fingerprint(name: str, description: str) -> str:
-    """What two texts were, in 16 characters: to see later whether someone changed them meanwhile."""
+    """16 characters that stand for two texts, to see later whether someone changed them."""
     return hashlib.sha256(f"{len(name)} {name} {description}".encode()).hexdigest()[:16]
 
 
 HELD = "held-"
-"""What the name begins with of a click that is kept for `Anyway`, and carried out only by that."""
+"""How the name of a click begins that is kept for `Anyway`, and carried out only by that."""
 
 
 NO_ONE = SlackUserId("")
@@ -363,7 +364,7 @@ NO_ONE = SlackUserId("")
 class Click:
     """One deed of one person. `id` is the same when Slack delivers the same click twice.
 
-    `by` is `NO_ONE` for what a scanner reports.
+    `by` is `NO_ONE` for a scanner's report.
     """
 
     id: str
@@ -374,15 +375,15 @@ class Click:
     reply: ReplyTo = field(default=ReplyTo())
     card: CardAt | None = None
     tries: int = 0
-    """How often it failed for a reason that passes."""
+    """How often it failed for a temporary reason."""
     until: datetime | None = None
-    """Once it has failed: until when it is tried again."""
+    """Once it has failed: how long it's tried again."""
     anyway: bool = False
-    """Whether it counts even though there is an open request for the same."""
+    """Whether it counts even if there is an open request for the same."""
     answer: tuple[str, ...] = ()
-    """Once it is carried out: the page that Slack hasn't taken yet, as the fields of a `TextPage`."""
+    """Once it's carried out: the page that Slack hasn't accepted yet, as the fields of a `TextPage`."""
 
     @property
     def name(self) -> str:
-        """What it is stored under. A submit that Slack delivers again has another one, to be answered again."""
+        """Its name in the store. A submit that Slack delivers again has another one, to get its own answer."""
         return self.reply.waiting or self.id

@@ -1,4 +1,4 @@
-"""From a command to the service that carries it out, by one table; whatever happens, the person reads an answer."""
+"""From a command to the service that carries it out, by one table. Whatever happens, the person gets an answer."""
 
 import asyncio
 import logging
@@ -42,27 +42,27 @@ from bot.services.surfaces import CARD, Surface, SurfaceKind, key_of
 from bot.services.text import when
 
 STALE = timedelta(hours=1)
-"""How long a click is worth carrying out, where no request of its own has a deadline."""
+"""How long a click is worth carrying out, if it isn't about a request with a deadline."""
 WITHIN = 40.0
-"""Seconds for one try, less than the worker gives an item."""
+"""Seconds for one try, less than the worker allows for an item."""
 NEWER_WITHIN = timedelta(seconds=30)
-"""How long a click on what a newer version wrote waits for a process of that version."""
+"""How long a click about something that a newer version wrote waits for a process of that version."""
 C = TypeVar("C", bound=Deed)
 log = logging.getLogger("latchkey.clicks")
 
 
 @dataclass(frozen=True, slots=True)
 class Route(Generic[C]):
-    """Who carries out one type of command, and how it is answered."""
+    """The service that carries out one type of command, and how it's answered."""
 
     command: type[C]
     run: Callable[[C, Click], Awaitable[Page | str | None]]
     title: str = ""
-    """The title over a sentence."""
+    """The title above a sentence."""
     stands_on: SurfaceKind | None = None
-    """The message with its button, where it is about a request that is there."""
+    """The message with its button, if it's about an existing request."""
     opens: Callable[[C, Click], str] | None = None
-    """The id of the request that it opens, and so is not carried out once that is there."""
+    """The id of the request that it opens: once that exists, it's not carried out again."""
 
 
 def table(
@@ -74,7 +74,7 @@ def table(
     reviews: Reviews,
     leak_reports: LeakReports,
 ) -> tuple[Route[Any], ...]:
-    """Every command that there is, each with its service."""
+    """Every command, with its service."""
     rows = (  # returned at once, each would be a `Route[Any]`, which takes any service for any command
         Route(commands.Check, forms.check),
         Route(commands.Back, forms.back),
@@ -121,15 +121,14 @@ class Dispatcher:
     inbox: Inbox
     cache: Cache
     on_home: Callable[[SlackUserId, str], Awaitable[None]]
-    """Draws a person's Home anew, with this sentence on it."""
+    """Redraws a person's Home with this sentence on it."""
     ended: Callable[[str, str], None] = lambda _deed, _outcome: None
-    """Told of every click that was tried: what was to be done, and whether it is `done`, `refused`, `retried` later or
-    `failed`."""
+    """Called with every click that was tried: the deed, and `done`, `refused`, `retried` later, or `failed`."""
 
     async def carry_out(self, click: Click) -> datetime | None:
-        """Do it and answer. Returns when to go on, where something failed for a reason that passes.
+        """Carry out the click and answer it. Returns when to continue after a temporary failure, None if it's done.
 
-        Raises only what a page could not be drawn for: it is carried out again.
+        Raises only if no page could be drawn for the answer: then it's carried out again.
         """
         extra, outcome = {"click": click.id, "deed": click.deed.kind}, "done"
         try:
@@ -170,7 +169,7 @@ class Dispatcher:
         return await self._answer(click)
 
     async def _has_newer(self, deed: commands.Approve | commands.Deny, click: Click) -> bool:
-        """Whether its person has decided about this request again. Noted before the deed: an older click may wait."""
+        """Whether the person decided about this request again. Noted before the deed: an older click may wait."""
         word, now = f"last-word:{deed.request}:{click.by}", self.transitions.clock()
         last = await self.cache.get(word, datetime)
         if last is not None and last[0] > click.at:
@@ -181,7 +180,7 @@ class Dispatcher:
         return False
 
     async def _later(self, click: Click, error: LatchkeyError) -> datetime | None:
-        """Keep the click to be tried again within its request's deadline, and tell its person so, once."""
+        """Keep the click for another try before its request's deadline, and tell the person so, once."""
         now, until = self.transitions.clock(), click.until or await self._deadline(click)
         again = now + backoff(click.tries, error)
         said = " ".join(filter(None, (error.happened, error.changed, error.advice)))
@@ -201,14 +200,14 @@ class Dispatcher:
         return again
 
     async def _deadline(self, click: Click) -> datetime:
-        """Until when a click is worth trying again."""
+        """Until when a click is worth another try."""
         if isinstance(click.deed, commands.Show):
             return click.at + PRESENT
         stored = await self.transitions.find(click.deed.request) if isinstance(click.deed, Act) else None
         return stored.value.expires_at if stored and isinstance(stored.value, Pending) else click.at + _worth(click)
 
     async def _say(self, click: Click, page: Page) -> datetime | None:
-        """Answer the click; what Slack does not take for the moment is kept, and only said again."""
+        """Answer the click. What Slack doesn't accept now is kept, and then only said again."""
         now, extra = self.transitions.clock(), {"click": click.id}
         try:
             await self._reply(click, page)
@@ -248,7 +247,7 @@ class Dispatcher:
             await self.notifier.say(click.by, click.reply, TextPage("Couldn't do that", _NEEDS_YOU))
 
     async def _answer_on_home(self, click: Click, page: TextPage) -> None:
-        """A result stands on Home. Anything else opens as a modal, or stands on Home once its trigger is too old."""
+        """Show a result on Home. Anything else opens as a modal, or is shown on Home once its trigger is too old."""
         is_result = any(row.command is type(click.deed) and row.title == page.title for row in self.rows)
         said = page.text
         if not is_result:
@@ -297,7 +296,7 @@ class Dispatcher:
         )
 
     async def _offer_another(self, click: Click, request: RequestId) -> Page:
-        """Show the open request in place of a second one. The click is kept, to be carried out all the same."""
+        """Show the open request instead of a second one. The click is kept, to be carried out anyway if wanted."""
         held = replace(click, reply=replace(click.reply, waiting=f"{commands.HELD}{click.id}"))
         draft = click.deed.draft if isinstance(click.deed, commands.Send) else ""
         await self.inbox.keep(held, STALE)
@@ -308,7 +307,7 @@ class Dispatcher:
         return TextPage("Already requested", text, back=draft, anyway=held.name)
 
     async def _remember(self, row: Route[Any], click: Click) -> RequestId | None:
-        """Put the clicked message on record. Returns its request if the message was not there, as after a crash."""
+        """Record the clicked message. Returns its request if the message was unknown, as after a crash."""
         if not isinstance(click.deed, Act) or click.card is None:
             return None
         request = click.deed.request
@@ -317,7 +316,7 @@ class Dispatcher:
         return request if surface and await self.publisher.found(request, surface, click.card) else None
 
     async def _bring_up_to_date(self, request: RequestId) -> None:
-        """Have the worker show a request again that nothing else would move; what is in flight shows itself."""
+        """Have the worker redraw a request that nothing else would move; one in progress redraws itself."""
         with suppress(LatchkeyError):  # the click has its answer, and the message is on record for the next time
             stored = await self.transitions.get(request)
             if isinstance(stored.value, Pending | Ready | Living) or due(stored.value) is None:
@@ -339,7 +338,7 @@ def _drawn(page: Page, click: Click) -> Page:
 
 
 def _surface(row: Route[Any], by: SlackUserId, card: CardAt, request: Request) -> Surface | None:
-    """Which of a request's messages this is; None for one that the person who clicked would not have been sent."""
+    """Which of a request's messages this is; None for one that the person who clicked would never have received."""
     if row.stands_on is SurfaceKind.CARD:
         if card.channel == request.terms.channel:
             return CARD
@@ -356,14 +355,14 @@ def _surface(row: Route[Any], by: SlackUserId, card: CardAt, request: Request) -
 
 
 def _not_sent(form: FormPage, click: Click) -> TextPage:
-    """The form as a message, for who closed it: what is wrong in it, and the button that opens it again."""
+    """The form as a message for someone who closed it: what is wrong, and the button that reopens it."""
     why = " ".join(plain(each) for each in form.problems.values())
     draft = click.deed.draft if isinstance(click.deed, commands.Send) else ""
     return TextPage("Not sent", f"“{plain(form.draft.name.strip())}” wasn't sent. {why}", back=draft)
 
 
 def _apology(title: str, text: str, click: Click) -> TextPage:
-    """What went wrong, with whatever the person typed, so that nothing is lost."""
+    """What failed, with everything the person typed, so nothing is lost."""
     match click.deed:
         case commands.Check():
             return TextPage(title, text, back=click.id)

@@ -1,4 +1,4 @@
-"""Keeping every message about a request true: which there should be, and bringing each up to date."""
+"""Keeps every message about a request true: decides which there should be, and brings each up to date."""
 
 import logging
 from collections.abc import Sequence
@@ -35,16 +35,17 @@ from bot.services.surfaces import (
 log = logging.getLogger("latchkey.publishing")
 REPOST = timedelta(seconds=5)
 REPAIRED = timedelta(minutes=5)
-"""How long until a message that Slack refused for good is tried again: a person may have invited the bot meanwhile."""
+"""How long until a message that Slack refused for good is tried again: someone may have invited the bot by then."""
 EVER_LESS = 10
-"""Later it is tried once more for each tenth of its age: people who left the company do not come back to read it."""
+"""After that, it's tried once more for each tenth of its age: people who left the company don't come back to read
+it."""
 
 
 def surfaces(request: states.Request) -> tuple[Surface, ...]:
     """The messages that this request should have, in the order in which to write them.
 
-    A record that an older version brought to rest must not get another one: it would be posted months later, when
-    something touches the record. So what is new here depends on a field that such records lack.
+    A record that an older version brought to rest must get no new one: it would be posted months later, when something
+    touches the record. So whatever is new here depends on a field that such records lack.
     """
     return (*_surfaces(request), *_of_break_glass(request))
 
@@ -82,14 +83,14 @@ def _surfaces(request: states.Request) -> tuple[Surface, ...]:
 
 
 def _beside(request: states.Request) -> tuple[Surface, ...]:
-    """Of the second key of a pair: how its life goes on, once it was shown. All before that, the request tells."""
+    """Of the second key of a pair: what happens to it once it was shown. The request tells everything before."""
     return _of_its_life(request) if isinstance(request, states.Living | states.Retired) else ()
 
 
 def _of_a_change(request: states.Request) -> tuple[Surface, ...]:
     """Of a change without an approval: its requester reads how it ended, and before that only if there is trouble.
 
-    Others who have to do with the key read it, too: on a card, and the owners of a service account in a message.
+    Others who are concerned with the key read it, too: on a card, and the owners of a service account in a message.
     """
     owner, requester = request.ask.owner, request.ask.requester
     is_anothers = isinstance(owner, MyAccount) and owner.id != requester.principal
@@ -108,16 +109,16 @@ def _owners(request: states.Granted) -> tuple[Surface, ...]:
 
 
 def _lost(request: states.Keyed | states.Offered) -> tuple[Surface, ...]:
-    """That a key is gone before it was of use: once that is so, or known to take longer."""
+    """That a key was deleted before it was of use: once that is done, or known to take longer."""
     if not isinstance(request, states.Unclaimed | states.Undelivered) or not request.news:
         return ()
     return (lost_of(request.attempt),) if request.deleted_at or request.retry_at else ()
 
 
 def _approvers(request: states.Request) -> tuple[Surface, ...]:
-    """What the people who approved a request are told once it comes to nothing.
+    """What the people who approved a request are told if it comes to nothing.
 
-    A key whose secret may not have arrived can be replaced under the same approval, so that is not the end.
+    A key whose secret may not have arrived can be replaced under the same approval, so that isn't the end.
     """
     if isinstance(request, states.Done | states.Undelivered):
         return ()
@@ -128,7 +129,7 @@ def _approvers(request: states.Request) -> tuple[Surface, ...]:
 
 
 def _of_its_life(request: states.Keyed | states.Offered) -> tuple[Surface, ...]:
-    """What the requester is told of a key in a message of its own."""
+    """What the requester is told about a key in a message of its own."""
     if is_reminded_to_claim(request):
         return (claim_of(request.attempt),)
     if not isinstance(request, states.Living | states.Retired):
@@ -146,7 +147,7 @@ def _of_its_life(request: states.Keyed | states.Offered) -> tuple[Surface, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Writes messages. What could not be written is tried again; the request itself never waits for it."""
+    """Writes messages. Those that couldn't be written are tried again; the request itself never waits for them."""
 
     posts: Posts
     notifier: Notifier
@@ -154,7 +155,7 @@ class Publisher:
     clock: Clock
 
     async def publish(self, request: states.Request) -> datetime | None:
-        """Bring all messages up to date. Returns when to try again what failed; None when all is well."""
+        """Bring all messages up to date. Returns when to retry those that failed; None if all is well."""
         known = await self.posts.get(request.ask.id)
         retry: list[datetime] = []
         note, card = "", _card_of(known)
@@ -185,7 +186,7 @@ class Publisher:
         return linked
 
     async def found(self, request: RequestId, surface: Surface, at: CardAt) -> bool:
-        """Remember a message that someone clicked, in case a crash kept us from remembering that we posted it.
+        """Remember a message that someone clicked, in case a crash lost our record of posting it.
 
         Returns whether it was unknown, and so may show something old.
         """
@@ -231,7 +232,7 @@ _TROUBLE = f"The card for approvers couldn't be posted. {ASK_ADMINISTRATOR} Latc
 
 _NOT_FOUND = "message_not_found"
 _GONE = frozenset({_NOT_FOUND, "cant_update_message", "edit_window_closed"})
-"""Of these Slack says that nobody will ever change the message. What else is wrong, a person may repair."""
+"""With these, Slack says that nobody can ever change the message. Anything else, a person may repair."""
 
 
 def _card_of(known: Sequence[Post]) -> Post | None:
@@ -259,7 +260,7 @@ def _all(request: states.Request, known: Sequence[Post]) -> Sequence[Surface]:
 
 
 def _news_of(request: states.Request, now: datetime) -> datetime:
-    """Since when there is what its newest message says; now, where a deadline of its own is to come soon."""
+    """Since when its newest message says what it says; now, if one of its deadlines is near."""
     at = now if isinstance(request, states.InFlight) else request.at
     if isinstance(request, states.Living) and is_reminded(request) and (end := end_of_life(request)):
         return max(at, end - LEADS[request.life.reminded - 1])

@@ -1,4 +1,4 @@
-"""What a modal or the one message with the secret has to show, as domain values; `bot.slack` draws them."""
+"""What a modal, or the one message with the secret, has to show, as domain values; `bot.slack` draws them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class SecondKey:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """Everything the one message with the secret holds."""
+    """Everything in the one message with the secret."""
 
     request: RequestId
     attempt: int
@@ -41,17 +41,17 @@ class Handover:
     replace_until: datetime
     """Until when the key can be replaced without a new approval."""
     probe: Probe = field(default=Probe())
-    """What is known of whether the key works, as it is shown."""
+    """What is known about whether the key works."""
     second: SecondKey | None = None
     replace_after_review: bool = False
-    """Whether the use of break-glass that the key comes of has to be reviewed first."""
+    """Whether the use of break-glass that created the key has to be reviewed first."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormPage:
-    """The form, filled with `draft`; `problems` are sentences under the fields of those names.
+    """The form, filled in from `draft`; `problems` are sentences by the name of the field they are shown under.
 
-    The rest is what the chosen ids stand for, where it is known.
+    The rest is what the chosen ids stand for, as far as it's known.
     """
 
     draft: Draft
@@ -68,19 +68,19 @@ class FormPage:
     used_clouds: int = 0
     """How many of `clouds`, from the first, are in use in the environment."""
     offered: int | None = None
-    """How many resources there are to choose from; None where there is no catalog, or no place yet."""
+    """How many resources can be chosen; None without a catalog or a place."""
     limit: timedelta | None = None
-    """The longest life that the rule for what is chosen gives a key; None is no limit."""
+    """The longest lifetime that the rule for what is chosen allows; None is no limit."""
     ticket: Ticket | None = None
-    """What that rule says of a ticket."""
+    """What that rule says about a ticket."""
     drawing: str = ""
-    """Tells this drawing of the form from all others in the same modal; "" where there was none before it."""
+    """Distinguishes this drawing of the form from all others in the same modal; "" for the first one."""
     notice: str = ""
     """A sentence (mrkdwn) to be read first."""
     offers: Sequence[Offer] = ()
     """The access that can be chosen with this key."""
     companion: Resource | None = None
-    """What a second key could be for, in the same request."""
+    """The resource that a second key could be for, in the same request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class ReviewPage:
-    """What will be asked. `warnings` are sentences (mrkdwn) that the requester should read before sending."""
+    """What will be requested. `warnings` are sentences (mrkdwn) that the requester should read before sending."""
 
     draft_id: str
     draft: Draft
@@ -105,11 +105,11 @@ class ReviewPage:
     """The people who could approve, closest to the key first. Those named are told, unless the rule names others."""
     warnings: tuple[str, ...] = ()
     lifetime: timedelta | None = None
-    """How long the key will live; None is without an end."""
+    """How long the key will last; None never expires."""
     alike: Request | None = None
-    """An open request of the same person for the same, of which this would be a second one."""
+    """An open request of the same person for the same, which this would duplicate."""
     closes: bool = False
-    """Whether sending it closes the modal: messages reach this person, and tell what comes of it."""
+    """Whether sending it closes the modal: messages reach this person, and will tell the outcome."""
     bindings: tuple[WantedBinding, ...] = ()
     """The roles that the account is granted with the key."""
     also: Resource | None = None
@@ -136,8 +136,8 @@ class GlassPage:
 class TextPage:
     """A page that only says something.
 
-    `back` is a stored draft that its button leads back to; `typed` is what someone wrote in vain, to be copied;
-    `anyway` is a stored click that its other button carries out all the same.
+    `back` is a stored draft that its button leads back to; `typed` is what someone typed in vain, to be copied;
+    `anyway` is a stored click that its other button carries out anyway.
     """
 
     title: str
@@ -151,39 +151,39 @@ class TextPage:
 
 NEWEST, OLDEST, EXPIRING = "newest", "oldest", "expiring"
 ORDERS = frozenset({NEWEST, OLDEST, EXPIRING})
-"""Orders of a list of keys besides that by account."""
+"""The orders of a list of keys besides the one by account."""
 
 
 def end_of(key: ApiKey, made: Request | None) -> datetime | None:
-    """When a key ends, by Latchkey's deadline or at Confluent, whichever is earlier; None is never."""
+    """When a key expires, by Latchkey or at Confluent, whichever is earlier; None is never."""
     planned = end_of_life(made) if isinstance(made, Keyed) and not isinstance(made, Withdrawn) else None
     return earliest(planned, key.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
-    """One key, as far as its reader may know it."""
+    """One key, as far as its reader may see it."""
 
     key: ApiKey
     """Its description is without our marker."""
     owner: Owner
     owner_name: str
-    """What people call the owner; "" where nobody knows."""
+    """The owner's name; "" if nobody knows it."""
     resource: Resource
     request: Request | None = None
-    """The request that made it, where Latchkey did."""
+    """The request that created it, if Latchkey did."""
     may: frozenset[Operation] = frozenset()
-    """What the reader may ask for: edit, delete, rotate, extend."""
+    """What the reader can request: edit, delete, rotate, extend."""
     is_own: bool = False
     """Whether it is the reader's own account."""
     age: timedelta | None = None
-    """Since its creation; None where Confluent does not say when that was."""
+    """Since its creation; None if Confluent doesn't tell."""
     secret_waits: bool = False
-    """Whether its reader asked for it, and can still see its secret."""
+    """Whether its reader requested it, and can still view its secret."""
     leak: Leak | None = None
     """The report that it leaked; of one key alone, not of those in a list."""
     manages: bool = False
-    """Whether its reader manages the key, and so can take back the access that came with it."""
+    """Whether its reader manages the key, and so can remove the access that came with it."""
 
     @property
     def access(self) -> tuple[GivenBinding, ...]:
@@ -192,36 +192,36 @@ class KeyView:
 
     @property
     def can_remove_access(self) -> bool:
-        """Whether there is access that its reader can take back."""
+        """Whether there is access that its reader can remove."""
         is_there = any(each.state == "given" for each in self.access)
         return self.manages and is_there and isinstance(self.request, Living)
 
     @property
     def needs_reason(self) -> bool:
-        """Whether a change needs a reason: others have to do with every key but those of the reader's own account."""
+        """Whether a change needs a reason: every key but personal ones concerns others."""
         return not self.is_own
 
     @property
     def ends_at(self) -> datetime | None:
-        """When it ends, by Latchkey's deadline or at Confluent, whichever is earlier; None is never."""
+        """When it expires, by Latchkey or at Confluent, whichever is earlier; None is never."""
         return end_of(self.key, self.request)
 
     @property
     def left(self) -> timedelta | None:
-        """How long it has left; None where it never ends, or Confluent does not say when it was created."""
+        """How long it has left; None if it never expires, or its creation is unknown."""
         if self.ends_at is None or self.age is None or self.key.created_at is None:
             return None
         return self.ends_at - (self.key.created_at + self.age)
 
     @property
     def ends_at_confluent(self) -> bool:
-        """Whether Confluent ends it no later than Latchkey would: then nothing can make it last longer."""
+        """Whether Confluent expires it no later than Latchkey would: then nothing can make it last longer."""
         return self.ends_at is not None and self.ends_at == self.key.expires_at
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPage:
-    """All about one key, with buttons for what may be done. `notice` is a sentence (mrkdwn) to be read first."""
+    """All about one key, with buttons for what its reader can do. `notice` is a sentence (mrkdwn) to be read first."""
 
     view: KeyView
     notice: str = ""
@@ -229,7 +229,7 @@ class KeyPage:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a list of keys is narrowed to; "" is everything. `owner` is a principal, `text` is as typed."""
+    """What a list of keys is limited to; "" is everything. `owner` is a principal, `text` is as typed."""
 
     owner: str = ""
     kind: str = ""
@@ -241,9 +241,9 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class KeysPage:
-    """Some of the keys that a person may see, in the order that `filters` ask for.
+    """Some of the keys that a person may see, in the order of `filters`.
 
-    `next_page` and `previous_page` are where the neighbouring pages begin, opaque; "" where there is none.
+    `next_page` and `previous_page` are opaque positions of the neighboring pages; "" for none.
     """
 
     views: Sequence[KeyView]
@@ -251,7 +251,7 @@ class KeysPage:
     next_page: str = ""
     previous_page: str = ""
     note: str = ""
-    """What this page leaves out, or could not read: mrkdwn."""
+    """What this page leaves out, or couldn't read: mrkdwn."""
     owner_name: str = ""
     environment: Environment | None = None
     """What the filters' ids stand for."""
@@ -301,9 +301,9 @@ class RotatePage:
 
 @dataclass(frozen=True, slots=True)
 class ExtendPage:
-    """A longer life for a key that has an end, and `left` to live; `terms` is what that needs.
+    """A longer lifetime for a key that expires in `left`; `terms` is what that requires.
 
-    `most` is how long Confluent lets it live from now on; None is for ever.
+    `most` is how long Confluent lets it last from now on; None is forever.
     """
 
     view: KeyView

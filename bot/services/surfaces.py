@@ -1,4 +1,4 @@
-"""Surfaces: which messages there can be about one request, and the name that the store keeps for each."""
+"""Surfaces: which messages there can be about one request, and the store's name for each."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from bot.domain.keys import SlackUserId
 
 
 class SurfaceKind(StrEnum):
-    """What a message is for. Stored: never change one."""
+    """The purpose of a message. Stored: never change one."""
 
     CARD = "card"
     """In the approvals channel."""
@@ -18,18 +18,18 @@ class SurfaceKind(StrEnum):
     CHANGED = "changed"
     """A changed policy, while a request waits."""
     OUTCOME = "outcome"
-    """How a request ended that gave no key."""
+    """How a request ended that led to no key."""
     KEY = "key"
     REPLACED = "replaced"
     END = "end"
     REMINDER = "reminder"
     """A key expires soon."""
     CLAIM = "claim"
-    """A secret still waits."""
+    """A secret is still waiting."""
     LOST = "lost"
     """The key of an attempt was deleted before anyone saw its secret, or because the secret may not have arrived."""
     TOLD = "told"
-    """An owner of a service account reads what someone did to a key of it without an approval."""
+    """For an owner of a service account: what someone did to one of its keys without an approval."""
     THREAD = "thread"
     """A question or a reply, below the card."""
     QUESTION = "question"
@@ -39,7 +39,7 @@ class SurfaceKind(StrEnum):
     APPROVERS = "approvers"
     """A request came to nothing, for the people who approved it: below the card, or in the DM of one of them."""
     REVIEWED = "reviewed"
-    """What someone said of a use of break-glass, for its requester."""
+    """The outcome of the review of a use of break-glass, for its requester."""
 
 
 ONCE = frozenset({SurfaceKind.THREAD, SurfaceKind.QUESTION, SurfaceKind.REPLY})
@@ -68,7 +68,7 @@ class Surface(NamedTuple):
 
     @classmethod
     def parse(cls, name: str) -> "Surface":
-        """The surface with this stored name. Raises ValueError for a name that Latchkey does not write."""
+        """The surface with this stored name. Raises `ValueError` for a name that Latchkey doesn't write."""
         match name.split(":"):
             case [SurfaceKind.COPY | SurfaceKind.REPLY as kind, user, number]:
                 return cls(SurfaceKind(kind), SlackUserId(user), number=int(number))

@@ -1,4 +1,4 @@
-"""What several messages and pages say: kinds, moments, lengths of time, and who decided a request."""
+"""What several messages and pages say: kinds, moments, durations, and who decided a request."""
 
 import re
 from datetime import datetime, timedelta
@@ -9,9 +9,9 @@ from bot.domain.errors import plain
 from bot.domain.keys import Resource, SlackUserId
 
 DATE = "\u200b{date_short_pretty} at {time}"
-"""Slack's format for a moment. Slack capitalises the first letter of it, and our dates stand inside sentences."""
+"""Slack's format for a moment. Slack capitalizes its first letter, and our dates are inside sentences."""
 LIFETIMES = (1, 7, 30, 90, 180, 365)
-"""Days that a key may be asked to live."""
+"""The lifetimes that can be chosen, in days."""
 LONGEST_TYPED = 150
 """Characters of a name that people type to confirm something; in place of a longer one they type its id."""
 KEY_STAYS = "The key stays, and so does access that was also requested with another key."
@@ -47,7 +47,7 @@ def is_lifetime(text: str) -> bool:
 
 
 def lifetime_of(text: str) -> timedelta | None:
-    """A draft's lifetime; None, as long as the rule lets it, for "" and for what is no number of days."""
+    """A draft's lifetime; None, which is as long as the rule allows, for "" and for anything but a number of days."""
     return timedelta(days=int(text)) if _DAYS.fullmatch(text) else None
 
 
@@ -74,7 +74,7 @@ def deciders(request: states.Request) -> frozenset[SlackUserId]:
 
 
 def decided(request: states.Request) -> str:
-    """Who ended or decided a request, and when: one sentence of mrkdwn for the person who clicks too late."""
+    """Who decided or ended a request, and when: one sentence of mrkdwn for a click that comes too late."""
     match request:
         case states.Pending():
             return "This request is waiting for approval."
@@ -94,7 +94,7 @@ def decided(request: states.Request) -> str:
 
 
 def instead(request: states.Request) -> str:
-    """What to say in place of a secret: one sentence of mrkdwn for a click that comes too early or too late."""
+    """What to say instead of a secret: one sentence of mrkdwn for a click that comes too early or too late."""
     match request:
         case states.Revealing():
             return "Latchkey is already showing you this secret, because of an earlier click."
@@ -112,7 +112,7 @@ def instead(request: states.Request) -> str:
 
 
 def to_confirm(resource: Resource) -> str:
-    """What approvers type to confirm that they mean this resource: its name in one line, or its id."""
+    """What approvers type to confirm this resource: its name if that is one line, else its id."""
     name = _in_one_line(resource.name)
     return name if 0 < len(name) <= LONGEST_TYPED else resource.id
 

@@ -1,6 +1,6 @@
 """The one loop that does everything that is due: clicks, next steps, messages, deadlines, recovery.
 
-Every process runs it. An item is taken with a lease; a process that dies leaves it to the others when that ends.
+Every process runs it. An item is taken with a lease; when a process dies, others take the item once that ends.
 """
 
 import asyncio
@@ -37,9 +37,9 @@ from bot.services.ports.store import Agenda, Clock, Inbox, Lease, Requests
 from bot.services.requests.transitions import REFUSED
 
 LEASE = timedelta(seconds=15)
-"""How long the work of a process that died waits for the others; the living renew theirs."""
+"""How long the work of a process that died stays with it; living processes renew their leases."""
 RENEWED = timedelta(seconds=4)
-"""How often: enough of a lease is left for a store that hangs for a moment."""
+"""How often they do: enough of a lease is left if the store hangs for a moment."""
 MARGIN = timedelta(seconds=5)
 """With no more left, a lease is renewed before an effect: another clock may be as far ahead; see `clock_problem`."""
 DEADLINE = 50.0
@@ -47,21 +47,21 @@ DEADLINE = 50.0
 SHOWN_WITHIN = 20.0
 """Seconds of these for all messages of a request, of which there may be a hundred; the rest is for the step itself."""
 STOPS_WITHIN = 20.0
-"""Seconds for what was begun when we are asked to stop; others take up what is left once its lease has run out."""
+"""Seconds for running work when the process is asked to stop; others take what is left once its lease has ended."""
 POLL = 1.0
-"""Seconds between looks at the agenda when nothing rings."""
+"""Seconds between looks at the agenda if nothing rings."""
 AT_ONCE = 32
 RUSH = 6
-"""Clicks that wait for their acknowledgement at once, from which on nothing else is begun: Slack waits for seconds."""
+"""How many clicks have to wait for their acknowledgement until no other work is started: Slack waits for seconds."""
 HELD_BACK = timedelta(seconds=2)
-"""For how long at most."""
+"""How long at most."""
 STEPS = 4
 """Steps of one request in a row before others get their turn."""
 AGAIN = timedelta(seconds=5)
 UNREADABLE = timedelta(minutes=5)
-"""When to look again at what does not open. Dropped, it would outlive its deadlines once the right key is back."""
+"""When to look again at what can't be opened. Dropped, it would outlive its deadlines once the right key is back."""
 LEFT = timedelta(seconds=30)
-"""Until we look again at what a newer version has to do. It comes first, for it does not wait."""
+"""How long until items that need a newer version are looked at again. Those versions come first, as they don't wait."""
 CATALOG_EVERY = timedelta(minutes=10)
 log = logging.getLogger("latchkey.worker")
 
@@ -74,7 +74,7 @@ async def _nobody_watches(_: Request) -> None:
 
 
 class Bell:
-    """Wakes the worker of this process, and holds it back while very many clicks are on their way to the agenda."""
+    """Wakes this process's worker, and holds it back while very many clicks are being stored."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -82,7 +82,7 @@ class Bell:
 
     @property
     def is_rush(self) -> bool:
-        """Whether the worker should begin nothing."""
+        """Whether the worker should start nothing."""
         return self._arriving >= RUSH
 
     @contextmanager
@@ -110,7 +110,7 @@ class Bell:
 
 @dataclass(slots=True)
 class Worker:
-    """Takes due items and carries each out, at most `AT_ONCE` together."""
+    """Takes due items and carries them out, at most `AT_ONCE` together."""
 
     agenda: Agenda
     inbox: Inbox
@@ -122,9 +122,9 @@ class Worker:
     clock: Clock
     bell: Bell
     errands: Mapping[ItemKind, Errand] = field(default_factory=dict[ItemKind, Errand])
-    """Items of other kinds, and who does them; each says when it is due again."""
+    """By kind, what carries out other items; each returns when the item is due again."""
     moved: Callable[[Request], Awaitable[None]] = _nobody_watches
-    """Told of every request that someone moved."""
+    """Called with every request that changed."""
     last_look: datetime | None = field(default=None, init=False)
     turned_at: float | None = field(default=None, init=False)
     """When the loop last began again, by the monotonic clock. An overloaded worker is alive, too."""
@@ -133,7 +133,7 @@ class Worker:
     """The lease under which each works, until it is lost, or to be settled."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`, then finish what was begun, as far as `STOPS_WITHIN` lets it."""
+        """Work until `stop`, then finish what was started, as far as `STOPS_WITHIN` allows."""
         while not stop.is_set():
             if not await self._round():
                 await self.bell.wait(POLL)
@@ -186,9 +186,9 @@ class Worker:
             trouble.log.warning("couldn't renew leases", extra={"why": str(error)})
 
     async def _renew(self, tasks: Sequence[asyncio.Task[None]]) -> None:
-        """Renew the leases of these. What others took meanwhile has no further effect. Raises `Unavailable`.
+        """Renew the leases of these tasks. What others took meanwhile has no further effect. Raises `Unavailable`.
 
-        Its task goes on: a key that it is just creating is known to no other process, so it has to delete that itself.
+        Such a task continues: no other process knows a key that it's just creating, so it has to delete that itself.
         """
         held = {task: self._held[task] for task in tasks}
         if not held:
@@ -205,14 +205,14 @@ class Worker:
                 del self._held[task]
 
     async def _holds(self, task: asyncio.Task[None]) -> bool:
-        """Whether nobody else does the work of this task. Raises `Unavailable`."""
+        """Whether nobody else does this task's work. Raises `Unavailable`."""
         lease = self._held.get(task)
         if lease is not None and not MARGIN < lease.until - self.clock() <= LEASE:
             await self._renew([task])
         return task in self._held
 
     async def _do(self, lease: Lease) -> None:
-        """Carry one item out. It never raises: what went wrong is logged, and the item comes back."""
+        """Carry out one item. Never raises: failures are logged, and the item comes back."""
         next_due: datetime | None = self.clock() + AGAIN
         is_about_nothing = False
         mine = cast("asyncio.Task[None]", asyncio.current_task())
@@ -255,7 +255,7 @@ class Worker:
             )
 
     async def _item(self, item: Item) -> datetime | None:
-        """Do the item's work; returns when it is due again."""
+        """Do the item's work. Returns when it's due again, None for never."""
         work: dict[ItemKind, Errand] = {
             ItemKind.REQUEST: self._request,
             ItemKind.CLICK: self._click,
@@ -282,7 +282,7 @@ class Worker:
         return self.clock()
 
     async def _publish(self, request: Request) -> datetime | None:
-        """Show it, as far as Slack lets us in time: a key whose time is over must go while Slack answers nothing."""
+        """Update its messages as far as Slack answers in time: a key has to be deleted on time even without Slack."""
         try:
             async with asyncio.timeout(SHOWN_WITHIN):
                 return await self.publisher.publish(request)
@@ -292,7 +292,7 @@ class Worker:
             return self._untold(request, "couldn't update a request's messages", error)
 
     async def _tell(self, request: Request) -> datetime | None:
-        """Tell who watches requests; what they cannot do must not keep a step from being taken."""
+        """Tell those who watch requests; their failures must not keep a step from being taken."""
         try:
             await self.moved(request)
         except Exception as error:  # noqa: BLE001 - as for messages
@@ -327,7 +327,7 @@ class Worker:
 
 
 def _left_alone(item: Item, error: Tampered) -> timedelta:
-    """Tell the operator why an item cannot be worked on; returns how long to leave it."""
+    """Tell the operator why an item can't be worked on. Returns how long to leave it."""
     match error:
         case Newer():
             trouble.log.warning("left an item to a newer version", extra={"why": str(error), "cause": "format"})

@@ -1,4 +1,4 @@
-"""How ids of keys and secrets are told in a text that people wrote; a secret is never kept. Pure."""
+"""Recognizes ids of keys, and secrets, in texts that people wrote. A secret is never kept. Pure."""
 
 import base64
 import re
@@ -13,22 +13,22 @@ _LONG = re.compile(r"[A-Za-z0-9+/_=-]{32,}")
 
 
 def key_ids(text: str) -> tuple[KeyId, ...]:
-    """What has the shape of a key's id in a text, each once, in order; most of it may be nothing of the kind."""
+    """Everything in a text that has the shape of a key's id, each once, in order. Most of it may be something else."""
     return tuple(dict.fromkeys(KeyId(each) for each in _ID.findall(text)))
 
 
 def has_secret(text: str) -> bool:
-    """Whether a text may hold a secret, in whole or in part: then it is not to be kept, logged or repeated."""
+    """Whether a text may contain a secret, whole or in part: then it must not be kept, logged or repeated."""
     return _SECRET.search(text) is not None or _LONG.search(text) is not None
 
 
 def shows_secret(text: str) -> bool:
-    """Whether a text has a whole secret of Confluent's present form in it."""
+    """Whether a text contains a whole secret of Confluent's present form."""
     return _SECRET.search(text) is not None
 
 
 def is_checked(text: str) -> bool:
-    """Whether one of the secrets in a text is surely one: it ends in its own checksum, as Confluent's do."""
+    """Whether one of the secrets in a text is surely one: it ends with its own checksum, as Confluent's do."""
     return any(_sum(each[4:58]) == each[58:] for each in _SECRET.findall(text))
 
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from bot.domain.keys import ApiKey, Owner, Resource, SlackUserId
 
 COUNTS_FOR = timedelta(hours=24)
-"""How long a report counts: until then, another one of the same key sends no further messages."""
+"""How long a report counts: until then, another one of the same key sends no more messages."""
 MOST_REPORTS = 20
 """How many keys one person can report within `COUNTS_FOR`."""
 MOST_AT_ONCE = 10
@@ -44,7 +44,7 @@ LeakAudience: TypeAlias = Literal["owner", "account-owner", "requester", "manage
 
 @dataclass(frozen=True, slots=True)
 class LeakNotice:
-    """What one reader is told of a leaked key. `name` is what people call the owner, "" where no one knows."""
+    """What one reader is told about a leaked key. `name` is the owner's name, "" if unknown."""
 
     leak: Leak
     audience: LeakAudience
@@ -52,7 +52,7 @@ class LeakNotice:
     name: str
     resource: Resource | None
     requester: SlackUserId | None = None
-    """Who requested the key, where Latchkey created it."""
+    """Who requested the key, if Latchkey created it."""
     ends_at: datetime | None = None
     is_gone: bool = False
     """Whether the key no longer exists at Confluent."""

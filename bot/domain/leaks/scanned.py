@@ -23,7 +23,7 @@ Label: TypeAlias = Literal["true_positive", "false_positive"]
 
 
 class Unreadable(ValueError):
-    """A report that isn't one. Says nothing of what is in it."""
+    """A report that isn't one. Quotes nothing of it."""
 
 
 class TooMany(ValueError):
@@ -41,7 +41,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was read of one report."""
+    """What was read from one report."""
 
     matches: Sequence[Spot]
     keys: Mapping[KeyId, str]

@@ -33,7 +33,7 @@ _OUTCOMES: Mapping[str, str] = {"offered": APPROVED, "working": APPROVED, "revea
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key that Latchkey made, and that exists."""
+    """A key that Latchkey created and that exists."""
 
     key: Cell
     state: Cell
@@ -44,26 +44,26 @@ class KeyRow:
     resource: Cell
     name: Cell
     requester: Cell
-    """The Slack id of who asked for it."""
+    """The Slack id of the person who requested it."""
     principal: Cell
     """The same person at Confluent."""
     request: Cell
     created_at: Cell
     ends_at: Cell
-    """When it is to be deleted; `NEVER` where it never expires."""
+    """When it's deleted; `NEVER` if it doesn't expire."""
     rule: Cell
     approved_by: Cell
     """Slack ids; empty where the rule needs no approval."""
     approved_at: Cell
-    """When the last of them did."""
+    """When the last of them approved."""
     replaces: Cell
-    """The key that it was made to replace."""
+    """The key that it was created to replace."""
     reviewed_by: Cell
-    """Who said last in the review that it stays, as long as that holds."""
+    """Who said last in the review that it's kept, as long as that applies."""
     reviewed_at: Cell
     reviewed_until: Cell
     break_glass: Cell
-    """What was said of the use that it was created by; None of any other key."""
+    """The outcome of the use that it was created by; None for any other key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,12 @@ class RequestRow:
     requester: Cell
     principal: Cell
     owner: Cell
-    """The account as it was asked for: its id, or that a new one is to be made."""
+    """The requested account: its id, or that a new one is created."""
     kind: Cell
     environment: Cell
     resource: Cell
     key: Cell
-    """The key that was made or changed."""
+    """The key that was created or changed."""
     replaces: Cell
     name: Cell
     reason: Cell
@@ -90,7 +90,7 @@ class RequestRow:
     approved_by: Cell
     approved_at: Cell
     ended_by: Cell
-    """The Slack id of who ended it, where a person did."""
+    """The Slack id of the person who ended it, if a person did."""
     ended_at: Cell
     ended_why: Cell
     ticket: Cell

@@ -1,7 +1,7 @@
 """App Home: what waits for a person, their keys and requests; drawn on each visit, and again when something changes.
 
-Slack keeps the view that was published last, and does not say who looks at it. So a change draws Home again for
-everyone who opened it within the last day; the next visit draws it for everyone else.
+Slack keeps the view that was published last, and doesn't say who looks at it. So a change redraws Home for everyone who
+opened it within the last day; for everyone else, the next visit does.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ KEYS = 10
 AT_ONCE = 4
 """How many owners' keys are read at the same time."""
 KNOWN_WITHIN = 5.0
-"""Seconds to find out who could decide: the request itself, whose next step may be due, waits for it."""
+"""Seconds to find out who could decide. The request itself, whose next step may be due, waits for it."""
 REDRAW = timedelta(seconds=30)
-"""When to draw again what could not be drawn."""
+"""When to retry what couldn't be drawn."""
 SAID_FOR = timedelta(minutes=1)
-"""How long the answer to a click stays on Home, however often Home is drawn again meanwhile."""
+"""How long the answer to a click stays on Home, however often Home is redrawn."""
 HasKey: TypeAlias = Ready | Revealing | Living
 Drawn: TypeAlias = Callable[[SlackUserId, "HomePage"], Awaitable[None]]
 log = logging.getLogger("latchkey.homes")
@@ -75,18 +75,18 @@ class Uses:
 
 @dataclass(frozen=True, slots=True)
 class HomePage:
-    """What Home shows. `notes` are sentences (mrkdwn) about what could not be read."""
+    """What Home shows. `notes` are sentences (mrkdwn) about what couldn't be read."""
 
     keys: Sequence[KeyView] = ()
     more_keys: int = 0
-    """How many keys there are besides."""
+    """How many more keys there are."""
     requests: Sequence[Request] = ()
     waiting: Sequence[Request] = ()
     trouble: str = ""
-    """What to say where the list of what waits is missing or not complete."""
+    """What to say if the list of what waits is missing or incomplete."""
     notes: tuple[str, ...] = ()
     shut: str = ""
-    """Why this person cannot use Latchkey, and what to do; "" for everyone who can."""
+    """Why this person can't use Latchkey, and what to do; "" for people who can."""
     said: str = ""
     """The answer to this person's last click here."""
     uses: Uses = field(default=Uses())
@@ -135,11 +135,11 @@ class Homes:
         self.wake()
 
     async def publish(self, user: SlackUserId) -> None:
-        """Draw a person's Home. What cannot be read is said on it. Raises what Slack raises."""
+        """Draw a person's Home. What can't be read is said on it. Raises what Slack's client raises."""
         await self.show(user, await self.page(user))
 
     async def errand(self, item: Item) -> datetime | None:
-        """Carry out an item `HOME`; returns when to try again."""
+        """Carry out an item `HOME`. Returns when to try again, None for never."""
         now = self.clock()
         try:
             await self.publish(SlackUserId(item.id))
@@ -153,7 +153,7 @@ class Homes:
         return None
 
     async def changed(self, request: Request) -> None:
-        """Have Home drawn again for everyone whose Home shows this request, or should now. Never raises."""
+        """Redraw Home for everyone whose Home shows this request, or should. Never raises."""
         now, ask = self.clock(), request.ask
         try:
             recent = await self.visitors.since(now - RECENT)

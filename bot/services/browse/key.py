@@ -1,7 +1,7 @@
-"""Looking at one key: what its reader may know of it, what the reader may ask for, and the pages to ask on. Reads only.
+"""Looking at one key: what its reader can see of it and request for it, and the pages for that. Reads only.
 
-Everything is as Confluent says now but for the roles, which may be a minute old: whatever is asked for from here is
-decided again, from fresh reads.
+Everything is as Confluent says now, except the roles, which may be a minute old: everything that is requested from here
+is decided again, from fresh reads.
 """
 
 import asyncio
@@ -44,9 +44,9 @@ from bot.services.ports.store import Clock, Requests, Stored
 from bot.services.text import when
 
 OFFERED = (Operation.EDIT, Operation.EXTEND, Operation.ROTATE, Operation.DELETE)
-"""What can be asked for a key that exists."""
+"""What can be requested for an existing key."""
 MOST_ASKED = 50
-"""How many of the reader's newest requests are looked at for a key that the reader asked for."""
+"""How many of the reader's newest requests are searched for a key."""
 FIELD = 3000
 """Characters that one of Slack's text fields holds."""
 NOT_OURS = "This key belongs to Latchkey's own account, so it can't be changed here. Nothing was changed."
@@ -72,9 +72,9 @@ NO_SUCH_KEY = (
 
 
 async def present(key: ApiKey, target: Target, cloud: Cloud) -> ApiKey | None:
-    """The key as it is now. That Confluent does not show it means little: the list of its owner's keys decides.
+    """The key as it is now, or None. That Confluent doesn't show it by its id means little: its owner's list decides.
 
-    Raises `Throttled` where a list may leave out what is there.
+    Raises `Throttled` if a list may be incomplete.
     """
     found = await cloud.key(key.id)
     if found is not None:
@@ -87,9 +87,9 @@ async def present(key: ApiKey, target: Target, cloud: Cloud) -> ApiKey | None:
 
 
 async def managed(key: ApiKey, requests: Requests) -> Stored[Request] | None:
-    """The request that made this key; None when Latchkey did not. Raises `Tampered`.
+    """The request that created this key; None if Latchkey didn't. Raises `Tampered`.
 
-    A marker is text that anybody may copy into another key: the record has to name this very key.
+    A marker is text that anyone can copy into another key: the record has to name this very key.
     """
     marker = Marker.find(key.description)
     stored = await requests.get(marker.request) if marker else None
@@ -106,7 +106,7 @@ def nothing_left(expires_at: datetime) -> str:
 
 
 def gone(request: Keyed, now: datetime) -> str:
-    """The sentence about a key that Confluent no longer has, for who asked for it."""
+    """The sentence about a key that Confluent no longer has, for its requester."""
     ended = request.deleted_at if isinstance(request, Withdrawn) else None
     how = "expired" if has_expired(request.key, ended or now) else "was deleted"
     return f"Key `{plain(request.key.id)}` no longer exists in Confluent Cloud: it {how}. Nothing was changed."
@@ -153,7 +153,7 @@ class KeyViews:
         return await self.directory.before_no(user, on)
 
     async def key_view(self, key: KeyId, held_roles: HeldRoles) -> KeyView:
-        """One key. Raises `NotFound`, in the same words, for one that is gone and one that is not theirs to see."""
+        """One key. Raises `NotFound`, in the same words, for one that is gone and one that the person can't see."""
         found = await self.cloud.key(key) or await self._listed(key, held_roles)
         view = await self.view_of(found, held_roles, await self.catalog.index())
         if view is None:
@@ -185,7 +185,7 @@ class KeyViews:
         raise NotFound(NO_SUCH_KEY)
 
     async def view_of(self, key: ApiKey, held_roles: HeldRoles, catalog: CatalogIndex) -> KeyView | None:
-        """A key that was just read, as this person may see it; None when it is not theirs to see."""
+        """A key that was just read, as this person may see it; None if they may not."""
         target, request = catalog.target(key), await self.maker(key)
         if target is None or not may_see(held_roles, target, request):
             return None
@@ -208,7 +208,7 @@ class KeyViews:
         return KeyPage(await self.key_view(key, held_roles), notice)
 
     async def edit_page(self, key: KeyId, held_roles: HeldRoles) -> EditPage:
-        """Name and description to be changed. Raises `Refused` when they may not, or when no field can hold them."""
+        """The name and description to change. Raises `Refused` if they can't be changed, or don't fit into a field."""
         view, terms = await self._asking(Operation.EDIT, key, held_roles)
         for field, text in (("name", view.key.name), ("description", view.key.description)):
             if len(text) > FIELD:
@@ -219,19 +219,19 @@ class KeyViews:
         return EditPage(view, terms)
 
     async def delete_page(self, key: KeyId, held_roles: HeldRoles) -> DeletePage:
-        """What is lost with a key. Raises `Refused` when it may not be deleted."""
+        """What is lost with a key. Raises `Refused` if it can't be deleted."""
         view, terms = await self._asking(Operation.DELETE, key, held_roles)
         return DeletePage(view, terms)
 
     async def rotate_page(self, key: KeyId, held_roles: HeldRoles) -> RotatePage:
-        """A new key in place of this one. Raises `Refused` when there may be none."""
+        """A new key in place of this one. Raises `Refused` if there can be none."""
         view, terms = await self._asking(Operation.ROTATE, key, held_roles)
         most = min(each for each in (terms.overlap, MOST_OVERLAP, self._left_at_confluent(view)) if each is not None)
         overlaps = tuple(range(max(most.days, 0) + 1))
         return RotatePage(view, terms, overlaps)
 
     async def extend_page(self, key: KeyId, held_roles: HeldRoles) -> ExtendPage:
-        """A longer life for a key that has an end. Raises `Refused` when it may have none."""
+        """A longer lifetime for a key that expires. Raises `Refused` if it can't be extended."""
         view, terms = await self._asking(Operation.EXTEND, key, held_roles)
         left = view.ends_at - self.clock() if view.ends_at else timedelta()
         return ExtendPage(view, terms, left, most=self._left_at_confluent(view))
@@ -249,11 +249,11 @@ class KeyViews:
         return replace(page, approvers=rights(found, RequestId(view.key.id)))
 
     def _left_at_confluent(self, view: KeyView) -> timedelta | None:
-        """How long Confluent lets this key live from now on; None is for ever."""
+        """How long Confluent lets this key last from now on; None is forever."""
         return view.key.expires_at - self.clock() if view.key.expires_at else None
 
     async def endpoints(self, view: KeyView) -> Endpoints | None:
-        """Where clients find what a key opens, read afresh; None when it is gone, or not known to us."""
+        """Where clients find what a key opens, read afresh; None if it's gone or unknown."""
         if view.key.kind is None:
             return None
         resource = view.resource
@@ -323,7 +323,7 @@ class _Case:
         return frozenset(found)
 
     def terms(self, operation: Operation) -> Terms:
-        """On which terms this can be asked for. Raises `Refused` with the reason why it cannot."""
+        """The terms on which this can be requested. Raises `Refused` with the reason if it can't."""
         if hindrance := NOT_OURS if self.is_ours else self._hindrance(operation):
             raise Refused(hindrance)
         verdict = decide(self.policy, self._ask(operation), self.held_roles, is_sketch=True)
@@ -332,7 +332,7 @@ class _Case:
         return verdict.terms
 
     def _hindrance(self, operation: Operation) -> str:
-        """Why it cannot be, whatever the policy says; "" when nothing stands in the way."""
+        """Why it can't be done, whatever the policy says; "" if nothing is in the way."""
         made, resource = self.request, self.target.resource
         if self.key.kind is None:
             return _UNKNOWN_KIND

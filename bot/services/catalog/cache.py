@@ -1,4 +1,4 @@
-"""The catalog: read list by list, of which any may fail without losing the others, and kept in the store for all."""
+"""The catalog: read list by list, any of which may fail without losing the others, and stored for all processes."""
 
 import asyncio
 import logging
@@ -19,19 +19,19 @@ from bot.services.ports.store import Cache, Clock
 
 KEPT = timedelta(days=1)
 STALE = timedelta(minutes=1)
-"""Older than this, opening the form starts a refresh; what is there is offered meanwhile."""
+"""If the catalog is older than this, opening the form starts a refresh; what is known is offered meanwhile."""
 A_LIST_EACH = timedelta(seconds=1)
-"""By how much each environment puts that off: a reading asks Confluent for several lists of every one."""
+"""How much later that is for each environment: a reading asks Confluent for several lists of each."""
 NEW = timedelta(minutes=5)
-"""For how long after a key was created the lists at Confluent may lack what it opens: how soon they name a new cluster
-is documented nowhere. Clocks that differ are in it."""
+"""How long after the creation of a key Confluent's lists may lack what it opens. How soon they have a new cluster is
+documented nowhere. Clocks that differ are included."""
 MEMO = timedelta(seconds=15)
 """How long a process uses its own decoded catalog before it looks into the store again."""
 READ_FOR = 35.0
-"""Seconds for the lists: less than an item of the agenda may take. What a reading did not come to stays as it was
-known, and is read first the next time."""
+"""Seconds for the lists: less than an item of the agenda may take. What a reading didn't get to stays as it was known,
+and is read first the next time."""
 AT_ONCE = 5
-"""Lists that are read at the same time; Confluent limits how much one account asks for."""
+"""Lists that are read at the same time. Confluent limits the calls of one account."""
 T = TypeVar("T")
 Known = TypeVar("Known")
 _UNPLACED = "Confluent Cloud didn't tell Latchkey which environment this key belongs to."
@@ -40,7 +40,7 @@ log = logging.getLogger("latchkey.catalog")
 
 @dataclass(slots=True)
 class CatalogCache:
-    """What there is to choose from, without waiting for Confluent where possible; a process keeps it for moments."""
+    """What can be chosen, without waiting for Confluent if possible. A process keeps it for moments."""
 
     cloud: Cloud
     cache: Cache
@@ -52,7 +52,7 @@ class CatalogCache:
     _index: tuple[Catalog, CatalogIndex] | None = field(default=None, init=False)
 
     async def current(self) -> Catalog | None:
-        """The last reading, never waiting for Confluent; None when there was none yet."""
+        """The last reading, without ever waiting for Confluent; None if there was none."""
         now = self.clock()
         if self._memo is None or not timedelta(0) <= now - self._memo[2] < MEMO:
             cached = await self.cache.get("catalog", Catalog)
@@ -70,7 +70,7 @@ class CatalogCache:
         return self._index[1]
 
     async def names(self) -> Mapping[str, str]:
-        """What ids stand for, as far as the catalog knows."""
+        """The names of environments, clusters and service accounts, by id, as far as the catalog knows them."""
         catalog = await self.current() or NOTHING
         named = (*catalog.environments, *catalog.clusters(), *catalog.service_accounts)
         return {each.id: each.name for each in named}
@@ -99,7 +99,7 @@ class CatalogCache:
             raise Unavailable(_UNPLACED)
 
     def is_stale(self) -> bool:
-        """Whether the catalog that this process last saw should be read again."""
+        """Whether the catalog that this process saw last should be read again."""
         if self._memo is None:
             return True
         catalog, read_at, _ = self._memo
@@ -110,7 +110,7 @@ class CatalogCache:
         return self._memo is None or key.created_at is None or self._memo[1] < key.created_at + NEW
 
     async def refresh(self) -> Catalog:
-        """Read everything that the form offers from Confluent and keep it; what fails stays as it was known."""
+        """Read everything that the form offers from Confluent and store it. What fails stays as it was known."""
         began = self.clock()  # what came into being meanwhile may be missing
         catalog = await self.read(await self.current())
         await self.cache.put("catalog", catalog, Catalog, now=began, keep=KEPT)

@@ -1,6 +1,6 @@
-"""Which of Confluent's limits a new key meets, and whether there is room, asked before anybody approves it.
+"""Which of Confluent's limits a new key counts toward, and whether there is room: checked before anyone approves.
 
-The codes are those of Confluent's quota API; the limits are read when they are needed, for they differ and change.
+The codes are those of Confluent's quota API. The limits are read when they are needed, because they differ and change.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from bot.domain.requests import Ask
 from bot.services.ports.cloud import Cloud
 
 PATIENCE = 8.0
-"""Seconds for all of Confluent's answers: someone looks at a page that says "Checking"."""
+"""Seconds for all of Confluent's answers: someone is looking at a page that says "Checking"."""
 UNCHECKED = (
     "Latchkey couldn't check whether Confluent's limits leave room for this key. "
     "If they don't, Latchkey will tell you after approval, and no key is created."
 )
 log = logging.getLogger("latchkey.quota")
 Counted: TypeAlias = Literal["keys", "accounts", ""]
-"""What can be counted where Confluent does not tell the use: the owner's keys, all service accounts, or nothing."""
+"""What can be counted if Confluent doesn't tell the use: the owner's keys, all service accounts, or nothing."""
 _THINGS = {"cloud": "Cloud API keys", "cluster": "cluster API keys", "": "API keys"}
 
 
@@ -43,7 +43,7 @@ class Concern:
 
 
 def concerns(owner: Owner, resource: Resource) -> tuple[Concern, ...]:
-    """The limits that a new key of this owner for this resource meets, the narrowest first."""
+    """The limits that a new key of this owner for this resource counts toward, the narrowest first."""
     limits, found = resource.kind.row.limits, list[Concern]()
     if isinstance(owner, NewServiceAccount):
         found.append(
@@ -62,7 +62,7 @@ def concerns(owner: Owner, resource: Resource) -> tuple[Concern, ...]:
 
 
 def told(concern: Concern, quotas: Iterable[Quota]) -> Quota | None:
-    """What Confluent says about this limit, with its use rather than without; None when it says nothing."""
+    """What Confluent says about this limit, with its use if possible; None if it says nothing."""
     said = sorted((each for each in quotas if each.code == concern.code), key=lambda each: each.usage is None)
     return said[0] if said else None
 
@@ -73,7 +73,7 @@ def counted(concern: Concern, keys: Sequence[ApiKey]) -> int:
 
 
 def is_full(quota: Quota, used: int) -> bool:
-    """Whether one more would be too many. A limit below nothing is none."""
+    """Whether one more would be too many. A negative limit is no limit."""
     return 0 <= quota.limit <= used
 
 
@@ -112,7 +112,7 @@ class Headroom:
 
 
 async def must_have_room(cloud: Cloud, ask: Ask) -> Headroom:
-    """What Confluent says about its limits. Raises `Refused` when there is no room for the key that is asked for."""
+    """What Confluent says about its limits. Raises `Refused` if there is no room for the requested key."""
     found = await look(cloud, ask)
     if found.full:
         raise Refused(f"{found.full} Nothing was sent.")
@@ -120,7 +120,7 @@ async def must_have_room(cloud: Cloud, ask: Ask) -> Headroom:
 
 
 async def look(cloud: Cloud, ask: Ask) -> Headroom:
-    """Whether there is room for the key that is asked for, and for its account. Never raises for Confluent's sake."""
+    """Whether there is room for the requested key, and for its account. Never raises because of Confluent."""
     if ask.operation not in MAKES:
         return Headroom()
     try:

@@ -1,4 +1,4 @@
-"""The access that can be chosen in the form, and the role bindings that come of what was chosen. Pure."""
+"""The access that can be chosen in the form, and the role bindings that follow from the choice. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,7 +10,7 @@ from bot.services.commands import Draft, Wish
 ACCESS, NAMES = "access", "names"
 """The fields: what is chosen, and the names for one of these, as `names:ID`."""
 TYPED = 2600
-"""Characters of the names for one entry: as many as the longest names that one request may ask for."""
+"""Characters of the names for one entry: as many as the longest names that one request can have."""
 NOT_OFFERED = "Some of the access you chose is no longer offered. Choose again."
 TOO_MANY = f"Choose at most {MOST} roles and names in one request."
 
@@ -59,7 +59,7 @@ def _bindings(offer: Offer, wish: Wish, resource: Resource) -> Sequence[WantedBi
 
 
 def wishes(bindings: Iterable[WantedBinding], offers: Sequence[Offer], *resources: Resource) -> tuple[Wish, ...]:
-    """What to choose in the form for these role bindings, as far as they are still offered."""
+    """What to choose in the form to get these role bindings, as far as they are still offered."""
     typed = dict[str, list[str]]()
     for each in bindings:
         if (offer := next((offer for offer in offers if offer.offers(each, resources)), None)) is not None:

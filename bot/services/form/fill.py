@@ -1,4 +1,4 @@
-"""The form as it stands, with what the catalog and the policy know about what was chosen so far. Pure."""
+"""The form as it's filled in, with what the catalog and the policy know about the choices so far. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,15 +17,15 @@ from bot.services.form.access import offered as access_offered
 from bot.services.pages import FormPage
 
 ME, EXISTING, NEW = "me", "service-account", "new"
-"""The kinds of account that the form offers; an existing one that is chosen is known by its id."""
+"""The kinds of account that the form offers. A chosen existing account is known by its id."""
 USUAL = "90"
-"""Days that a key lives where nobody chose: as a rule allows it, else as long as that allows."""
+"""Days that a key lasts if nobody chose: if a rule allows it, else as long as that allows."""
 BLANK = Draft(lifetime=USUAL)
 """The form before anything is chosen."""
 
 
 def kind_of(draft: Draft) -> Kind:
-    """What the key is to open."""
+    """The kind of key that is requested."""
     return Kind.called(draft.kind) or Kind.KAFKA
 
 
@@ -35,22 +35,22 @@ def owner_kind(draft: Draft) -> str:
 
 
 def is_own(draft: Draft) -> bool:
-    """Whether no service account gets the key, as far as one can tell."""
+    """Whether the key isn't for a service account, as far as one can tell."""
     return owner_kind(draft) in {"", ME}
 
 
 def used(draft: Draft) -> Draft:
-    """The draft without the texts of an account that is not to be made: nothing has looked at them."""
+    """The draft without the texts of a new account if none is created: nothing has checked them."""
     return draft if draft.owner == NEW else replace(draft, account_name="", account_description="")
 
 
 def form(
     draft: Draft, catalog: Catalog | None, policy: Policy, problems: Mapping[str, str] | None = None, own: str = ""
 ) -> FormPage:
-    """The form as it was filled in, with names for what was chosen; what the catalog does not know goes by its id.
+    """The form as it was filled in, with names for the choices; what the catalog doesn't know has its id for a name.
 
-    A resource or an account that has a problem is taken out, to be chosen again. `own` is Latchkey's own account, which
-    is never the only one to choose from; "" where it is not known.
+    A resource or an account with a problem is taken out, to be chosen again. `own` is Latchkey's own account, which is
+    never the only choice; "" if unknown.
     """
     problems, known = problems or {}, catalog or NOTHING
     draft = _settled(draft, known, policy, problems, own)
@@ -85,7 +85,7 @@ def form(
 
 
 def _settled(draft: Draft, catalog: Catalog, policy: Policy, problems: Mapping[str, str], own: str) -> Draft:
-    """The draft with what follows from the rest of it, and what is the only choice there is."""
+    """The draft with everything that follows from the rest of it, and with choices that are the only one."""
     kind = kind_of(draft)
     if not draft.environment and not kind.row.is_wide and "environment" not in problems:
         draft = replace(draft, environment=_only(each.id for each in catalog.environments))
@@ -103,7 +103,7 @@ def _settled(draft: Draft, catalog: Catalog, policy: Policy, problems: Mapping[s
 
 
 def _only(found: Iterable[str]) -> str:
-    """What is the only one; "" where there are others, or none."""
+    """The only one; "" if there are others, or none."""
     first = list(islice(found, 2))
     return first[0] if len(first) == 1 else ""
 
@@ -114,13 +114,13 @@ def _environment(draft: Draft, catalog: Catalog) -> Environment | None:
 
 
 def _account(draft: Draft, catalog: Catalog) -> ServiceAccount:
-    """The chosen service account; without an id where none is."""
+    """The chosen service account; without an id if none is chosen."""
     found = (each for each in catalog.service_accounts if each.id == draft.account)
     return next(found, ServiceAccount(Principal(draft.account), draft.account))
 
 
 def _resource(draft: Draft, catalog: Catalog, environment: Environment | None) -> Resource:
-    """What is chosen; without an id where nothing is."""
+    """The chosen resource; without an id if none is chosen."""
     kind, id_ = kind_of(draft), draft.cluster
     place = (environment.id, environment.name) if environment else ("", "")
     found = next((each for each in placed(catalog, kind, place[0]) if each.id == id_), None)
@@ -139,7 +139,7 @@ def _companion(draft: Draft, catalog: Catalog | None) -> Resource | None:
 
 
 def _number(draft: Draft, catalog: Catalog) -> int | None:
-    """How many resources there are to choose from; None before the place is chosen."""
+    """How many resources can be chosen; None before the place is."""
     kind = kind_of(draft)
     if not draft.environment or (kind.row.is_regional and not draft.cloud):
         return None
@@ -158,7 +158,7 @@ def _rules(
 
 
 def _limit(rules: Sequence[Rule]) -> timedelta | None:
-    """The longest life that any of them allows; None is no limit."""
+    """The longest lifetime that any of them allows; None is no limit."""
     limits = [rule.lifetime for rule in rules if not rule.forbid]
     return None if None in limits else max((each for each in limits if each), default=None)
 

@@ -1,6 +1,6 @@
-"""Suggestions: what the form opens with, of a person's last request, a word behind the command, or another key. Pure.
+"""Suggestions: what the form opens with, from a person's last request, a word after the command, or another key. Pure.
 
-All of it is visible in the form and again on the review page, and the person who sends it may change any of it.
+All of it is visible in the form and again on the review page, and the person who sends it can change any of it.
 """
 
 import re
@@ -21,7 +21,7 @@ from bot.services.pages import KeyView
 from bot.services.text import LIFETIMES
 
 LOOKED_AT = 10
-"""How many of a person's newest requests are looked at for what they chose last."""
+"""How many of a person's newest requests are searched for their last choices."""
 NAMED = 5
 """How many resources of the same name a sentence lists."""
 WORD = 40
@@ -39,9 +39,9 @@ class Suggestion:
 
 
 def from_last(asks: Iterable[Ask], catalog: Catalog) -> Suggestion:
-    """What a person chose last, newest first, as far as it is still there to choose.
+    """A person's last choices, the newest first, as far as they can still be made.
 
-    A key for the whole organization is not suggested, and neither is one that doesn't expire.
+    A key for the whole organization isn't suggested, nor is one that doesn't expire.
     """
     ask = next(_creating(asks), None)
     if ask is None:

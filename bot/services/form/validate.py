@@ -1,6 +1,6 @@
-"""Checking a form: is everything there, is it short enough, and does it exist at Confluent right now.
+"""Checks a form: is everything there, is it short enough, and does it exist at Confluent now.
 
-And what its sender should know before it is sent.
+Also what its sender should know before sending it.
 """
 
 import re
@@ -39,9 +39,9 @@ from bot.services.ports.cloud import Cloud
 from bot.services.text import duration, is_lifetime
 
 LIMITS = {"account_name": 64, "account_description": 128, "name": 64, "description": 200, "reason": 3000}
-"""Characters. Slack takes 3,000 in one input; Confluent limits service accounts, but no texts of keys."""
+"""Characters. Slack allows 3,000 in one input; Confluent limits the texts of service accounts, but not of keys."""
 TICKET = 64
-"""Characters of the name of a ticket."""
+"""Characters of a ticket's name."""
 MESSAGE = 1000
 """Characters of a question about a request, or of a reply."""
 NO_ROLES = (
@@ -53,7 +53,7 @@ _SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
 _OF_ACCOUNT = frozenset({"account_name", "account_description"})
 _OPTIONAL = frozenset({"account_description", "description"})
 _ONE_LINE = frozenset({"name", "description"}) | _OF_ACCOUNT
-"""They stand in rows beside our own words: a line of their own, or one turned round, would pass for one of ours."""
+"""They are shown in rows next to our own words: with a line break, or reversed, they could pass for ours."""
 _BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _MISSING = {"account_name": "Enter a name for the service account."}
 FOR_DEVELOPMENT = (
@@ -71,7 +71,7 @@ class Validator:
     cloud: Cloud
 
     async def check(self, draft: Draft, requester: HeldRoles) -> Target | FormPage:
-        """What the form asks for, which exists at Confluent right now, but for an account that is to be made."""
+        """What the form requests, existing at Confluent now but for a new account; or the form with its problems."""
         problems = dict(text_problems(draft))
         owner = await self._owner(draft, requester.person, problems)
         resource = await self._resource(draft, problems)
@@ -89,7 +89,7 @@ class Validator:
         return Target(owner, resource, bindings, also)
 
     async def form(self, draft: Draft, problems: Mapping[str, str] | None = None) -> FormPage:
-        """The form as it was filled in, with what is wrong under its fields."""
+        """The form as it was filled in, with the problems below its fields."""
         own = await self.directory.own_known()
         return form(draft, await self.catalog.current(), self.directory.policy(), problems, own)
 
@@ -139,7 +139,7 @@ class Validator:
         return replace(resource, environment_name=names.get(draft.environment, draft.environment))
 
     async def _also(self, draft: Draft, resource: Resource, problems: dict[str, str]) -> Cluster | None:
-        """What the second key of a pair is for: in the environment of the first one, and in no other."""
+        """The resource of a pair's second key: in the environment of the first one, and no other."""
         kind = Kind.called(resource.kind.row.companion)
         if kind is None or not draft.also:
             return None
@@ -152,7 +152,7 @@ class Validator:
 
 
 def name_taken(account: str) -> str:
-    """The sentence for a name that an account already has; it is left alone, because it is someone's."""
+    """The sentence for a name that another account has. That account is left alone, because it's someone's."""
     return (
         f"A service account with this name already exists ({account}). "
         "Choose another name, or select that account as an existing one."
@@ -169,7 +169,7 @@ def _missing(draft: Draft, kind: Kind) -> Mapping[str, str]:
 
 
 def text_problems(draft: Draft) -> Mapping[str, str]:
-    """What is wrong with the typed text, by field; needs nothing but the text."""
+    """What is wrong with the typed texts, by field. Needs nothing but the texts."""
     problems: dict[str, str] = {}
     for field, limit in LIMITS.items():
         text: str = getattr(draft, field)
@@ -189,7 +189,7 @@ def text_problems(draft: Draft) -> Mapping[str, str]:
 
 
 def access_problems(draft: Draft, policy: Policy) -> Mapping[str, str]:
-    """What is wrong with the access that was chosen, by field; needs nothing but the policy."""
+    """What is wrong with the chosen access, by field. Needs nothing but the policy."""
     return _access(draft, policy)[1]
 
 
@@ -206,7 +206,7 @@ def _typed(draft: Draft) -> Sequence[Resource]:
 
 
 def ticket_problem(rule: Rule | None, typed: str) -> str | None:
-    """What is wrong with the name of a ticket, by the rule that decides; None where it asks for none."""
+    """What is wrong with the name of a ticket under the rule that decides; None if nothing is, or it requires none."""
     if rule is None or rule.ticket is None:
         return None
     ticket, pattern = typed.strip(), rule.ticket.pattern
@@ -220,7 +220,7 @@ def ticket_problem(rule: Rule | None, typed: str) -> str | None:
 
 
 def text_problem(text: str, limit: int) -> str | None:
-    """What is wrong with a text that is going to be stored and shown to others."""
+    """What is wrong with a text that will be stored and shown to others; None if nothing is."""
     if len(text) > limit:
         return f"At most {limit:,} characters; this has {len(text):,}."
     if _SECRET.search(text):
@@ -229,7 +229,7 @@ def text_problem(text: str, limit: int) -> str | None:
 
 
 def lifetime_problem(ask: Ask, terms: Terms) -> str | None:
-    """Why the key may not live as long as was asked; None when it may."""
+    """Why the key can't last as long as requested; None if it can."""
     if ask.lifetime is None or terms.lifetime is None or ask.lifetime <= terms.lifetime:
         return None
     return f"The rule ({terms.rule}) lets this key last at most {duration(terms.lifetime)}."

@@ -1,4 +1,4 @@
-"""Who could approve: everybody else with authority over a key, from role bindings and from what the policy gives."""
+"""Who could approve: everyone else with authority over a key, by role bindings and by the policy."""
 
 import asyncio
 from collections import defaultdict
@@ -27,7 +27,7 @@ _ANYBODY = Principal("?")
 
 @dataclass(frozen=True, slots=True)
 class Someone:
-    """A person; `refusal` says why Latchkey would not deal with them ("" when it would).
+    """A person; `refusal` says why Latchkey would refuse them ("" if it wouldn't).
 
     A refused person may have a stand-in for an id: `?`, and what was looked for.
     """
@@ -55,11 +55,11 @@ class Approver:
     via: str = ""
     """The Slack id that the policy maps to the role; "" for a role binding at Confluent."""
     account: Binding | None = None
-    """The role that makes the new service account which the key is for, where `basis` does not."""
+    """The role that creates the new service account of the key, if `basis` doesn't."""
     account_via: str = ""
     """As `via`, for `account`."""
     distance: int = 0
-    """How far what gives the authority is from the key: see `authority.distance`."""
+    """How far the basis of the authority is from the key: see `authority.distance`."""
     more: tuple[Binding, ...] = ()
     """What else it takes, for the second key of a pair."""
 
@@ -71,7 +71,7 @@ class Approver:
 
 @dataclass(frozen=True, slots=True)
 class _Mapped:
-    """Someone whom the policy gives roles, and by which Slack id it names them."""
+    """Someone to whom the policy gives roles, and the Slack id by which it names them."""
 
     someone: Someone
     roles: dict[Binding, str] = field(default_factory=dict[Binding, str])
@@ -79,7 +79,7 @@ class _Mapped:
 
 @dataclass(frozen=True, slots=True)
 class Approvers:
-    """Finds approvers for one policy, in one organization and one workspace."""
+    """Finds the approvers under one policy, in one organization and one workspace."""
 
     cloud: Inventory
     people: People
@@ -134,14 +134,14 @@ class Approvers:
         return found
 
     def someone(self, profile: Profile | None, users: Sequence[User], stand_in: Person) -> Someone:
-        """The person that a Slack account belongs to; `stand_in` where Latchkey would not deal with them, and why."""
+        """The person with a Slack account; `stand_in` if Latchkey would refuse them, with the reason."""
         try:
             return Someone(matched(admitted(profile, self.tenant), users, self.policy.people))
         except Refused as refused:
             return Someone(stand_in, refused.tell)
 
     async def subjects(self, mapping: RoleMapping) -> Sequence[SlackUserId]:
-        """Whom a mapping of the policy names, now."""
+        """The people whom a mapping of the policy names now."""
         return await self.people.members(mapping.subject) if mapping.is_group else (SlackUserId(mapping.subject),)
 
     async def _bindings(self, target: Target, organization: str, *, thorough: bool) -> Sequence[Binding]:
@@ -301,7 +301,7 @@ def in_short(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
 
 
 def names_of(target: Target) -> dict[str, str]:
-    """Names, by id, of what the target's resource and owner are called."""
+    """The names of the target's resource and owner, by id."""
     owner: dict[str, str] = {target.owner.id: target.owner.name} if isinstance(target.owner, ServiceAccount) else {}
     names = {each.id: each.name for each in target.resources}
     return {**names, target.resource.environment: target.resource.environment_name} | owner

@@ -12,17 +12,17 @@ from bot.services.people.directory import DISPLAY
 from bot.services.ports.store import Cache, Clock
 
 MOST_MET = 30
-"""How many holders of roles are looked up in Slack, which answers 50 such questions a minute."""
+"""How many holders of roles are looked up in Slack, which answers 50 such calls a minute."""
 MOST_TOLD = 5
-"""How many people are told of a request whose rule names no one."""
+"""How many people are told about a request whose rule names no one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Someone who could approve, and by what right, in words."""
+    """Someone who could approve, and the right that lets them, in words."""
 
     slack: SlackUserId | None
-    """None for one of very many, who was not looked for in Slack."""
+    """None for one of very many, who wasn't looked up in Slack."""
     principal: Principal
     basis: str
     name: str = ""
@@ -32,7 +32,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Reads who could approve; the decision itself is made elsewhere, from fresh reads, when someone clicks."""
+    """Reads who could approve. The decision itself is made elsewhere, from fresh reads, when someone clicks."""
 
     policy: Callable[[], Policy]
     cache: Cache
@@ -42,7 +42,7 @@ class Candidates:
     """The same, with people as Slack showed them within the last minutes."""
 
     async def of(self, target: Target, requester: Person, *, fresh: bool = False) -> Sequence[Candidate]:
-        """Everybody but the requester who could approve now, those closest to the key first.
+        """Everyone but the requester who could approve now, those closest to the key first.
 
         Unless `fresh`, as read within the last minute.
         """
@@ -73,10 +73,10 @@ class Candidates:
 
 
 def closest(candidates: Sequence[Candidate], request: RequestId, most: int = MOST_TOLD) -> Sequence[Candidate]:
-    """Those in Slack whose right is closest to the key, at most so many, in the order of `candidates`.
+    """Those in Slack whose right is closest to the key, at most `MOST_TOLD`, in the order of `candidates`.
 
-    Of people who are equally close, each request tells others, so that the first ones in the alphabet are not told of
-    all; its review page and its card name the same.
+    Among people who are equally close, each request tells different ones, so that the first in the alphabet aren't told
+    about all; its review page and its card name the same people.
     """
 
     def turn(each: Candidate) -> tuple[int, str]:

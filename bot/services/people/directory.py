@@ -1,6 +1,6 @@
-"""Which Confluent user a Slack user is, and what they hold there: reads, some of them cached.
+"""Which Confluent user a Slack user is, and which roles they hold: reads, some of them cached.
 
-Who is who follows from what both sides say right now. Not knowing is a refusal.
+Who is who follows from what both sides say now. If that is unknown, the person is refused.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -22,18 +22,18 @@ from bot.services.ports.store import Cache, Clock
 
 T = TypeVar("T")
 DISPLAY = timedelta(seconds=60)
-"""How old what we read about a person may be when it is only shown."""
+"""How old what was read about a person may be, if it's only shown."""
 MOST_REREADS = 60
-"""How often a minute one person is spared a refusal from the cache: each time takes several calls."""
+"""How often a minute a refusal from the cache is checked again for one person: each check takes several calls."""
 ORGANIZATION_KEPT = timedelta(days=1)
 OWN_KEPT = timedelta(minutes=10)
-"""Anyone who runs Latchkey may give it another account, and that one is protected soon."""
+"""How long Latchkey's own account is remembered: an operator may change it, and the new one must be protected soon."""
 ELSEWHERE = "Your Slack account belongs to another workspace. Only members of this workspace can use Latchkey."
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """The workspace that the app is installed in, and the Enterprise Grid organization around it, "" without one."""
+    """The workspace of the app, and the Enterprise Grid organization around it; "" if there is none."""
 
     team: TeamId
     enterprise: str = ""
@@ -83,7 +83,7 @@ def admitted(profile: Profile | None, tenant: Tenant, *, with_guests: bool = Fal
 
 
 async def in_slack(user: User, people: People, named: Mapping[SlackUserId, Principal]) -> Profile | None:
-    """The Slack account of a Confluent user: the one that the policy names, else the one with this e-mail address."""
+    """The Slack account of a Confluent user: the one that the policy names, else the one with the same address."""
     slack = next((slack for slack, principal in named.items() if principal == user.id), None)
     if slack is not None:
         return await people.profile(slack)
@@ -130,18 +130,18 @@ class Directory:
     clock: Clock
     tenant: Tenant
     policy: Callable[[], Policy]
-    """The policy as it is now: who people are, which roles it adds, and the role table that it chose."""
+    """Returns the present policy: who people are, which roles it adds, and its role table."""
     is_one_decision: bool = False
     is_afresh: bool = False
     """Whether nothing is taken from the cache."""
     _everybody: tuple[User, ...] | None = field(default=None, init=False)
     _groups: dict[str, tuple[SlackUserId, ...]] = field(default_factory=dict[str, tuple[SlackUserId, ...]], init=False)
-    """What this very decision has read."""
+    """What this one decision has read."""
     _environments: EnvironmentNames | None = field(default=None, init=False)
 
     @property
     def team(self) -> TeamId:
-        """The one workspace that this Latchkey serves."""
+        """The only workspace that this Latchkey serves."""
         return self.tenant.team
 
     def for_one_decision(self) -> "Directory":
@@ -206,12 +206,12 @@ class Directory:
         admitted(await self.people.profile(user), self.tenant, with_guests=True)
 
     async def held_roles(self, person: Person) -> HeldRoles:
-        """What a person holds right now, at Confluent and by the policy: read afresh, for a decision."""
+        """The roles that a person holds now, at Confluent and by the policy: read afresh, for a decision."""
         bindings = tuple(await self.cloud.role_bindings(person.principal))
         return await self._with_mappings(person, bindings, shown=False)
 
     async def held_by_approvers(self, approvals: Sequence[Approval]) -> list[tuple[Approval, HeldRoles]]:
-        """What those who approved hold right now; who can no longer be matched is left out, and does not count."""
+        """The roles that approvers hold now. One who can't be matched anymore is left out, and doesn't count."""
         found: list[tuple[Approval, HeldRoles]] = []
         for approval in approvals:
             try:
@@ -222,7 +222,7 @@ class Directory:
         return found
 
     async def glance(self, person: Person) -> HeldRoles:
-        """What a person held within the last minute: for showing only."""
+        """The roles that a person held within the last minute: only to be shown."""
 
         async def ask() -> tuple[Binding, ...]:
             return tuple(await self.cloud.role_bindings(person.principal))
@@ -277,7 +277,7 @@ class Directory:
         return names
 
     async def members(self, group: str, *, shown: bool) -> Sequence[SlackUserId]:
-        """Who is in a Slack user group; a group that does not exist has nobody. `shown` accepts a minute-old list."""
+        """The members of a Slack user group; empty for one that doesn't exist. `shown` accepts a minute-old list."""
         if group in self._groups:
             return self._groups[group]
 
@@ -302,7 +302,7 @@ class Directory:
         return HeldRoles(person, (*bindings, *mapped), organization, policy.table)
 
     async def name_of(self, principal: Principal) -> str:
-        """What people call a user, as far as the list that was read within the last minute tells."""
+        """A user's name, by the list that was read within the last minute; "" if it isn't there."""
         cached = await self.cache.get("users", tuple[User, ...])
         return next((each.name for each in cached[0] if each.id == principal), "") if cached else ""
 
@@ -329,7 +329,7 @@ class Directory:
         return cached[0] if cached else ""
 
     async def organization(self) -> str:
-        """The id of the organization; it never changes, so it is kept for a day."""
+        """The id of the organization. It never changes, so it's kept for a day."""
         return await self._remembered("organization", str, self.cloud.organization, ORGANIZATION_KEPT)
 
     async def _remembered(

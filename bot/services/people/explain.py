@@ -1,7 +1,7 @@
-"""Why a decision is as it is, and who could approve: the same domain functions that decide, with their reasons kept.
+"""Why a decision is what it is, and who could approve: the functions that decide, with their reasons kept.
 
-It only reads, so that it works on a snapshot too. What it says is for people; every decision is made again, from
-fresh reads, where something happens.
+This only reads, so it works on a snapshot as well. It's for people; where something happens, every decision is made
+again, from fresh reads.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ OWN_ACCOUNT = "Keys for Latchkey's own account can't be requested."
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A role of the requester and what it gives here; `via` is as in `Approver`."""
+    """A role of the requester, and what it gives here; `via` is as in `Approver`."""
 
     weighed: Weighed
     via: str = ""
@@ -36,17 +36,17 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A decision with all that led to it."""
+    """A decision, and everything that led to it."""
 
     ask: Ask
     requester: Someone
     rules: tuple[Rule, ...]
-    """The rule for each of its keys; () where none matches."""
+    """The rule for each of its keys; () if none matches."""
     verdict: Verdict
     table: Table
     roles: tuple[Looked, ...]
     approvers: tuple[Approver, ...]
-    """Everybody with authority, those first who can use it; nobody where no approval would help."""
+    """Everyone with authority, those first who can use it; empty if no approval would help."""
     offers: tuple[str, ...] = ()
     """The access that can be requested with it, by its names in the policy."""
     also_roles: tuple[Looked, ...] = ()
@@ -69,7 +69,7 @@ class Explanation:
 
     @property
     def is_by_ownership(self) -> bool:
-        """Whether it is allowed to the key's owner, whatever their roles are."""
+        """Whether the key's owner is allowed to do it, whatever their roles are."""
         is_own = isinstance(self.ask.owner, MyAccount) and self.ask.owner.id == self.requester.principal
         return isinstance(self.verdict, Allowed) and is_own and self.ask.operation in CHANGES
 
@@ -110,7 +110,7 @@ class Explainer:
     who: Approvers
 
     async def find(self, word: str) -> Someone:
-        """The person with this e-mail address or Confluent id. Raises `NotFound` when neither side knows it."""
+        """The person with this address or Confluent id. Raises `NotFound` if neither side knows them."""
         users, email = await self.cloud.users(), normal_email(word)
         found = [each for each in users if each.id == word or (each.email and each.email == email)]
         if len(found) == 1:
@@ -159,7 +159,7 @@ class Explainer:
         )
 
     async def asker(self, someone: Someone) -> HeldRoles:
-        """What someone holds, with every user group that tells which rule decides about a request of theirs."""
+        """The roles of a person, with every user group that tells which rule decides about their request."""
         held_roles, groups = (await self.held_roles(someone))[0], frozenset[str]()
         groups = groups.union(*(each.groups for each in self.policy.selectors))
         return await looked_up(
@@ -174,7 +174,7 @@ class Explainer:
         return tuple(each.name for each in self.policy.offers if each.kind in kinds)
 
     async def held_roles(self, someone: Someone) -> tuple[HeldRoles, Mapping[Binding, str]]:
-        """What someone holds, and whom the policy names where it gives a role."""
+        """The roles of a person, and by role binding, whom the policy names where it gives it."""
         person, organization = someone.person, await self.cloud.organization()
         bindings = await self.cloud.role_bindings(person.principal) if someone.principal else ()
         via: dict[Binding, str] = {}

@@ -1,4 +1,4 @@
-"""Slack users as they were read within the last minutes: Slack answers some 50 look-ups a minute."""
+"""Slack users as they were read within the last minutes, because Slack answers about 50 look-ups a minute."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,7 +15,7 @@ KEPT = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class RememberedPeople:
-    """`People`, for choosing the people who are told of a request."""
+    """`People`, for choosing the people who are told about a request."""
 
     people: People
     cache: Cache
