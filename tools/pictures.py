@@ -81,8 +81,9 @@ class Scene:
         What is shown to one client alone, a modal or an ephemeral message, needs the page to be there before.
         """
         await self.page.goto(f"{self.it.stage.slack_url}/#{person.user}/{where or person.dm}")
-        await self.page.wait_for_selector(f'#you:has(option[value="{person.user}"]:checked)')
-        await self.page.wait_for_selector("#places .place[aria-current]")
+        # On a phone, the list is there but folded away.
+        await self.page.wait_for_selector(f'#you:has(option[value="{person.user}"]:checked)', state="attached")
+        await self.page.wait_for_selector("#places .place[aria-current]", state="attached")
         await self.page.wait_for_timeout(SETTLED_MS)
 
     async def press(self, person: PersonAtClient, action: str, *, beside: str = "", place: str | None = None) -> None:
