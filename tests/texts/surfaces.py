@@ -48,6 +48,7 @@ from bot.slack.messages.leak import told as leaks
 from bot.slack.views import conversation, home, options, review
 from bot.slack.views import leaks as leak_views
 from bot.slack.views.pages import approve, checking, deny, not_justified, page, working
+from bot.slack.views.pages import message as of_page
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW
 from tests.texts.blocks import read
@@ -120,6 +121,10 @@ def requests() -> dict[str, Request]:
         **changes,
         **edits,
         "pending, ticket": build.pending(ask=build.an_ask(ticket="OPS-1"), terms=build.terms(ticket=TICKET)),
+        "pending, confirm": build.pending(
+            ask=build.an_ask(resource=PROD), terms=build.terms(confirm="resource", risk="high")
+        ),
+        "failed, own account": replace(build.failed(), offer_account=True),
         "pending, 1 of 2": build.pending(terms=two, approvals=(build.an_approval(FEMI),)),
         "failed, approved": replace(build.failed(), approvals=(replace(build.an_approval(FEMI), told="thread"),)),
         "pending, talked about": build.pending(mentioned=(ERIN.slack, FEMI.slack), said=(question, reply)),
@@ -247,7 +252,7 @@ def views() -> Iterator[tuple[str, Any]]:
         yield f"review, {resource.kind.value} {resource.id}", page(_review(draft, resource))
     yield "review, new account", page(replace(_review(draft, CLUSTER), owner=NEW))
     yield "review, access", page(replace(_review(draft, CLUSTER), bindings=(WRITE, READ)))
-    yield "review, pair", page(replace(_review(draft, CLUSTER), also=build.REGISTRY))
+    yield "review, pair", page(replace(_review(draft, CLUSTER), also=build.REGISTRY, closes=True))
     yield "review, own account", page(replace(_review(draft, CLUSTER), owner=MyAccount(DANA.principal)))
     named = _review(replace(draft, ticket="OPS-1"), CLUSTER)
     yield "review, ticket", page(replace(named, terms=build.terms(ticket=TICKET)))
@@ -346,6 +351,8 @@ def of_answers() -> Iterator[Message]:
     yield Message("help", answers.help_blocks())
     yield Message("unknown command", answers.unknown_blocks("creat"))
     yield Message("requests", answers.requests_blocks(own, waiting))
+    not_sent = pages.TextPage("", "“orders producer” wasn't sent. Confluent Cloud didn't answer.", "D1")
+    yield Message("not sent", of_page(not_sent))
     yield Message("requests, none", answers.requests_blocks((), ()))
     yield Message(
         "requests, break-glass", answers.requests_blocks((), (), uses=replace(_uses(), to_review=_uses().to_review[:1]))
