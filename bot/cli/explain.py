@@ -57,7 +57,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 if TYPE_CHECKING:
     from bot.cli.snapshot import Snapshot
     from bot.domain.access import WantedBinding
-    from bot.domain.keys import Cluster, Owner, Resource
+    from bot.domain.authority import Target
+    from bot.domain.keys import Cluster, Resource
     from bot.domain.policy import Policy
     from bot.services.people.directory import Tenant
     from bot.services.people.explain import Explainer, Explanation
@@ -212,8 +213,8 @@ async def answer(who: "Explainer", question: Question) -> "Explanation":
     someone = await who.find(question.user)
     owner = await find_owner(who.cloud, question.owner, someone.person, question.operation)
     resource = await find_resource(who.cloud, question.kind, question.resource, question.environment)
-    bindings = _bindings(who.policy, question, owner, resource)
-    target = Target(owner, resource, bindings, await _also(who.cloud, question, resource))
+    target = Target(owner, resource, also=await _also(who.cloud, question, resource))
+    target = replace(target, bindings=_bindings(who.policy, question, target))
     return await who.explain(someone, question.operation, target, break_glass=question.break_glass)
 
 
@@ -232,10 +233,8 @@ async def _also(cloud: "Inventory", question: Question, resource: "Resource") ->
     return found if isinstance(found, Cluster) else None
 
 
-def _bindings(
-    policy: "Policy", question: Question, owner: "Owner", resource: "Resource"
-) -> "tuple[WantedBinding, ...]":
-    """The role bindings that come with the key. Raises `NotFound` for access that can't be requested with it."""
+def _bindings(policy: "Policy", question: Question, target: "Target") -> "tuple[WantedBinding, ...]":
+    """The role bindings that come with the keys. Raises `NotFound` for access that can't be requested with it."""
     from bot.domain.errors import NotFound
     from bot.domain.keys import MyAccount
     from bot.services.commands import Draft, Wish
@@ -243,8 +242,9 @@ def _bindings(
 
     if not question.access:
         return ()
-    is_own = isinstance(owner, MyAccount) or question.operation is not Operation.CREATE
-    offers = {each.name: each for each in offered(policy.offers, resource.kind, is_own=is_own)}
+    is_own = isinstance(target.owner, MyAccount) or question.operation is not Operation.CREATE
+    kinds = [each.kind for each in target.resources]
+    offers = {each.name: each for each in offered(policy.offers, *kinds, is_own=is_own)}
     wishes: list[Wish] = []
     for each in question.access:
         name, _, typed = each.partition("=")
@@ -252,7 +252,7 @@ def _bindings(
             listed = f" It can be {', '.join(offers)}." if offers else " There is none for this request."
             raise NotFound(f"--access: no “{name.strip()}” can be requested.{listed}")
         wishes.append(Wish(offers[name.strip()].id, typed))
-    bindings, problems = wanted(Draft(access=tuple(wishes)), tuple(offers.values()), resource, is_own=False)
+    bindings, problems = wanted(Draft(access=tuple(wishes)), tuple(offers.values()), *target.resources, is_own=False)
     if problems:
         raise NotFound(f"--access: {' '.join(problems.values())}")
     return bindings

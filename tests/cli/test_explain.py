@@ -652,6 +652,11 @@ def test_a_pair_is_under_both_rules_and_takes_people_who_cover_both(org: Path, t
     assert "u-chiyo1" not in able, "she administers the Kafka cluster alone"
     assert answer["approvers"] == json.loads(run(org, "who-can-approve", *asked, "--json").stdout)["approvers"]
 
+    text = run(org, "explain", *asked, "--access", "Write topics=o-", "--access", "Write subjects=orders-").stdout
+    assert text.count("          grants DeveloperWrite on ") == 2
+    result = run(org, "explain", *PROD, "--access", "Write subjects=orders-", "--policy", str(tmp_path / "policy.yml"))
+    assert (result.exit_code, result.stdout) == (2, "")
+
     for words in (("--also", "lsrc-dev01"), ("--also", "lsrc-prod01", "--operation", "rotate")):
         result = run(org, "explain", *PROD, *words, "--policy", str(tmp_path / "policy.yml"))
         assert (result.exit_code, result.stdout) == (2, "")
