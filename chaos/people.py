@@ -49,8 +49,8 @@ WISHES = (
     Wish(NEW, access=(("Write topics", "clicks-, audit-"), ("Use consumer groups", "clicks-"))),
     Wish(access=(("Read topics", "clicks-"), ("Write topics", "orders-"))),
     Wish(kind="schema-registry", cluster="lsrc-dev01", access=(("Read subjects", "clicks-"),)),
-    Wish(also=True),
-    Wish(NEW, also=True),
+    *[Wish(also=True)] * 3,
+    *[Wish(NEW, also=True)] * 2,
 )
 URGENT = (Wish(), Wish(), Wish(environment="production", cluster="orders"), Wish(kind="flink", cluster="aws.us-east-1"))
 """What people use break-glass for, where their rules let them."""
