@@ -1,7 +1,7 @@
 """Where clients find a resource, and whether from anywhere: Confluent says it in several fields, old and new.
 
-The order is that of the fields' worth: what Confluent calls public, its deprecated fields, `endpoint/v1`, and last
-what it calls private. No field tells for sure that an old cluster is private; the signs are read together.
+They are read in the order of their worth: what Confluent calls public, its deprecated fields, `endpoint/v1`, and last
+what it calls private. No field says for sure that an old cluster is private, so the signs are read together.
 """
 
 import re
@@ -56,7 +56,7 @@ def of_cluster(row: Row, listed: Iterable[Listed] = ()) -> Endpoints:
 
 
 def is_told(row: Row, found: Endpoints) -> bool:
-    """Whether the row tells the address, so that `endpoint/v1` need not be asked."""
+    """Whether the row has the address, so that `endpoint/v1` isn't needed."""
     if isinstance(row, wire.Cluster):
         return bool(row.spec.http_endpoint) or bool(found.rest and not found.is_private)
     return bool(found.rest)

@@ -1,4 +1,4 @@
-"""Calls of Confluent's API as they are counted: by method, collection and outcome, and never by an id."""
+"""Counts calls of Confluent's API: by method, collection and outcome, and never by an id."""
 
 from http import HTTPStatus
 
@@ -9,7 +9,7 @@ from bot.confluent.failures import Outcome, refuses_our_key
 OUTCOMES = ("ok", "refused", "unauthorized", "rate_limited", "error", "no_answer")
 OTHER = "other"
 _MADE = ("iam/v2/api-keys", "iam/v2/service-accounts")
-"""Collections in which Latchkey itself makes, changes and deletes."""
+"""Collections in which Latchkey itself creates, changes and deletes."""
 ENDPOINTS = (
     *_MADE,
     "iam/v2/role-bindings",

@@ -29,7 +29,7 @@ WireT = TypeVar("WireT", bound=Wire)
 ItemT = TypeVar("ItemT", bound=Item)
 
 PARALLEL_CALLS = 5
-"""Confluent limits concurrency, to a number that it does not publish; 4 to 5 is what it advises."""
+"""Confluent limits parallel calls, to a number that it doesn't publish; it advises 4 to 5."""
 ATTEMPTS = 4
 PATIENCE_SECONDS = 12.0
 """How long one GET, PATCH or DELETE may take with all its attempts; someone is waiting."""

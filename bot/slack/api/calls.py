@@ -1,4 +1,4 @@
-"""Calls of Slack as they are counted, by method and outcome; and Slack's own calls of us, by how long they wait."""
+"""Counts calls of Slack's API by method and outcome, and Slack's own calls of us by how long they wait."""
 
 import logging
 import time
@@ -39,7 +39,7 @@ METHODS = (
     RESPONSE_URL,
     OTHER,
 )
-"""What a running Latchkey calls; an answer to a click goes to its response_url."""
+"""The methods that a running Latchkey calls. An answer to a click goes to its response_url."""
 KINDS = ("command", "button", "submit", "options", "shortcut", "event", OTHER)
 """What Slack sends."""
 _KINDS = {
@@ -54,21 +54,21 @@ _KINDS = {
 _REFUSED = frozenset(
     {"invalid_arguments", "invalid_attachments", "invalid_blocks", "invalid_blocks_format", "only_one_table_allowed"}
 )
-"""How Slack may refuse a block that it does not know, or not there."""
+"""How Slack may refuse a block that it doesn't know, or not in that place."""
 
 
 class CountedClient(AsyncWebClient):
-    """The SDK's client. `answered` is told of each call: method, outcome, seconds.
+    """The SDK's client. `answered` is called after each call: method, outcome, seconds.
 
-    A message or view with newer blocks that Slack refuses is sent once more in its plain form. Where Slack takes that,
-    the newer blocks were the trouble, and none is sent again until the next start.
+    A message or view with newer blocks that Slack refuses is sent again in its plain form. If Slack accepts that, the
+    newer blocks were the trouble, and none is sent again until the next start.
     """
 
     answered: Callable[[str, str, float], None] = staticmethod(lambda *_: None)
     takes_newer = True
 
     async def api_call(self, api_method: str, **options: Any) -> Any:  # noqa: ANN401 - as the SDK has it
-        """Call a method, with the plain form of what this workspace does not take."""
+        """Call a method, with the plain form of what this workspace doesn't accept."""
         body: object = options.get("json")
         if not isinstance(body, dict) or not newer.has_newer(cast("dict[str, Any]", body)):
             return await self._counted(api_method, **options)
@@ -108,7 +108,7 @@ class CountedClient(AsyncWebClient):
 
 
 class TimedApp(AsyncApp):
-    """Bolt's app. `acked` is told of everything that it answers: kind, seconds, and whether it was an answer."""
+    """Bolt's app. `acked` is called for everything it answers: kind, seconds, and whether it was answered."""
 
     acked: Callable[[str, float, bool], None] = staticmethod(lambda *_: None)
 

@@ -1,4 +1,4 @@
-"""Saying something to Slack by Web API calls and response_urls: the way there, and Slack's errors translated once."""
+"""Sends things to Slack by Web API calls and response_urls, and translates Slack's errors in one place."""
 
 import json
 import re
@@ -33,7 +33,7 @@ _TOKEN = {
     "token_expired",
     "token_revoked",
 }
-"""What only a new installation of the app mends, whatever was called."""
+"""What only a new installation of the app repairs, whatever was called."""
 _PASSING = {
     "accesslimited",
     "fatal_error",
@@ -44,7 +44,7 @@ _PASSING = {
     "team_access_not_granted",
     "team_added_to_org",
 }
-"""What passes without us: Slack's own trouble, a workspace on its way to an organization, or a limit of the network."""
+"""What passes by itself: Slack's own trouble, a workspace on its way to an organization, or a network limit."""
 RESPONSE_URL = "response_url"
 """What posts to one are counted as, among the methods of the Web API."""
 _AWAY = "Slack didn't answer. Nothing was changed. Try again in a minute."
@@ -59,14 +59,14 @@ _KIND = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 
 
 class Unreachable(Unavailable):
-    """Nothing came back: it is the network, and not Slack that has no time."""
+    """There was no answer at all: it's the network, not a busy Slack."""
 
 
 class Answer(dict[str, Any]):
-    """What a Web API method answers. What should be in it and is not makes it unreadable, which is `Unavailable`."""
+    """The answer of a Web API method. If it lacks something it should have, it's unreadable, which is `Unavailable`."""
 
     scopes: frozenset[str] | None = None
-    """What the token may do; None where Slack does not say."""
+    """The scopes of the token; None if Slack doesn't say."""
 
     def __missing__(self, name: str) -> Any:  # noqa: ANN401 - Slack's JSON
         raise Unavailable(_AWAY, log=f"{_UNREADABLE}: it has no {name}")
@@ -115,7 +115,7 @@ async def call(client: AsyncWebClient, method: str, body: Mapping[str, Any], *, 
 
 
 def ephemeral(text: str, blocks: Sequence[Block]) -> Mapping[str, Any]:
-    """What a response_url takes to show a message of its own to the person who clicked."""
+    """What a response_url accepts as a new message that only the person who clicked sees."""
     return {"response_type": "ephemeral", "replace_original": False, "text": text, "blocks": blocks}
 
 
@@ -155,14 +155,14 @@ class Replies:
         await call(self.client, "chat.postMessage", {"channel": to, "text": text, "blocks": shown})
 
     async def post(self, url: Secret, body: Mapping[str, Any]) -> None:
-        """Post to a response_url once, with no retry. Raises `Undeliverable` on a `refusal`."""
+        """Post to a response_url once, without a retry. Raises `Undeliverable` on a `refusal`."""
         answer = await self.exchange(url, body)
         if answer.refusal is not None:
             passing = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS
             raise Undeliverable(answer.refusal, lasting=not passing)
 
     async def exchange(self, url: Secret, body: Mapping[str, Any]) -> "UrlAnswer":
-        """Post to a response_url once, and say what it answered. Raises `Undeliverable` where there is no answer."""
+        """Post to a response_url once, and return its answer. Raises `Undeliverable` if there is none."""
         address = url.reveal()
         parts = urlsplit(address)
         if parts.netloc not in self.hosts:
@@ -186,7 +186,7 @@ class Replies:
 
 @dataclass(frozen=True, slots=True)
 class UrlAnswer:
-    """What a response_url answered."""
+    """The answer of a response_url."""
 
     status: int
     content_type: str
@@ -232,7 +232,7 @@ class UrlAnswer:
 
 
 async def unreachable(session: aiohttp.ClientSession, bases: Sequence[str]) -> str | None:
-    """Why answers to clicks, and so secrets, do not reach Slack; None when they do. Changes nothing there."""
+    """Why answers to clicks, and so secrets, don't reach Slack; None if they do. Changes nothing there."""
     for base in bases:
         way = proxy_for(base)
         through = " through the proxy from the environment" if way else ""

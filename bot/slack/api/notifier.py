@@ -40,7 +40,7 @@ PATIENCE = 3.5
 _PAUSES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5)
 """Seconds between looks for the view; a workspace has some hundred calls of `views.update` a minute."""
 LONGEST_WAIT = 5.0
-"""Seconds that we wait when Slack asks us to, before we try once more."""
+"""Seconds that we wait if Slack asks us to, before trying once more."""
 _TRIES = 3
 _DOUBTS = 3
 """Views that were open and had no such id, before we believe that Slack takes none over."""
@@ -50,22 +50,22 @@ _MARK = "-"
 
 
 def waiting(view: Block, click: str) -> Block:
-    """The page that answers a submit, recognizable by the click until the page that comes of it is there."""
+    """The page that answers a submit, identified by the click until the page with the result replaces it."""
     return {**view, "external_id": click}
 
 
 def once_more(submit: str) -> str:
-    """What the answer to a second delivery of a submit waits under, so that the page follows this answer, too."""
+    """The `external_id` for the answer to a second delivery of a submit, so that its page follows this answer, too."""
     return f"{submit}{_MARK}{token_hex(4)}"
 
 
 @dataclass(slots=True)
 class AckedViews:
-    """Modals, those among them whose submit was answered with a page that asks to wait.
+    """Modals, including those whose submit was answered with a page that asks the person to wait.
 
-    Slack takes that answer and our later `views.update` on two ways without an order: applied last, the answer would
-    stay for ever. So the answer brings an `external_id` of its own into the view, and what comes after it is addressed
-    by that: until the answer is there, so is no view of that id.
+    Slack applies that answer and our later `views.update` in no particular order: if the answer was applied last, it
+    would stay. So the answer gives the view an `external_id` of its own, and what follows is addressed by that: until
+    the answer is applied, no view has that id.
     """
 
     client: AsyncWebClient
@@ -74,16 +74,16 @@ class AckedViews:
 
     @property
     def is_adopted(self) -> bool:
-        """Whether Slack takes an `external_id` over from an answer: not documented, so it's what we saw.
+        """Whether Slack adopts an `external_id` from an answer. That isn't documented, so it's what was observed.
 
-        Seen once, it holds; a view without one may have got its page before, or its answer may be lost.
+        Once observed, it holds. A view without one may have got its page before, or its answer may be lost.
         """
         return self._was_adopted or self._misses < _DOUBTS
 
     async def put(self, view: str, page: Block, waiting: str = "") -> None:
-        """Put a page into a view, after the one that `waiting` names. There is nothing to put into a closed one.
+        """Put a page into a view, after the one that `waiting` names. Does nothing to a closed view.
 
-        Raises `Undeliverable` when Slack does not take the page; `Throttled` or `Unavailable` after a few tries.
+        Raises `Undeliverable` if Slack refuses the page; `Throttled` or `Unavailable` after a few tries.
         """
         if waiting and await self._put_when_there(waiting, page):
             return
@@ -134,12 +134,12 @@ class AckedViews:
 
 @dataclass(frozen=True, slots=True)
 class SlackNotifier:
-    """Posts, updates and answers. Cards are views of the record: losing one loses nothing."""
+    """Posts, updates and answers. Cards are drawn from the record: losing one loses nothing."""
 
     replies: Replies
     views: AckedViews
     refused: Callable[[str, str], None] = lambda _surface, _code: None
-    """Told of each message that Slack refuses: what it is, and Slack's code."""
+    """Called for each message that Slack refuses: what it is, and Slack's code."""
 
     async def publish(
         self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
@@ -179,7 +179,7 @@ class SlackNotifier:
         return await self._put("leak", to, as_message(*leaks.message(notice)), at)
 
     async def _put(self, what: str, to: str, message: Mapping[str, Any], at: CardAt | None) -> CardAt:
-        """Update the message that is there, or post a new one."""
+        """Update the existing message, or post a new one."""
         client = self.replies.client
         with self._counting(what):
             if at is not None:
@@ -214,7 +214,7 @@ class SlackNotifier:
             await self.replies.post(reply.response_url, body)
 
     async def clear(self, reply: ReplyTo) -> None:
-        """Remove the ephemeral message that a click came from; that it is gone already is no error."""
+        """Remove the ephemeral message that a click came from. If it's gone already, that is no error."""
         if reply.response_url is None:
             return
         try:

@@ -37,24 +37,24 @@ class SlackPeople:
     client: AsyncWebClient
 
     async def profile(self, user: SlackUserId) -> Profile | None:
-        """The user, or None when Slack does not know or show them. Raises `Unavailable`."""
+        """The user, or None if Slack doesn't know or show them. Raises `Unavailable`."""
         answer = await self._ask("users.info", {"user": user}, _ABSENT, _AWAY)
         return _profile(answer["user"]) if answer else None
 
     async def by_email(self, email: str) -> Profile | None:
-        """Who has this address; None when nobody has, or only someone who was deactivated. Raises `Unavailable`."""
+        """The user with this address; None if nobody has it, or only a deactivated user. Raises `Unavailable`."""
         answer = await self._ask("users.lookupByEmail", {"email": email}, _ABSENT, _AWAY)
         found = _profile(answer["user"]) if answer else None
         # Slack matches its own way; we mean this address and no other.
         return found if found and found.email == normal_email(email) else None
 
     async def members(self, group: str) -> Sequence[SlackUserId]:
-        """Who is in a user group; a group that is disabled or does not exist has nobody. Raises `Unavailable`."""
+        """The members of a user group; empty if it's disabled or doesn't exist. Raises `Unavailable`."""
         answer = await self._ask("usergroups.users.list", {"usergroup": group}, _NO_GROUP, _GROUPS_AWAY)
         return tuple(SlackUserId(user) for user in answer["users"]) if answer else ()
 
     async def joined(self, channel: str) -> Sequence[SlackUserId]:
-        """Who is in a channel, as far as `PAGES` go. Raises `Unavailable`, also for a channel that Slack hides."""
+        """The members of a channel, as far as `PAGES` go. Raises `Unavailable`, also for a channel that Slack hides."""
         body, found = {"channel": channel, "limit": str(PAGE)}, list[SlackUserId]()
         for _ in range(PAGES):
             answer = await self._ask("conversations.members", body, frozenset(), _CHANNEL_AWAY) or {}

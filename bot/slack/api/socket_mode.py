@@ -21,7 +21,7 @@ from bot.slack.api.client import proxy_for
 
 PING_SECONDS = 10
 FIRST_WAIT = 2.0
-"""Seconds before a new connection after the first one that Slack sent away; twice as long after each further one."""
+"""Seconds before reconnecting after Slack rejected a connection; doubled after each further one."""
 LONGEST_WAIT = 120.0
 GAP = 1.0
 """Seconds between any two tries at least, times up to one and a half."""
@@ -69,7 +69,7 @@ class PatientClient(SocketModeClient):
         self._not_before = 0.0
 
     async def is_ready(self) -> bool:
-        """Whether Slack has greeted the present connection, and it stands."""
+        """Whether Slack has greeted the present connection, and it's up."""
         return await self.is_connected() and self._is_greeted()
 
     async def issue_new_wss_url(self) -> str:
@@ -187,7 +187,7 @@ class Sockets(AsyncSocketModeHandler):
         await untyped.close_async()
 
     async def problem(self) -> str | None:
-        """Why clicks do not reach us; None when they do."""
+        """Why clicks don't reach us: a sentence; None if they do."""
         if await self._patient.is_ready():
             return None
         return self._patient.trouble or "no connection to Slack"

@@ -1,6 +1,6 @@
-"""The workspace that Latchkey serves: who we are in it, and whether it takes our token and our channels.
+"""The workspace that Latchkey serves: who we are in it, and whether it accepts our token and our channels.
 
-`Watch` looks now and then, so that no probe of `/readyz` has to ask.
+`Watch` checks now and then, so no probe of `/readyz` has to.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from bot.slack.api.client import call, routed
 EVERY = 300.0
 """Seconds between two looks while all is well."""
 SOON = 30.0
-"""And while something is wrong."""
+"""The same while something is wrong."""
 SCOPES: Mapping[str, str] = {
     "commands": "for /apikey",
     "chat:write": "for cards and messages",
@@ -48,7 +48,7 @@ class Workspace:
     is_whole_organization: bool = False
     """Whether the app is installed for a whole Enterprise Grid organization, and not in one workspace."""
     scopes: frozenset[str] | None = None
-    """What the bot token may do; None where Slack does not say."""
+    """The scopes of the bot token; None if Slack doesn't say."""
 
     @property
     def tenant(self) -> Tenant:
@@ -82,7 +82,7 @@ async def app_token_problem(client: AsyncWebClient, token: str) -> str | None:
 
 
 async def channel_problem(client: AsyncWebClient, channel: str) -> str | None:
-    """Why cards cannot go to this channel, and what to do; None when they can."""
+    """Why cards can't be posted in this channel, and what to do; None if they can."""
     try:
         answer = await call(client, "conversations.info", {"channel": channel}, form=True)
     except Undeliverable as error:
@@ -102,7 +102,7 @@ async def channel_problem(client: AsyncWebClient, channel: str) -> str | None:
 
 @dataclass(slots=True)
 class Watch:
-    """The last verdicts. What Slack does not answer leaves them as they were."""
+    """The last results. If Slack doesn't answer, they stay as they were."""
 
     client: AsyncWebClient
     look_at_channels: Callable[[], Awaitable[str | None]]
@@ -112,7 +112,7 @@ class Watch:
     at: datetime | None = field(default=None, init=False)
 
     async def run(self) -> None:
-        """Look now and then, until cancelled."""
+        """Check now and then, until cancelled."""
         while True:
             soon = self.token or self.channels
             await asyncio.sleep((SOON if soon else EVERY) * random.uniform(0.8, 1.2))  # noqa: S311 - no secret

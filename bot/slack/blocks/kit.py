@@ -1,4 +1,4 @@
-"""Block Kit in small pieces that keep Slack's limits: buttons, menus, fields, and the modals they stand in."""
+"""Block Kit in small pieces that keep Slack's limits: buttons, menus, fields, and the modals they are in."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,13 +13,13 @@ Style: TypeAlias = Literal["primary", "danger"]
 OPTION, HEADER, TITLE, LABEL, BUTTON, OPTIONS = 75, 150, 24, 2000, 75, 100
 CONFIRM_TITLE, CONFIRM_TEXT, CONFIRM_BUTTON, FIELD = 100, 300, 30, 2000
 VALUE = 150
-"""Characters of an option's value; an id that is longer cannot be offered."""
+"""Characters of an option's value. A longer id can't be offered."""
 FIELDS = 10
 """How many fields a section may have."""
 MENU = 5
 """How many options an overflow menu may have."""
 _MARKED = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)|:[\w+'-]+:|^\s*>")
-"""What mrkdwn reads as more than letters."""
+"""Characters that mean something to mrkdwn."""
 
 
 def header(text: str) -> Block:
@@ -66,7 +66,7 @@ def section(*rows: Row, beside: Block) -> list[Block]:
 
 
 def button(text: str, action: str, value: str = "", style: Style | None = None) -> Block:
-    """A button; `value` is an opaque id and nothing else."""
+    """A button. `value` is an opaque id and nothing else."""
     block: Block = {"type": "button", "text": plain_text(text, BUTTON), "action_id": action}
     if value:
         block["value"] = value
@@ -76,7 +76,7 @@ def button(text: str, action: str, value: str = "", style: Style | None = None) 
 
 
 def asking(element: Block, title: str, text: str, yes: str, *, danger: bool = False) -> Block:
-    """A button or a menu that asks once more before the click counts. All texts are ours, or `flat`."""
+    """A button or a menu that asks for a confirmation before the click counts. All texts are ours, or `flat`."""
     confirm: Block = {
         "title": plain_text(title, CONFIRM_TITLE),
         "text": plain_text(text, CONFIRM_TEXT),
@@ -96,7 +96,7 @@ def overflow(*options: tuple[str, str, str]) -> Block:
 
 
 def actions(*buttons: Block, block: str = "") -> Block:
-    """A row of buttons; `block` is its block id, where someone reads it."""
+    """A row of buttons. `block` is its block id, if someone reads it."""
     return {"type": "actions", "elements": list(buttons), **({"block_id": block} if block else {})}
 
 
@@ -134,14 +134,14 @@ def menu(action: str, options: Sequence[Block], chosen: Block | None = None, pla
 
 
 def choices(action: str, options: Sequence[Block], chosen: Sequence[Block], placeholder: str) -> Block:
-    """A menu of which any number can be chosen."""
+    """A menu in which any number of options can be chosen."""
     hint = plain_text(placeholder, HEADER)
     block: Block = {"type": "multi_static_select", "action_id": action, "options": list(options), "placeholder": hint}
     return {**block, "initial_options": list(chosen)} if chosen else block
 
 
 def search(action: str, placeholder: str, chosen: Block | None) -> Block:
-    """A select whose options are asked for while typing."""
+    """A select whose options are loaded while typing."""
     hint = plain_text(placeholder, HEADER)
     block: Block = {"type": "external_select", "action_id": action, "min_query_length": 0, "placeholder": hint}
     return {**block, "initial_option": chosen} if chosen else block
@@ -174,7 +174,7 @@ def redrawn(blocks: Iterable[Block], drawing: str, standing: Iterable[str] = ())
 
 
 def as_message(blocks: Sequence[Block], text: str) -> Mapping[str, Any]:
-    """What `chat.postMessage` and `chat.update` take besides channel and ts; `text` is for notifications."""
+    """The arguments of `chat.postMessage` and `chat.update` besides channel and ts. `text` is for notifications."""
     return {"blocks": limits.message(one_table(blocks)), "text": cut(text, TEXT)}
 
 

@@ -22,7 +22,7 @@ _SHORTER = (1000, 300, 100, 30)
 
 
 def message(blocks: Sequence[Block]) -> list[Block]:
-    """The blocks of a message; where they are too long in all, with what is longest in them cut."""
+    """The blocks of a message. If they are too long together, the longest texts are cut."""
     return _fitting(blocks, fits_a_message)
 
 
@@ -32,7 +32,7 @@ def view(blocks: Sequence[Block]) -> list[Block]:
 
 
 def fits_a_message(blocks: Sequence[Block]) -> bool:
-    """Whether Slack takes a message of this length."""
+    """Whether Slack accepts a message of this length."""
     return len(json.dumps(blocks, ensure_ascii=False)) <= MESSAGE
 
 

@@ -21,7 +21,7 @@ CELLS = 10_000
 """Characters in all cells of a message's table."""
 SIGNS: Mapping[str, str] = {"info": "\N{INFORMATION SOURCE}\ufe0f", "warning": "⚠️", "error": "⛔", "success": "✅"}
 BETWEEN = " · "
-"""What stands between the cells of a row in the plain form."""
+"""The separator between the cells of a row in the plain form."""
 
 
 def alert(level: Level, *pieces: Piece, on: Surface) -> Block:
@@ -113,7 +113,7 @@ def _plain_table(rows: Sequence[Sequence[Block]]) -> list[Block]:
 
 
 def _leaves(shown: Block) -> list[Block]:
-    """What stands in a cell."""
+    """The texts in a cell."""
     if shown["type"] == "rich_text":
         return [leaf for part in shown["elements"] for leaf in part["elements"]]
     return [{"type": "text", "text": shown["text"]}]

@@ -17,12 +17,12 @@ Block: TypeAlias = dict[str, Any]
 Row: TypeAlias = "Sequence[Piece]"
 TEXT = 3000
 NAME = 200
-"""Characters of a name that are shown beside other words."""
+"""Characters of a name that are shown next to other words."""
 CODES = 20
 """How many pieces of code one sentence may have: Slack counts the pieces of a text."""
 _CODE = re.compile(r"`([^`\n]+)`")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Signs that nobody sees; each takes six characters of JSON."""
+"""Invisible characters. Each takes six characters of JSON."""
 _BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -60,12 +60,12 @@ Piece: TypeAlias = str | Bold | Code | Mention | Link | datetime
 
 
 def cut(text: str, limit: int) -> str:
-    """The text, at most `limit` characters long, with an ellipsis where something was left out."""
+    """The text, at most `limit` characters long, with an ellipsis if something was left out."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def plain_text(text: str, limit: int = TEXT) -> Block:
-    """A plain_text object; Slack wants at least one character."""
+    """A plain_text object. Slack requires at least one character."""
     return {"type": "plain_text", "text": cut(text, limit) or " ", "emoji": False}
 
 
@@ -75,12 +75,12 @@ def mrkdwn(text: str) -> Block:
 
 
 def context(*pieces: Piece) -> Block:
-    """Small grey text: mrkdwn, because Slack takes no rich text there."""
+    """Small gray text: mrkdwn, because Slack accepts no rich text there."""
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": cut("".join(map(small, pieces)), TEXT)}]}
 
 
 def lines(*rows: Sequence[Piece]) -> Block:
-    """Rows of rich text, one below the other. What is in a row cannot begin another one, nor turn it round."""
+    """Rows of rich text, one below the other. Nothing in a row can start another one, or reverse it."""
     elements: list[Block] = []
     for row in rows:
         if elements:
@@ -107,7 +107,7 @@ def preformatted(text: str) -> Block:
 
 
 def flat(text: str, limit: int = NAME) -> str:
-    """Foreign text as it may stand beside ours: in one line, and cut where it is long."""
+    """Foreign text to show next to ours: on one line, and cut if it's long."""
     return cut(" ".join(_in_line(text).split()), limit)
 
 

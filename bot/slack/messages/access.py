@@ -18,7 +18,7 @@ _NOUNS: Mapping[str, tuple[str, str]] = {
 
 
 def role_row(wanted: WantedBinding, resource: Resource) -> Row:
-    """A role and where it holds: "DeveloperWrite on topics starting with `orders-`"."""
+    """A role and where it applies: "DeveloperWrite on topics starting with `orders-`"."""
     one, many = _NOUNS.get(wanted.on, (wanted.on, wanted.on))
     if wanted.on not in _NOUNS:
         return [Bold(wanted.role), f" on {one} ", flat(resource.environment_name) or Code(wanted.name)]
@@ -30,13 +30,13 @@ def role_row(wanted: WantedBinding, resource: Resource) -> Row:
 
 
 def access_rows(heading: str, bindings: Iterable[WantedBinding], resource: Resource) -> Sequence[Row]:
-    """The roles below a heading, each in a row of its own; nothing where there is none."""
+    """The roles below a heading, each in a row of its own; empty if there are none."""
     roles = [["• ", *role_row(each, resource)] for each in bindings]
     return [[Bold(heading)], *roles] if roles else []
 
 
 def granted_rows(given: Sequence[GivenBinding], resource: Resource) -> Sequence[Row]:
-    """The roles that came with a key, and what became of each; nothing where none was asked for."""
+    """The roles that came with a key, and what became of each; empty if none was requested."""
     rows = [["• ", *role_row(each.wanted, resource), _BECAME.get(each.state, "")] for each in given]
     return [[Bold("Access granted with this key:")], *rows] if rows else []
 
@@ -52,7 +52,7 @@ _BECAME: Mapping[str, str] = {
 
 
 def access_left(left: Sequence[WantedBinding], resource: Resource) -> Sequence[Row]:
-    """The roles that an account keeps when its key is gone, and what to do about them; nothing where there are none."""
+    """The roles that an account keeps when its key is gone, and what to do about them; empty if there are none."""
     advice: Row = ["If nothing else needs them, remove these roles in Confluent Cloud."]
     return (
         [*access_rows("The account keeps the access that came with this key:", left, resource), advice] if left else []
@@ -60,7 +60,7 @@ def access_left(left: Sequence[WantedBinding], resource: Resource) -> Sequence[R
 
 
 def removal(given: Iterable[GivenBinding]) -> str:
-    """What `Remove access` asks once more: how much it takes."""
+    """The confirmation of `Remove access`: how much it removes."""
     count = sum(each.state == "given" for each in given)
     what = "the role" if count == 1 else f"the {count} roles"
     stops = f"Anything that needs this access will stop working. {KEY_STAYS}"
@@ -79,6 +79,6 @@ def _command(resource: Resource, account: str) -> str:
 
 
 def everything(bindings: Iterable[WantedBinding]) -> str:
-    """What all there is and will be is covered of: "all topics and all consumer groups"; "" for nothing."""
+    """Everything of a kind that is covered: "all topics and all consumer groups"; "" for nothing."""
     found = [f"all {_NOUNS[each.on][1]}" for each in bindings if each.is_for_everything and each.on in _NOUNS]
     return " and ".join(dict.fromkeys(found))

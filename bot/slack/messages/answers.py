@@ -55,7 +55,7 @@ WHOAMI = button("Who am I", ids.HELP_WHOAMI)
 
 
 def help_blocks(*, with_buttons: bool = True) -> list[Block]:
-    """What Latchkey does and how to ask it."""
+    """What Latchkey does, and its commands."""
     buttons = [actions(CREATE, LIST, button("My requests", ids.HELP_REQUESTS), WHOAMI)]
     return [
         lines(

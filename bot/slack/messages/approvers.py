@@ -1,4 +1,4 @@
-"""What the people who approved a request read once it came to nothing. Pure."""
+"""What the people who approved a request are told if it comes to nothing. Pure."""
 
 from collections.abc import Sequence
 

@@ -45,7 +45,7 @@ _NO_ACCESS = "No access was requested with it. Someone has to grant it roles aft
 CALLED = 60
 """Characters of a name in a question."""
 Fact: TypeAlias = tuple[str, Row]
-"""A label, and what it is."""
+"""A label, and what it says."""
 
 
 def card(request: Request) -> tuple[list[Block], str]:
@@ -115,7 +115,7 @@ def name_of(ask: Ask) -> str:
 
 
 def decide(request: Request, row: str = "") -> Block:
-    """The buttons for approvers; `row` is the block id where they stand in a list."""
+    """The buttons for approvers. `row` is their block id in a list."""
     ask, drawn = request.ask, request.drawn if isinstance(request, Pending) else 0
     action = ids.CONFIRM if request.terms.confirm else ids.APPROVE
     approve = button("Approve", action, ids.key_ref(ask.id, drawn) if drawn else ask.id, "primary")
@@ -137,7 +137,7 @@ def show_secret(request: Ready | Offered, row: str = "") -> Block:
 
 
 def key_buttons(key: KeyId, operations: Iterable[Operation], first: Style | None = None) -> list[Block]:
-    """The buttons to request these of a key, in this order; `first` is how the first one stands out."""
+    """The buttons to request these operations, in this order. `first` is the style of the first one."""
     buttons: list[Block] = []
     for each in operations:
         text, action = _ASK[each]
@@ -181,7 +181,7 @@ def risk(
     bindings: Sequence[WantedBinding] = (),
     also: Resource | None = None,
 ) -> list[Block]:
-    """The warning about a request of high risk; nothing for any other."""
+    """The warning about a request of high risk; empty for any other."""
     if not is_high_risk(terms.risk, operation, resource, bindings):
         return []
     said = effect(operation, owner, resource, bindings, also, yours=on == "modal")
@@ -230,7 +230,7 @@ def _opens(resource: Resource) -> str:
 
 
 def _account(owner: Owner, *, yours: bool) -> str:
-    """What people call the account of a key."""
+    """The name of the account of a key."""
     own = "your own account" if yours else "the requester's own account"
     return own if isinstance(owner, MyAccount) else flat(owner.name) or owner.id
 
@@ -352,7 +352,7 @@ def for_what(resource: Resource) -> str:
 
 
 def called(resource: Resource) -> str:
-    """What people call a resource, to follow "for": its name, where it has one."""
+    """The name of a resource, to follow "for"."""
     if isinstance(resource, OrganizationScope):
         return resource.kind.row.short or resource.name
     return flat(resource.name) or resource.id
@@ -385,7 +385,7 @@ def age(span: timedelta) -> str:
 
 
 def needs(terms: Terms) -> str:
-    """How many have to approve."""
+    """How many people have to approve."""
     if terms.approvals > 1:
         return f"Needs approval from {terms.approvals} people."
     return "Needs 1 approval." if terms.approvals else "No approval needed."
@@ -407,7 +407,7 @@ def approvers(ask: Ask, table: Table) -> str:
 
 
 def _small_print(request: Request) -> Block:
-    """What few people need: below the buttons, in grey."""
+    """What few people need, below the buttons, in gray."""
     ask, terms = request.ask, request.terms
     who = f"Approvers: {approvers(ask, TABLES[terms.table])} " if isinstance(request, Pending) else ""
     none = "" if terms.approvals or isinstance(request, Pending) else "No approval was needed. "

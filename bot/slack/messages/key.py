@@ -92,7 +92,7 @@ def lost(request: Request, attempt: int) -> Message:
 
 
 def end(request: Request) -> Message:
-    """The end of a key that someone had, unless they deleted it themselves."""
+    """The end of a key that someone had, unless its requester deleted it."""
     if not isinstance(request, Retired):
         return _past(request)
     name = plain(called(request.ask.resource))
@@ -239,7 +239,7 @@ def _of_key(request: Keyed) -> Rows:
 
 
 def _left(request: Request) -> Rows:
-    """That the second key of a pair is still there, where it is."""
+    """That the second key of a pair still works, if it does."""
     return [row] if isinstance(request, Withdrawn) and (row := left_over(request)) else []
 
 

@@ -1,4 +1,4 @@
-"""Where a request and its key stand, in rows of rich text: for its requester ("you"), or for everybody else. Pure."""
+"""Where a request and its key are, in rows of rich text: for its requester ("you"), or for everyone else. Pure."""
 
 from datetime import datetime
 
@@ -33,13 +33,13 @@ Rows = list[Row]
 NOTE = 1000
 """Characters of what a reviewer says that are shown."""
 WAITS: Row = ["To view its secret, run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
-"""Where no button can show it."""
+"""For places where no button can show it."""
 _SOONER = "To end it sooner, delete it in Confluent Cloud."
 _CHECKING = " Latchkey is checking whether a key was created; it will delete it if so and try again."
 
 
 def progress(request: Request, *, yours: bool) -> Rows:
-    """Where a request stands, below who approved it so far. `yours`: its requester reads it."""
+    """Where a request is, below who approved it so far. `yours`: its requester reads it."""
     return [*_approvals(request), *_break_glass(request, yours=yours), *stands(request, yours=yours)]
 
 
@@ -131,7 +131,7 @@ def _requester(request: Request, *, yours: bool) -> Row:
 
 
 def _nothing(request: Request) -> str:
-    """What did not happen."""
+    """What didn't happen."""
     return "Nothing was created." if request.ask.makes_key else "Nothing changed."
 
 
@@ -182,7 +182,7 @@ def _with_key(request: Keyed, *, yours: bool) -> Row:
 
 
 def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
-    """Why a key that nobody has is given up, and whether it is gone."""
+    """Why a key that nobody has is given up, and whether it's gone."""
     code = Code(request.key.id)
     is_pair = request.ask.also is not None and not isinstance(request, Retired)
     why: Row = ["The secrets weren't viewed in time." if is_pair else "The secret wasn't viewed in time."]
@@ -205,7 +205,7 @@ def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
 
 
 def left_over(request: Withdrawn | Failed) -> Row:
-    """The second key of a pair that came to nothing, while it can't be deleted; nothing where there is none."""
+    """The second key of a pair that came to nothing, while it can't be deleted; empty if there is none."""
     if request.left is None or request.ask.also is None:
         return []
     key: Row = ["Key ", Code(request.left), f" for {request.ask.also.kind.row.noun} "]

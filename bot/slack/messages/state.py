@@ -26,7 +26,7 @@ from bot.domain.requests import (
 
 
 class State(NamedTuple):
-    """A sign is never shown without its word: `str(state)` is both."""
+    """A sign and a word. The sign is never shown alone: `str(state)` is both."""
 
     sign: str
     word: str
@@ -90,7 +90,7 @@ def _closed(request: Denied | Cancelled | Expired | Failed) -> State:
 
 
 def _withdrawn(request: Withdrawn) -> State:
-    """A key that could not be deleted yet still works, which someone should know."""
+    """A key that couldn't be deleted yet still works, which someone should know."""
     if request.deleted_at and not request.left:
         return DELETED
     return ATTENTION if request.tries or request.left else DELETING

@@ -15,7 +15,7 @@ from bot.domain.kinds import Kind
 
 COMMAND = "/apikey"
 LONGEST = 255
-"""Characters that Slack lets an id of ours have."""
+"""Characters that Slack allows for an id of ours."""
 
 SHORTCUT_CREATE = "apikey:create"
 SHORTCUT_LEAKED = "apikey:leaked"
@@ -154,7 +154,7 @@ _FOLD = "|"
 
 
 def any_of(*names: str) -> re.Pattern[str]:
-    """What matches these ids and no others, for one listener: Bolt tries each listener in turn, 25 µs apiece."""
+    """A matcher for these ids and no others, for one listener: Bolt tries each listener in turn, at 25 µs each."""
     return re.compile(rf"\A(?:{'|'.join(map(re.escape, names))})\Z")
 
 
@@ -175,7 +175,7 @@ def field(block_id: str) -> str:
 
 
 def is_field(block_id: str, name: str) -> bool:
-    """Whether this is the block of the field of this name, whatever it depends on."""
+    """Whether this is the block of the field with this name, whatever it depends on."""
     known = field(block_id)
     return known == name or known.startswith(f"{name}:")
 

@@ -38,7 +38,7 @@ _ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "&<>"}
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Someone did something that can open a modal. `team` is only claimed: see `directory.belongs`."""
+    """A click or a command that can open a modal. `team` is only a claim: see `directory.belongs`."""
 
     by: SlackUserId
     team: TeamId
@@ -51,7 +51,7 @@ class Opening:
 
     @property
     def is_home(self) -> bool:
-        """Whether the click was on Home, where an answer belongs into a modal."""
+        """Whether the click was on Home, where an answer belongs in a modal."""
         return bool(self.reply.home)
 
 
@@ -100,7 +100,7 @@ def opening(body: Body) -> Opening:
 
 
 def _clicked_at(body: Body) -> float:
-    """When Slack took a click, to its microsecond; 0 where it does not say."""
+    """When Slack received a click, to the microsecond; 0 if it doesn't say."""
     actions: Sequence[Body] = body.get("actions") or ()
     try:
         return float(actions[0].get("action_ts") or 0) if actions else 0.0
@@ -114,7 +114,7 @@ def request_id(body: Body) -> RequestId:
 
 
 def pressed_value(body: Body) -> str:
-    """The value of the button that was pressed; "" where it has none."""
+    """The value of the button that was pressed; "" if it has none."""
     return str(body["actions"][0].get("value") or "")
 
 
@@ -165,7 +165,7 @@ def _number(text: str, shape: re.Pattern[str]) -> int:
 
 
 def click(body: Body, deed: Deed, at: datetime) -> Click:
-    """Read a button or a submit as something to be carried out; the same delivery twice gives the same id."""
+    """The click of a button or a submit, to be carried out. The same delivery twice gives the same id."""
     return Click(
         id=click_id(body),
         by=SlackUserId(body["user"]["id"]),
@@ -284,7 +284,7 @@ def as_metadata(kept: Mapping[str, str]) -> str:
 
 
 def as_kept(metadata: str) -> Mapping[str, str]:
-    """What `as_metadata` wrote, as far as it is text; nothing when it cannot be read."""
+    """What `as_metadata` wrote, as far as it's text; empty if it can't be read."""
     with suppress(ValueError, RecursionError):
         kept: object = json.loads(metadata or "{}")
         if isinstance(kept, dict):
@@ -359,7 +359,7 @@ def _as_drawn(block: Body) -> Iterable[tuple[str, Body]]:
 
 
 def part(body: Body, name: str) -> Body:
-    """An object inside an object; empty when it is absent or null."""
+    """An object inside an object; empty if it's absent or null."""
     part: Body | None = body.get(name)
     return NOTHING if part is None else part
 
@@ -404,7 +404,7 @@ def _url(body: Body) -> Secret | None:
 
 
 def card(body: Body) -> CardAt | None:
-    """The message that a button stood on; None for one that is nobody's to update."""
+    """The message with the button; None for one that is nobody's to update."""
     container = part(body, "container")
     if container.get("type") != "message" or container.get("is_ephemeral") or _is_listed(body):
         return None

@@ -21,7 +21,7 @@ ALL = "all"
 TYPED = 150
 """Characters that can be searched for."""
 DEEPEST = 3
-"""How many modals stand on one another at most."""
+"""How many modals can be stacked."""
 _ID = re.compile(r"[A-Z0-9]{8,64}")
 _AROUND = "<>`'\"*_~.,;:()[]#@!?| \t\r\n\u2018\u2019\u201c\u201d\u00ab\u00bb\u200b"
 """What people and Slack put around an id."""
@@ -56,7 +56,7 @@ def shown(body: Body) -> KeyId:
 
 
 def depth(body: Body) -> int:
-    """How many modals stand there, this one on top; 0 for a click in a message, or on Home."""
+    """How many modals are stacked, this one on top; 0 for a click in a message, or on Home."""
     view = part(body, "view")
     if view.get("type") != "modal":
         return 0

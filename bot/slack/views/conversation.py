@@ -10,7 +10,7 @@ ASKING, REPLYING = "Ask a question", "Reply"
 
 
 def question(request: RequestId, name: str = "") -> Block:
-    """Asks an approver for the question; `name` is what the request is called."""
+    """Asks an approver for the question. `name` is the request's name."""
     typed = text_input(ids.FORM_TEXT, "", limit=MESSAGE, lines=True)
     hint = "The requester gets this as a message, and it appears in the card's thread."
     about = [lines([Bold(name)])] if name else []

@@ -27,7 +27,7 @@ _OF_OWNER = {
     EXISTING: "The key acts as this service account, with the roles the account has.",
     NEW: "Created together with the key, after approval. It has no access until someone gives it a role.",
 }
-"""What stands under the account that is chosen; what each is recommended for stands beside it."""
+"""The hint below the chosen account. What each is recommended for is next to it."""
 _ONLY_ACCESS = "Created together with the key, after approval. It has no access except what you choose under Access."
 _TYPE = "Type a name or ID"
 
@@ -123,7 +123,7 @@ def _chosen(content: FormPage) -> Block | None:
 
 
 def _hint(content: FormPage) -> str:
-    """What stands under the field for the resource."""
+    """The hint below the field for the resource."""
     draft, offered = content.draft, content.offered
     needs_cloud = kind_of(draft).row.is_regional and not draft.cloud
     if not draft.environment:
@@ -196,7 +196,7 @@ def _lifetime(content: FormPage, standing: Sequence[str]) -> list[Block]:
 
 
 def _with(problems: Mapping[str, str], name: str, block: Block) -> list[Block]:
-    """A field, and under it what is wrong with it."""
+    """A field, and its problem below it."""
     return [block, *_problem(problems, name)]
 
 

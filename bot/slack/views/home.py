@@ -38,7 +38,7 @@ def _blocks(page: HomePage, shown: int) -> list[Block]:
 
 
 def _shut(page: HomePage, shown: int) -> list[Block]:
-    """Home of a person who cannot use Latchkey: why, and what was requested before, without buttons that refuse."""
+    """Home of a person who can't use Latchkey: why, and what they requested before, without buttons that refuse."""
     keys = [divider(), *_keys(page)] if page.keys else []
     own = [divider(), *answers.own_blocks(page.requests, shown)] if page.requests else []
     return [lines([Bold("Latchkey isn't available to you.")]), mrkdwn(page.shut), *keys, *own]

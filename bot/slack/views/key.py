@@ -164,7 +164,7 @@ def configuration(view: KeyView, drawn: Sequence[Block]) -> Block:
 
 
 def loading(title: str) -> Block:
-    """What stands there while Confluent is asked."""
+    """The page while Confluent is asked."""
     return modal(title, [lines(["Checking with Confluent Cloud…"])], callback=ids.PAGE)
 
 
@@ -193,7 +193,7 @@ def _age(view: KeyView) -> Row:
 
 
 def ago(age: timedelta) -> str:
-    """How long something exists, in whole days: "12 days ago"."""
+    """How long something has existed, in whole days: "12 days ago"."""
     days = age.days
     return "today" if days < 1 else "1 day ago" if days == 1 else f"{days:,} days ago"
 

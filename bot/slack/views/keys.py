@@ -33,7 +33,7 @@ from bot.slack.views.options import hit, hits, named_option
 
 _EVERY_OWNER, _MINE = option("All accounts", ALL), option("My account", ME)
 SOON = timedelta(days=3)
-"""How long before its end the expiration of a key stands out."""
+"""How long before a key expires that stands out."""
 _ORDERS = (
     option("By account", ALL),
     option("Newest first", NEWEST),

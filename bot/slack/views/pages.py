@@ -95,12 +95,12 @@ def info(title: str, blocks: list[Block]) -> Block:
 
 
 def checking() -> Block:
-    """What stands there while Confluent is asked."""
+    """The page while Confluent is asked."""
     return modal("Create an API key", [lines(["Checking with Confluent Cloud…"]), context(_STUCK)], callback=ids.PAGE)
 
 
 def working(title: str) -> Block:
-    """What stands there while something is carried out."""
+    """The page while something is carried out."""
     return modal(title, [lines(["One moment…"]), context(_STUCK)], callback=ids.PAGE)
 
 

@@ -20,7 +20,7 @@ _HINT_MANY = "Who needs them, and for how long? The audit log keeps your answer.
 
 
 def keep_form(key: KeyId, at: CardAt | None) -> Block:
-    """Asks why a key is to stay."""
+    """Asks why a key is kept."""
     blocks = [lines(["Key ", Code(flat(key)), " stays as it is."]), _reason(_HINT)]
     metadata = as_metadata({"key": key, **_place(at)})
     return modal("Keep this API key", blocks, callback=ids.KEEP, submit="Keep", close="Cancel", metadata=metadata)
@@ -33,7 +33,7 @@ def kept_key(metadata: str) -> tuple[KeyId, CardAt | None]:
 
 
 def keep_shown_form(owner: Principal, keys: Sequence[KeyId], at: CardAt | None, reason: str = "") -> Block:
-    """Asks why these keys are to stay. It names each of them: it keeps them, and no others."""
+    """Asks why these keys are kept. It names each of them, because it keeps them and no others."""
     for number in range(len(keys), 0, -1):
         metadata = as_metadata({"owner": owner, "keys": " ".join(keys[:number]), **_place(at)})
         if len(metadata) <= METADATA:
