@@ -120,7 +120,8 @@ class Scenarios:
         if not self.stage.bot_url:
             raise NotNow('Scanners reach Latchkey in HTTP mode only. Restart with: make sandbox ARGS="--http"')
         answer = await self.stage.scanner.report(self.stage.bot_url, entry(f"{LEAKED}:{new_secret()}"))
-        return f"The scanner reported {LEAKED}. Latchkey answered {answer.status_code}: {answer.text}"
+        why = "" if answer.is_success else f": {answer.text}"
+        return f"The scanner reported {LEAKED}. Latchkey answered {answer.status_code}{why}."
 
     async def policy(self) -> str:
         """The bot's policy file gets rules, or none again. Raises NotNow."""
