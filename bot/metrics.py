@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Hi
 from prometheus_client import ProcessCollector as Process
 
 from bot.domain.audit import Action, Event
-from bot.domain.census import KEY_STATES, REQUEST_STATES, UNDECIDED, Census
 from bot.domain.errors import LatchkeyError
+from bot.domain.reports.census import KEY_STATES, REQUEST_STATES, UNDECIDED, Census
 from bot.services.commands import Deed
 from bot.services.surfaces import SurfaceKind
 

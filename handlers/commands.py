@@ -79,8 +79,9 @@ async def _blocks(context: ListenerContext, asked: Opening, verb: str) -> list[B
 async def _waiting(context: ListenerContext, asked: Opening) -> tuple[Sequence[Request], str, Uses]:
     """What waits for this person's approval, or why that can't be read: it must not hide the person's own requests."""
     try:
-        held_roles = await context.key_views.reader(asked.by, asked.team)
-        return *await waiting_for(context.requests, held_roles), await uses_for(context.requests, held_roles)
+        views, held_roles = context.key_views, await context.key_views.reader(asked.by, asked.team)
+        waiting = await waiting_for(context.requests, held_roles, views)
+        return *waiting, await uses_for(context.requests, held_roles, views)
     except LatchkeyError as error:
         return [], error.tell, Uses()
 

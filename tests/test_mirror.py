@@ -52,6 +52,7 @@ STORIES = {
     "services/test_news.py": "what is told in a new message, and what is not",
     "services/test_break_glass.py": "keys without an approval, who is told of them, and their review",
     "services/test_glass_machine.py": "uses of break-glass in any order",
+    "services/test_conditions.py": "who approves besides having a role, from the form to the effect",
     "services/test_confirm.py": "approvals that need a name typed",
     "services/test_no_from_a_cache.py": "nothing that is a minute old refuses anybody",
     "services/test_open_requests.py": "how many open requests a person has",

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from bot.domain.access import is_high_risk
 from bot.domain.approvals import NOBODY
 from bot.domain.authority import describe
+from bot.domain.conditions import Condition, in_words
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
 from bot.domain.policy import CHANGES, BreakGlass, Rule
@@ -168,6 +169,16 @@ def terms_of(rule: Rule, approvals: int, ask: Ask) -> dict[str, object]:
         "ticket": asdict(rule.ticket) if rule.ticket else None,
         "confirm": rule.confirm or None,
         "break_glass": _break_glass(rule.break_glass) if rule.break_glass else None,
+        "approvers": _conditions(rule.approvers) if rule.approvers else None,
+    }
+
+
+def _conditions(condition: Condition) -> dict[str, object]:
+    """Further conditions on who approves, as keys of the JSON: each entry of `one_of` with its Slack ids."""
+    return {
+        "one_of": [{"team": each.team or None, "ids": list(each.ids)} for each in condition.one_of],
+        "not": list(condition.barred),
+        "distinct": condition.is_distinct,
     }
 
 
@@ -181,8 +192,12 @@ def _break_glass(glass: BreakGlass) -> dict[str, object]:
     }
 
 
+def _as_clause(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:].removesuffix('.')}"
+
+
 def in_short(verdict: Verdict, able: int) -> str:
-    """The decision in a few words, where so many people could approve."""
+    """The decision in a few words, where people could give so many approvals."""
     match verdict:
         case Allowed():
             return "allowed without approval"
@@ -196,7 +211,7 @@ def in_short(verdict: Verdict, able: int) -> str:
 
 
 def _decision(explanation: Explanation) -> str:
-    said = in_short(explanation.verdict, len(explanation.able))
+    said = in_short(explanation.verdict, explanation.most)
     return said if explanation.is_possible or not _is_allowed(explanation) else f"{said}, but no one could review it"
 
 
@@ -270,6 +285,9 @@ def _asked(rule: Rule, *, is_used: bool) -> Iterator[str]:
     """What the rule asks of approvers and of the requester; with `is_used`, of a use of break-glass."""
     if rule.confirm and rule.most_approvals and not is_used:
         yield "          approvers type the name of the resource before they approve"
+    if rule.approvers and (rule.most_approvals or is_used):
+        words = in_words((rule.approvers,), "review" if is_used else "approve")
+        yield from (f"          {_as_clause(each)}" for each in words)
     if (glass := rule.break_glass) and not is_used:
         who, lasts = glass.by.in_words, long(glass.lifetime)
         yield f"          in an emergency, {who} can create a key without approval, for {lasts}"

@@ -11,6 +11,8 @@ from itertools import product
 from bot.cli.snapshot import AskedOnce, Snapshot, SnapshotCloud, observe
 from bot.domain.authority import HeldRoles, Target
 from bot.domain.catalog import called
+from bot.domain.conditions import groups_of
+from bot.domain.conditions import most as together
 from bot.domain.keys import (
     MyAccount,
     NewServiceAccount,
@@ -56,10 +58,15 @@ async def _rules(organization: Snapshot, who: Approvers, tenant: Tenant, file: P
     requester = Person(SlackUserId(_NOBODY), tenant.team, "", "", _NOBODY)
     for index, rule in enumerate(file.policy.rules):
         wanted = rule.most_approvals
-        able = dict[Target, int]()
+        able, conditions = dict[Target, int](), (rule.approvers,) if rule.approvers else ()
+        empty = [each for each in sorted(groups_of(conditions)) if not await who.people.members(each)]
+        if empty and wanted:
+            text = f"no one could approve under it: Slack doesn't say who is in the user group {empty[0]}"
+            yield of_rule(file, index, text, ("approvers",))
+            continue
         for target in _targets(organization, who.policy, rule) if wanted else ():
-            found = await who.of(target, requester, thorough=True, most=MOST_MET)
-            able[target] = sum(not each.someone.refusal for each in found)
+            found = await who.of(target, requester, conditions, thorough=True, most=MOST_MET)
+            able[target] = together(conditions, [each.member for each in found if not each.someone.refusal])
         short = [target for target, number in able.items() if number < wanted]
         if not short:
             continue

@@ -107,6 +107,10 @@ def _in_rules(file: PolicyFile) -> Iterator[Named]:
         if rule.break_glass:
             line, by = file.tree.line(("rules", index, "break_glass", "by")), rule.break_glass.by
             yield from (Named(id_, line, f"rule {shown(rule.name)}") for id_ in sorted(by.users | by.groups))
+        if rule.approvers:
+            line = file.tree.line(("rules", index, "approvers", "one_of"))
+            ids = sorted({id_ for party in rule.approvers.one_of for id_ in party.ids})
+            yield from (Named(id_, line, f"rule {shown(rule.name)}") for id_ in ids)
 
 
 def _environments(file: PolicyFile, seen: Seen) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import quote
 
 from bot.domain.access import GivenBinding
+from bot.domain.conditions import Conditions, Member, both
 from bot.domain.keys import Person, SlackUserId
 
 REVIEW_WITHIN = timedelta(days=3)
@@ -75,6 +76,8 @@ class Terms:
     ticket: Ticket | None = None
     confirm: Literal["", "resource"] = ""
     """What approvers type before they approve: the name of the resource, or nothing."""
+    approvers: Conditions = ()
+    """Further conditions on who approves."""
 
     def within(self, limits: "Terms") -> "Terms":
         """These terms, or those of `limits` where they are stricter."""
@@ -86,6 +89,7 @@ class Terms:
             overlap=min(self.overlap, limits.overlap),
             risk="high" if "high" in {self.risk, limits.risk} else self.risk,
             confirm=self.confirm or limits.confirm,
+            approvers=both(self.approvers, limits.approvers),
         )
 
     def with_those_of(self, other: "Terms") -> "Terms":
@@ -117,6 +121,13 @@ class Approval:
     told: Literal["", "thread", "direct"] = ""
     """Where this person reads that the request came to nothing: below its card, or, not in the channel, in a direct
     message. "" is nowhere: what an older version wrote is told nobody months later."""
+    groups: tuple[str, ...] = ()
+    """The user groups that this person was in, among those that the conditions of its terms name."""
+
+    @property
+    def member(self) -> Member:
+        """This person, as the conditions see them."""
+        return Member(self.by.slack, frozenset(self.groups))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ _ELSEWHERE = "it's bound in another organization"
 WITH_NAMES = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
 """The elements of a CRN whose values are ids of things with names."""
 OPERATOR = "Operator"
+RESOURCE_OWNER = "ResourceOwner"
 _DESCRIBES = DOCUMENTED[OPERATOR].kinds
 """The kinds of other people's keys that an Operator may see, in every version of the role table."""
 
@@ -151,6 +152,15 @@ def reaching_roles(held_roles: HeldRoles, target: Target) -> frozenset[str]:
     return frozenset(
         role for role, scope in held for path in paths if scope.covers(path) or (path and scope.meets(path))
     )
+
+
+def owns_account(held_roles: HeldRoles, owner: Owner) -> bool:
+    """Whether this person owns the service account: ResourceOwner is bound to it, and not to what is around it."""
+    if not isinstance(owner, ServiceAccount):
+        return False
+    account: Path = (("service-account", owner.id),)
+    held = (_here(each, held_roles) for each in held_roles.bindings if each.role == RESOURCE_OWNER)
+    return any(scope.path and scope.covers(account) for scope in held if scope is not None)
 
 
 def distance(binding: Binding, target: Target) -> int:

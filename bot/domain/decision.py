@@ -11,9 +11,10 @@ from typing import TypeAlias
 
 from bot.domain.access import WantedBinding
 from bot.domain.approvals import Approval, Terms
-from bot.domain.authority import HeldRoles, Target, authority, beyond, describe, lacks_only_the_account
-from bot.domain.keys import MyAccount, NewServiceAccount, Operation, Principal
-from bot.domain.policy import CHANGES, Policy, Rule
+from bot.domain.authority import HeldRoles, Target, authority, beyond, describe, lacks_only_the_account, owns_account
+from bot.domain.conditions import Condition, Conditions, Member, as_read, counted, either, groups_of, still_apart, whom
+from bot.domain.keys import MyAccount, NewServiceAccount, Operation, Owner, Principal
+from bot.domain.policy import CHANGES, Policy, Rule, unknown_group
 from bot.domain.requests import Ask
 
 NO_LINE = "Only people listed under `people:` in the policy can approve, and you aren't listed."
@@ -84,19 +85,28 @@ def decide(
     approvers have to cover both.
 
     With `ask.break_glass`, the people whom the rule names for it need no approval; everyone else is refused.
+
+    Of people whose approvals are counted, the user groups that `settled` terms name have to be looked up.
     """
+    terms = settled(policy, ask, requester, shown, is_sketch=is_sketch)
+    if isinstance(terms, Forbidden):
+        return terms
+    if ask.leaked and ask.operation is Operation.DELETE and _is_manager(ask, requester):
+        return Allowed(replace(terms, approvals=0))
+    return _count(terms, ask, approvers)
+
+
+def settled(
+    policy: Policy, ask: Ask, requester: HeldRoles, shown: Terms | None = None, *, is_sketch: bool = False
+) -> Terms | Forbidden:
+    """The terms on which approvals are counted: what `decide` finds before it counts. Raises as that does."""
     terms = _ruled(policy, ask, requester, is_sketch=is_sketch)
     if (other := ask.companion()) is not None and not isinstance(terms, Forbidden):
         second = _ruled(policy, other, requester, is_sketch=is_sketch)
         terms = second if isinstance(second, Forbidden) else terms.with_those_of(second)
         if not isinstance(terms, Forbidden) and terms.mint == "on_claim":
             terms = Forbidden(terms.rule, NOT_IN_A_PAIR)
-    if isinstance(terms, Forbidden):
-        return terms
-    terms = _held_to(shown, terms, ask)
-    if ask.leaked and ask.operation is Operation.DELETE and _is_manager(ask, requester):
-        return Allowed(replace(terms, approvals=0))
-    return _count(terms, ask, approvers)
+    return terms if isinstance(terms, Forbidden) else _held_to(shown, terms, ask)
 
 
 def _ruled(policy: Policy, ask: Ask, requester: HeldRoles, *, is_sketch: bool) -> Terms | Forbidden:
@@ -108,7 +118,7 @@ def _ruled(policy: Policy, ask: Ask, requester: HeldRoles, *, is_sketch: bool) -
     reason = _never(rule, ask, requester) or _not_offered(policy, ask) or (None if is_sketch else _ticket(rule, ask))
     if reason is not None:
         return Forbidden(rule.name, reason)
-    terms, is_manager = rule.terms(policy.table), _is_manager(ask, requester)
+    terms, is_manager = policy.terms_of(rule, requester), _is_manager(ask, requester)
     if ask.break_glass:
         return _broken_glass(rule, ask, requester, terms)
     if rule.approvals >= 1 or is_manager:
@@ -178,6 +188,40 @@ def refusal(ask: Ask, approver: HeldRoles, names: Mapping[str, str] = _NAMELESS)
     return NO_LINE if _lacks_line(approver) else None
 
 
+def unfit(owner: Owner, approver: HeldRoles, conditions: Conditions) -> str | None:
+    """Why someone with authority over a key of this owner doesn't fit these conditions: a sentence, or None.
+
+    They bar nobody from denying. Raises `Unavailable` where a user group on which it hangs was not looked up.
+    """
+    if unread := groups_of(conditions) - approver.looked_up:
+        raise unknown_group(min(unread))
+    found = (_unfit(each, owner, approver) for each in conditions)
+    return next(filter(None, found), None)
+
+
+def _unfit(condition: Condition, owner: Owner, approver: HeldRoles) -> str | None:
+    if condition.one_of and not condition.parties(as_member(approver)):
+        return f"The policy accepts approvals only from {either(each.name for each in condition.one_of)}."
+    if "owner" in condition.barred and owns_account(approver, owner):
+        return "The policy doesn't accept approvals from owners of the service account."
+    if shared := approver.groups.intersection(condition.apart):
+        groups = either(f"`{each}`" for each in sorted(shared))
+        return f"The policy doesn't accept approvals from people who share a user group with the requester ({groups})."
+    return None
+
+
+def already_given(terms: Terms, given: Sequence[Approval]) -> str:
+    """Why one more approval of someone who fits would not count beside these: a sentence for that person."""
+    left = whom(terms.approvers, [each.member for each in given], terms.approvals - len(given))
+    missing = f" Missing: an approval from {left}." if left else ""
+    return f"The policy counts one approval from each group, and yours already approved.{missing}"
+
+
+def as_member(held_roles: HeldRoles) -> Member:
+    """Someone, as the conditions of a rule see them."""
+    return Member(held_roles.person.slack, held_roles.groups)
+
+
 def manages(held_roles: HeldRoles, target: Target) -> bool:
     """Whether this person manages the key: they can do alone what gives nobody more than they have."""
     return authority(held_roles, target) is not None and not _lacks_line(held_roles)
@@ -187,25 +231,35 @@ def _lacks_line(held_roles: HeldRoles) -> bool:
     return held_roles.table.people_only and not held_roles.person.named
 
 
-def counting(ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]]) -> tuple[Approval, ...]:
-    """The approvals that count now: of this very ask, by people who still can approve it, one per principal."""
-    digest, found = ask.digest() if approvers else "", dict[Principal, Approval]()
+def counting(
+    ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]], conditions: Conditions = ()
+) -> tuple[Approval, ...]:
+    """The approvals that count now: of this very ask, by people who still can approve it, one per principal.
+
+    Raises `Unavailable` as `unfit` does.
+    """
+    digest, found = ask.digest() if approvers else "", dict[Principal, tuple[Approval, Member]]()
     for approval, held_roles in approvers:
         person = held_roles.person
         is_theirs = approval.by.is_same_as(person) and approval.by.principal == person.principal
-        if approval.digest == digest and is_theirs and refusal(ask, held_roles) is None:
-            found.setdefault(person.principal, approval)
-    return tuple(found.values())
+        if approval.digest != digest or not is_theirs or refusal(ask, held_roles) is not None:
+            continue
+        if unfit(ask.owner, held_roles, conditions) is None:
+            found.setdefault(person.principal, (approval, as_member(held_roles)))
+    given = tuple(found.values())
+    return tuple(given[at][0] for at in counted(conditions, [member for _, member in given]))
 
 
 def is_comparable(ask: Ask, shown: Terms, now: Terms) -> bool:
     """Whether one of these terms is merely stricter than the other.
 
-    That is so for the same rule, with the key created at the same point, and nothing to type that earlier approvers
-    didn't type.
+    That is so for the same rule, with the key created at the same point, nothing to type that earlier approvers didn't
+    type, and the same conditions on who approves, but for the groups that the requester is in.
     """
     is_typed = shown.confirm == now.confirm or not now.confirm
-    return shown.rule == now.rule and (shown.mint == now.mint or not ask.makes_key) and is_typed
+    is_theirs = as_read(shown.approvers) == as_read(now.approvers)
+    is_made = shown.mint == now.mint or not ask.makes_key
+    return shown.rule == now.rule and is_made and is_typed and is_theirs
 
 
 def _held_to(shown: Terms | None, now: Terms, ask: Ask) -> Terms:
@@ -213,7 +267,8 @@ def _held_to(shown: Terms | None, now: Terms, ask: Ask) -> Terms:
         return now
     if is_comparable(ask, shown, now):
         return now.within(shown)
-    return replace(now, approvals=max(now.approvals, min(shown.approvals, 1)))
+    least = max(now.approvals, min(shown.approvals, 1))
+    return replace(now, approvals=least, approvers=still_apart(now.approvers, shown.approvers))
 
 
 def _held(held_roles: HeldRoles, names: Mapping[str, str]) -> str:
@@ -285,5 +340,5 @@ def _no_authority(requester: HeldRoles, target: Target) -> str:
 
 
 def _count(terms: Terms, ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]]) -> Verdict:
-    more = terms.approvals - len(counting(ask, approvers))
+    more = terms.approvals - len(counting(ask, approvers, terms.approvers))
     return NeedsApproval(terms, more) if more > 0 else Allowed(terms)

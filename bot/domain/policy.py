@@ -11,6 +11,7 @@ from bot.domain.access import OFFERS, Offer
 from bot.domain.approvals import Terms, Ticket
 from bot.domain.authority import HeldRoles, Target, reaching_roles
 from bot.domain.catalog import is_called, is_environment_id
+from bot.domain.conditions import Condition
 from bot.domain.errors import Unavailable, plain
 from bot.domain.keys import Operation, Owner, Principal, SlackUserId
 from bot.domain.kinds import Kind
@@ -177,7 +178,8 @@ class Rule:
     """What approvers type before they approve."""
     break_glass: BreakGlass | None = None
     """Who can have such a key without an approval, and for how long; None is nobody."""
-
+    approvers: Condition | None = None
+    """A further condition on who approves."""
     until: date | None = None
     """The last whole day, in UTC, on which it applies; None is forever."""
 
@@ -186,8 +188,8 @@ class Rule:
         """The most approvals that a request under this rule can need."""
         return 0 if self.forbid else self.approvals or self.otherwise or 0
 
-    def terms(self, table: Table) -> Terms:
-        """The terms of a request that is sent under this rule now."""
+    def terms(self, table: Table, apart: tuple[str, ...] = ()) -> Terms:
+        """The terms of a request that is sent under this rule now; `apart` is as in `Condition`."""
         return Terms(
             rule=self.name,
             approvals=self.approvals,
@@ -203,6 +205,7 @@ class Rule:
             risk=self.risk,
             ticket=self.ticket,
             confirm=self.confirm,
+            approvers=(replace(self.approvers, apart=apart),) if self.approvers else (),
         )
 
 
@@ -260,6 +263,8 @@ class Policy:
     """How long a key without a record, whose secret nobody has seen, is only reported; None is forever."""
     offers: tuple[Offer, ...] = OFFERS
     """The access that can be requested with a key; () is none."""
+    team_groups: frozenset[str] = frozenset()
+    """The user groups that are members of the file's teams."""
 
     def on(self, day: date) -> "Policy":
         """What holds on this day (UTC): the policy without rules and mappings that have ended.
@@ -290,8 +295,33 @@ class Policy:
     @property
     def selectors(self) -> tuple[Selector, ...]:
         """Everything that selects people."""
+        found = (*self._asking, *(Selector.of(*party.ids) for each in self._conditions for party in each.one_of))
+        return (*found, Selector(groups=self.apart)) if self.apart else found
+
+    @property
+    def apart(self) -> frozenset[str]:
+        """The user groups that approvers under some rule must not share with the requester."""
+        return self.groups if any(each.shares_no_group for each in self._conditions) else frozenset()
+
+    @property
+    def _asking(self) -> tuple[Selector, ...]:
         asking = (rule.match.by for rule in self.rules if rule.match.by)
         return (*asking, *(rule.break_glass.by for rule in self.rules if rule.break_glass))
+
+    @property
+    def _conditions(self) -> tuple[Condition, ...]:
+        return tuple(rule.approvers for rule in self.rules if rule.approvers)
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Every user group that the file names, for whatever."""
+        told = [each for rule in self.rules for each in rule.notify]
+        told += [each for rule in self.rules if rule.break_glass for each in rule.break_glass.notify]
+        named = {*told, *(each.subject for each in self.mappings), *self.team_groups}
+        picked = (each.groups for each in self._asking)
+        return frozenset(each for each in named if each.startswith("S")).union(
+            *picked, *(each.groups for each in self._conditions)
+        )
 
     @property
     def names_environments(self) -> bool:
@@ -317,13 +347,26 @@ class Policy:
     def terms(self, operation: Operation, target: Target, requester: HeldRoles) -> Terms | None:
         """The stricter terms of the rules for all keys of the target; None if one of them has no rule."""
         rules = [self.rule(operation, part, requester) for part in target.parts]
-        found = [rule.terms(self.table) for rule in rules if rule is not None]
+        found = [self.terms_of(rule, requester) for rule in rules if rule is not None]
         return reduce(Terms.with_those_of, found) if len(found) == len(rules) else None
+
+    def terms_of(self, rule: Rule, requester: HeldRoles) -> Terms:
+        """The terms of this rule for what this person requests. Raises `Unavailable` as `rule` does."""
+        if group := self._unread_apart(rule, requester):
+            raise unknown_group(group)
+        is_apart = rule.approvers is not None and rule.approvers.shares_no_group
+        return rule.terms(self.table, tuple(sorted(self.groups & requester.groups)) if is_apart else ())
+
+    def _unread_apart(self, rule: Rule, requester: HeldRoles) -> str | None:
+        """A user group that has to be read to tell which groups the approvers must not share with the requester."""
+        if rule.approvers is None or not rule.approvers.shares_no_group:
+            return None
+        return min(self.groups - requester.looked_up, default=None)
 
     def unread(
         self, operation: Operation, target: Target, requester: HeldRoles, *, break_glass: bool = False
     ) -> str | None:
-        """A user group that has to be read to tell which rules decide about this; None when that is known.
+        """A user group that has to be read to tell which terms hold for this; None when that is known.
 
         With `break_glass`, also whether its requester can use that.
         """
@@ -336,7 +379,8 @@ class Policy:
             if group := by.unread(requester, part):
                 return group
             if not by or by.picks(requester, part):
-                return rule.break_glass.by.unread(requester, part) if break_glass and rule.break_glass else None
+                used = rule.break_glass.by.unread(requester, part) if break_glass and rule.break_glass else None
+                return used or self._unread_apart(rule, requester)
         return None
 
     def lacks_roles(self, operation: Operation, target: Target, requester: HeldRoles) -> bool:

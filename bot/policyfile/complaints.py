@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from bot.domain.policy import ME, NEW_SERVICE_ACCOUNT, SERVICE_ACCOUNT
 from bot.policyfile.model import (
+    ApproversPart,
     BreakGlassPart,
     Conditions,
     FilePart,
@@ -39,6 +40,7 @@ POLICY: Parts = {
     ("rules", ANY, "match"): MatchPart,
     ("rules", ANY, "ticket"): TicketPart,
     ("rules", ANY, "break_glass"): BreakGlassPart,
+    ("rules", ANY, "approvers"): ApproversPart,
     ("review",): ReviewPart,
     ("grants", ANY): GrantPart,
 }

@@ -9,6 +9,7 @@ from bot.domain.keys import Operation
 from bot.domain.kinds import PLACED, Kind
 from bot.domain.policy import MAKES, Match, RoleMapping, Rule
 from bot.domain.roles import ACCOUNT_ADMIN, Table, Whose
+from bot.policyfile.conditions import bare_ids
 from bot.policyfile.losses import losses
 from bot.policyfile.reach import Reach
 from bot.policyfile.reading import PolicyFile
@@ -110,6 +111,22 @@ def _idle(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator[Fi
         yield of_rule(file, index, "its leaked has no effect: the rule doesn't match deletions", ("leaked",))
     if not rule.most_approvals and ("rules", index, "confirm") in file.tree.lines:
         yield of_rule(file, index, "its confirm has no effect: no one approves anything under it", ("confirm",))
+    yield from _approvers(file, index, rule)
+
+
+def _approvers(file: PolicyFile, index: int, rule: Rule) -> Iterator[Finding]:
+    """What is odd about its conditions on who approves."""
+    condition = rule.approvers
+    if condition is None:
+        return
+    if not rule.most_approvals:
+        yield of_rule(file, index, "its approvers have no effect: no one approves anything under it", ("approvers",))
+    if condition.shares_no_group and not file.policy.groups:
+        text = "`same group` has no effect: the file names no user group"
+        yield of_rule(file, index, text, ("approvers", "not"))
+    if bare := bare_ids(rule):
+        text = f"people read the ID {bare[0]} on the card: give it a name under `teams`, and write team:NAME"
+        yield of_rule(file, index, text, ("approvers", "one_of"), is_warning=True)
 
 
 def _ends(file: PolicyFile, today: date) -> Iterator[Finding]:
@@ -206,7 +223,7 @@ def _grants(file: PolicyFile) -> Iterator[Finding]:
 
 
 def _teams(file: PolicyFile) -> Iterator[Finding]:
-    for index in file.unused:
+    for index in file.unused if not file.policy.apart else ():
         line = file.tree.line(("teams", index))
         yield Finding(line, "teams", "no rule uses this team, and it gives no role", is_warning=True)
 
@@ -219,6 +236,12 @@ def _groups(file: PolicyFile) -> Iterator[Finding]:
             f"such questions a minute: name people, or at most {MOST_GROUPS} groups"
         )
         yield Finding(file.tree.line(("roles", "mappings")), "roles", text, is_warning=True)
+    elif len(file.policy.apart) > MOST_GROUPS:
+        text = (
+            f"the file names {len(file.policy.apart)} user groups. `same group` reads all of them for each decision, "
+            f"and Slack answers about 20 such questions a minute: name at most {MOST_GROUPS}"
+        )
+        yield Finding(1, "rules", text, is_warning=True)
 
 
 def _elsewhere(table: Table, mapping: RoleMapping) -> str:

@@ -28,6 +28,7 @@ from bot.policyfile.words import (
     OrOffMany,
     Overlap,
     OwnerWord,
+    PartyWord,
     Place,
     ScopeText,
     Sentence,
@@ -47,6 +48,8 @@ _CHANNEL = "The ID of a Slack channel, C… or G…, from the end of its link."
 
 Risk: TypeAlias = Literal["high", "normal"]
 Confirm: TypeAlias = Literal["resource", "none"]
+BarredWord: TypeAlias = Literal["owner", "same group"]
+"""As `bot.domain.conditions.Barred`."""
 RuledOperation: TypeAlias = Literal["create", "edit", "rotate", "delete"]
 """As `bot.domain.policy.RULED`."""
 
@@ -153,7 +156,7 @@ def key_of(field: str) -> str:
     return (found and found.alias) or field
 
 
-_OF_A_RULE = ("channel", "ticket", "break_glass")
+_OF_A_RULE = ("channel", "ticket", "break_glass", "approvers")
 """What a rule sets besides `Conditions`."""
 
 
@@ -168,6 +171,25 @@ class TicketPart(Part):
         None, description="The address of a ticket, such as https://example.com/browse/{ticket}, up to 300 characters."
     )
     required: Switch = Field(default=False, description="Whether every request must name a ticket: true or false.")
+
+
+class ApproversPart(Part):
+    """Further conditions on who approves, besides a role that covers the key."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "dependentRequired": {"distinct": ["one_of"]}})
+
+    one_of: Annotated[tuple[PartyWord, ...], Field(min_length=1, max_length=20)] | None = Field(
+        None, description="A list of people (U…), user groups (S…) and team:NAME: approvers are in one of them."
+    )
+    barred: Annotated[tuple[BarredWord, ...], Field(min_length=1, max_length=2)] | None = Field(
+        None,
+        alias="not",
+        description="A list of people who can't approve: owner, for owners of the service account, and same group, "
+        "for people who share a user group that this file names with the requester.",
+    )
+    distinct: Switch = Field(
+        default=False, description="Whether each approval must be for another entry of `one_of`: true or false."
+    )
 
 
 class BreakGlassPart(Part):
@@ -210,6 +232,9 @@ class RulePart(Conditions):
         None,
         description="In a rule that covers `create`: people who can have a key without an approval, which someone "
         "reviews afterward: by, lifetime and notify.",
+    )
+    approvers: ApproversPart | None = Field(
+        None, description="Further conditions on who approves, besides their roles: one_of, not and distinct."
     )
     forbid: Sentence | None = Field(
         None, description="A sentence, up to 300 characters: forbids what matches and tells the requester why."

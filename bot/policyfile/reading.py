@@ -11,12 +11,24 @@ from typing import Any
 
 from bot.domain.access import OFFERS, ROLES_ON, Offer
 from bot.domain.approvals import NOBODY, Ticket
+from bot.domain.conditions import Condition
 from bot.domain.keys import Operation, Principal, SlackUserId
 from bot.domain.policy import REMIND, BreakGlass, Match, Policy, Review, RoleMapping, Rule, Selector, built_in
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
 from bot.policyfile.complaints import POLICY
+from bot.policyfile.conditions import too_many
 from bot.policyfile.document import PolicyError, draft, raise_for
-from bot.policyfile.model import BreakGlassPart, Conditions, FilePart, MatchPart, RulePart, TeamPart, TicketPart, key_of
+from bot.policyfile.model import (
+    ApproversPart,
+    BreakGlassPart,
+    Conditions,
+    FilePart,
+    MatchPart,
+    RulePart,
+    TeamPart,
+    TicketPart,
+    key_of,
+)
 from bot.policyfile.teams import PREFIX, Teams
 from bot.policyfile.tree import MOST_BYTES, KeyPath, Problem, Tree
 from bot.policyfile.words import MOST_TOLD, shown, ticket_pattern
@@ -122,6 +134,7 @@ class _Build:
             open_requests=self.file.open_requests,
             delete_orphans_after=self._orphans(),
             offers=self._offers(),
+            team_groups=self.teams.groups,
         )
         for place, text in self.teams.complaints:
             self._wrong(place, text)
@@ -163,6 +176,7 @@ class _Build:
             **self._terms(part, place),
             **_ticket(part.ticket),
             break_glass=self._break_glass(part.break_glass, (*place, "break_glass")),
+            approvers=self._approvers(part.approvers, (*place, "approvers")),
         )
         if part.leaked and rule.match.by:
             self._wrong(
@@ -172,7 +186,10 @@ class _Build:
         if rule.approvals and not rule.forbid:
             for key in said:
                 self._wrong((*place, key), "has no effect unless the rule's `approvals` is 0: leave it out")
-        return self._completed(rule, part, place)
+        done = self._completed(rule, part, place)
+        if done.approvers and (few := too_many(done)):
+            self._wrong((*place, "approvers", "one_of"), few)
+        return done
 
     def _terms(self, part: Conditions, place: KeyPath) -> dict[str, Any]:
         """What this part of the file says itself."""
@@ -231,6 +248,19 @@ class _Build:
             return None
         by = Selector.of(*self.teams.spelled_out(part.by, "by", (*place, "by")))
         return BreakGlass(by, part.lifetime, self._told(part.notify, (*place, "notify")))
+
+    def _approvers(self, part: ApproversPart | None, place: KeyPath) -> Condition | None:
+        if part is None:
+            return None
+        if part.one_of is None and part.barred is None and not part.distinct:
+            self._wrong(place, "says nothing: add `one_of` or `not`, or leave it out")
+        if part.distinct and part.one_of is None:
+            self._wrong((*place, "distinct"), "has no effect without `one_of`: add it, or leave it out")
+        parties = [self.teams.party(word, (*place, "one_of")) for word in part.one_of or ()]
+        for key, words in (("one_of", part.one_of or ()), ("not", part.barred or ())):
+            for word in dict.fromkeys(word for at, word in enumerate(words) if word in words[:at]):
+                self._wrong((*place, key), f"names {shown(word)} twice: keep one")
+        return Condition(tuple(parties), tuple(sorted(part.barred or ())), is_distinct=part.distinct)
 
     def _names(self, last: tuple[Rule, ...]) -> None:
         known = {rule.name: "a built-in rule" for rule in last}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from bot.domain.conditions import Party
 from bot.domain.kinds import PLACED, Kind
 from bot.domain.policy import RoleMapping
 from bot.policyfile.model import TeamPart
@@ -38,6 +39,16 @@ class Teams:
     def spelled_out(self, words: Iterable[str], key: str, place: KeyPath) -> tuple[str, ...]:
         """These words of a rule's key, each once, with what each team stands for in its place."""
         return tuple(dict.fromkeys(each for word in words for each in self._meant(word, key, place)))
+
+    def party(self, word: str, place: KeyPath) -> Party:
+        """Whom a word of `one_of` means."""
+        ids = tuple(sorted(set(self._meant(word, "by", place))))
+        return Party(ids, word.removeprefix(PREFIX) if word.startswith(PREFIX) else "")
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The user groups that are members of teams."""
+        return frozenset(each for part in self.parts for each in part.members if each.startswith("S"))
 
     def _meant(self, word: str, key: str, place: KeyPath) -> Iterable[str]:
         if not word.startswith(PREFIX):

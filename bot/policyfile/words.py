@@ -317,6 +317,8 @@ TicketUrl: TypeAlias = Annotated[
 ]
 TeamName: TypeAlias = Annotated[str, Field(pattern=f"^{_TEAM_NAME}$")]
 Member: TypeAlias = Annotated[str, Field(pattern=r"^[SUW][A-Z0-9]+$")]
+PartyWord: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|[SUW][A-Z0-9]+)$")]
+"""A Slack person, a Slack user group, or a team of the file."""
 KNOWN_ROLES = sorted({ACCOUNT_ADMIN}.union(*(table.roles for table in TABLES.values()), *ROLES_ON.values()))
 """Roles that people can hold, as far as Latchkey knows their names."""
 SomeoneWord: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|[SUW][A-Z0-9]+|{'|'.join(KNOWN_ROLES)})$")]

@@ -195,6 +195,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
             "ticket": None,
             "confirm": None,
             "break_glass": None,
+            "approvers": None,
         }
     )
     assert answer["barred"] == snapshot(
@@ -557,6 +558,33 @@ def test_a_rule_about_certain_people_says_whom(org: Path, tmp_path: Path) -> Non
 
     assert 'Rule:     "platform", for requests by U0DANA or members of S0PLATFORM or people with Organ' in mine
     assert 'Rule:     "one approval for every new key"\n' in theirs
+
+
+def test_conditions_say_who_approves_and_who_of_those_with_a_role_does_not(org: Path, tmp_path: Path) -> None:
+    file = tmp_path / "approvers.yml"
+    teams = "teams: [{name: platform, members: [S0PLATFORM]}, {name: admins, members: [U0INES]}]"
+    rule = (
+        "{name: dev, match: {environment: env-dev001}, approvals: 2, approvers: {one_of: [team:platform, team:admins]"
+    )
+    file.write_text(f"version: 1\nchannel: C1\n{teams}\nrules: [{rule}, not: [same group], distinct: true}}}}]\n")
+    asked = ("--kind", "kafka", "--resource", "orders-dev", "--owner", "orders-service", "--policy", str(file))
+
+    mine, theirs = (run(org, "explain", "--user", user, *asked) for user in ("u-dana01", "u-ravi01"))
+
+    assert mine.exit_code == 0
+    assert "          only platform or admins can approve, each approval from a different one\n" in mine.stdout
+    assert "          people who share a user group with the requester can't approve\n" in mine.stdout
+    able = mine.stdout.partition("Who could approve")[2].partition("People who have")[0]
+    assert [name for name in ("Olga", "Ravi", "Ines", "Erin") if name in able] == ["Olga", "Ravi", "Ines"]
+    assert "The policy accepts approvals only from platform or admins." in mine.stdout
+    assert theirs.exit_code == 1
+    assert "Decision: needs 2 approvals, and only 1 person could approve" in theirs.stdout
+    assert "who share a user group with the requester (`S0PLATFORM`)" in theirs.stdout
+    assert json.loads(run(org, "explain", "--user", "u-dana01", *asked, "--json").stdout)["terms"]["approvers"] == {
+        "one_of": [{"team": "platform", "ids": ["S0PLATFORM"]}, {"team": "admins", "ids": ["U0INES"]}],
+        "not": ["same group"],
+        "distinct": True,
+    }
 
 
 ORDERS_KEY_ADMIN = "Ravi Menon"

@@ -50,6 +50,26 @@ async def test_a_rule_that_too_few_people_could_approve_is_found(org: Path, rule
     assert [line for line in lines if '"a"' in line] == ([text] if text else [])
 
 
+@pytest.mark.parametrize(
+    ("approvers", "text"),
+    [
+        ("{one_of: [team:platform]}", "needs 2 approvals, but only 1 person could approve any request under it"),
+        ("{one_of: [U0INES, S0PLATFORM], distinct: true}", None),
+        (
+            "{one_of: [U0INES, U0ERIN], distinct: true}",
+            "needs 2 approvals, but only 1 person could approve any request",
+        ),
+    ],
+)
+async def test_only_people_who_fit_the_conditions_count(org: Path, approvers: str, text: str | None) -> None:
+    rule = f"rules: [{{name: a, match: {{kind: cloud}}, approvals: 2, approvers: {approvers}}}]"
+    lines = await found(org, f"teams: [{{name: platform, members: [S0PLATFORM]}}]\n{rule}")
+
+    said = [line for line in lines if '"a"' in line]
+    assert len(said) == bool(text)
+    assert all(text and text in line for line in said)
+
+
 @pytest.mark.parametrize("by", ["S0PLATFORM", "U0DANA", "Operator"])
 async def test_a_rule_about_certain_people_is_looked_at_as_one_of_them(org: Path, by: str) -> None:
     anyone = "{name: b, match: {kind: cloud}}"

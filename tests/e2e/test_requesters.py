@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sandbox.cast import DEV
 from sandbox.slack.workspace import PLATFORM_GROUP
-from tests.support.play import play
+from tests.support.play import play, send_anyway
 from tests.support.wishes import IN_DEV, ask, review, words_of
 
 BY_GROUP = f"""
@@ -34,6 +34,30 @@ async def test_who_joins_a_group_while_the_request_waits_comes_under_its_rule(tm
         await it.approve()
         await it.erin.see("is recorded. 1 more needed.")
         await olga.click("Approve", in_channel="C0APPROVE")
+        await it.key_is_there()
+
+
+BY_TEAM = f"""
+version: 1
+teams:
+  - {{name: platform, members: [{PLATFORM_GROUP}]}}
+rules:
+  - {{name: one of the platform team, match: {{environment: {DEV}}}, approvers: {{one_of: [team:platform]}}}}
+"""
+
+
+async def test_only_the_team_that_a_rule_names_approves_and_the_card_says_so(tmp_path: Path) -> None:
+    """B10: a policy rule can say who approves besides having a role."""
+    async with play(tmp_path, policy=BY_TEAM) as it:
+        page = await review(it.dana, IN_DEV)
+        assert "Only platform can approve." in page
+        await send_anyway(it.dana)
+        await it.card_says("Needs 1 approval from platform by")
+
+        await it.approve()
+        await it.erin.see("The policy accepts approvals only from platform. Nothing changed.")
+        assert it.our_keys() == []
+        await it.person("U0OLGA").click("Approve", in_channel="C0APPROVE")
         await it.key_is_there()
 
 

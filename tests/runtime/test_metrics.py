@@ -12,8 +12,8 @@ from prometheus_client.metrics_core import Metric
 from bot import metrics
 from bot.confluent import calls as confluent_calls
 from bot.domain.audit import Action, Event
-from bot.domain.census import KEY_STATES, REQUEST_STATES, Census
 from bot.domain.errors import Unavailable
+from bot.domain.reports.census import KEY_STATES, REQUEST_STATES, Census
 from bot.health import Health
 from bot.scanning import webhook
 from bot.slack.api import calls as slack_calls

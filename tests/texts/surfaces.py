@@ -10,6 +10,7 @@ from bot.domain.access import State as GivenState
 from bot.domain.approvals import OVERDUE, GlassReview, Ticket
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Environment, Quota, Region
+from bot.domain.conditions import Condition, Party
 from bot.domain.conversation import Remark
 from bot.domain.deadlines import glass_of
 from bot.domain.keys import Cluster, MyAccount, Operation, RequestId, Resource, Secret
@@ -75,6 +76,9 @@ KEY = build.a_key(kind=Kind.KAFKA)
 _PLACE = f"environment={CLUSTER.environment}/cloud-cluster={CLUSTER.id}/kafka={CLUSTER.id}"
 WRITE = WantedBinding("DeveloperWrite", f"{_PLACE}/topic=orders-*")
 READ = WantedBinding("DeveloperRead", f"{_PLACE}/group=orders-ci")
+APPROVERS = Condition(
+    (Party(("S07",), "payments-leads"), Party(("S08",), "fraud-ops")), ("owner", "same group"), is_distinct=True
+)
 TICKET = Ticket("[A-Z]+-[0-9]+", "https://example.com/browse/{ticket}", required=True)
 
 
@@ -120,6 +124,7 @@ def requests() -> dict[str, Request]:
         **waiting,
         **changes,
         **edits,
+        "pending, approvers": build.pending(terms=build.terms(approvals=2, approvers=(APPROVERS,))),
         "pending, ticket": build.pending(ask=build.an_ask(ticket="OPS-1"), terms=build.terms(ticket=TICKET)),
         "pending, confirm": build.pending(
             ask=build.an_ask(resource=PROD), terms=build.terms(confirm="resource", risk="high")
@@ -255,7 +260,8 @@ def views() -> Iterator[tuple[str, Any]]:
     yield "review, pair", page(replace(_review(draft, CLUSTER), also=build.REGISTRY, closes=True))
     yield "review, own account", page(replace(_review(draft, CLUSTER), owner=MyAccount(DANA.principal)))
     named = _review(replace(draft, ticket="OPS-1"), CLUSTER)
-    yield "review, ticket", page(replace(named, terms=build.terms(ticket=TICKET)))
+    for terms in (build.terms(ticket=TICKET), build.terms(approvals=2, approvers=(APPROVERS,))):
+        yield f"review, {'ticket' if terms.ticket else 'approvers'}", page(replace(named, terms=terms))
     yield "review, break-glass", page(replace(_review(draft, CLUSTER), break_glass=4 * HOUR))
     for people in (1, 12):
         use = pages.GlassPage("D1", draft, ACCOUNT, CLUSTER, build.terms(approvals=0), 4 * HOUR, people)

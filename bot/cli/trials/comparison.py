@@ -30,10 +30,9 @@ from bot.domain.keys import (
     TeamId,
 )
 from bot.domain.kinds import PLACED, Kind
-from bot.domain.policy import Match, Rule
+from bot.domain.policy import Match, Policy, Rule
 from bot.domain.roles import Scope
 
-_NO_ONE = frozenset[Principal]()
 _NOBODY = Person(SlackUserId("?"), TeamId(""), "", "", Principal("?"))
 _OF_THE_KEY = frozenset({"claim_seconds", "mint", "lifetime_seconds", "overlap_seconds"})
 _UNSEEN = {
@@ -98,7 +97,7 @@ class _Comparison:
             sorts[self.old.sort(user), self.new.sort(user)].add(user)
         self._sorts = tuple(map(frozenset, sorts.values()))
         one, two = self.old.policy, self.new.policy
-        self._is_same = (one.table, one.mappings, one.people) == (two.table, two.mappings, two.people)
+        self._is_same = _said_of_people(one) == _said_of_people(two)
 
     def changes(self, operation: Operation, target: Target) -> Sequence[tuple[Change, Users]]:
         """What differs for such a request, and for whom."""
@@ -108,7 +107,8 @@ class _Comparison:
         features = (*self.old.features(was, target), *self.new.features(now, target))
         able = tuple(side.approvers(target) for side in (self.old, self.new))
         owner = target.owner if target.owner in (ME, ANOTHER) else None
-        key = (operation, target.resource.kind, target.owner.kind, owner, was, now, features, able)
+        owning = (self.old.owners(was, target), self.new.owners(now, target))
+        key = (operation, target.resource.kind, target.owner.kind, owner, was, now, features, able, owning)
         if key not in self._found:
             found = defaultdict[Change, set[Principal]](set)
             for people in _parts(self._sorts, features):
@@ -132,22 +132,22 @@ class _Comparison:
         first = min(people)
         theirs = replace(target, owner=MyAccount(first)) if target.owner == ME else target
         before, after = (side.verdict(operation, theirs, first) for side in (self.old, self.new))
-        could, can = (
-            who if isinstance(verdict, NeedsApproval) else _NO_ONE for who, verdict in ((could, before), (can, after))
-        )
+        could, can = self.old.fitting(could, target, before), self.new.fitting(can, target, after)
         rules = (self.old.rule(operation, theirs, first), self.new.rule(operation, theirs, first))
         terms = tuple(_terms(rules, operation, theirs, before, after))
         is_asked = isinstance(before, NeedsApproval) and isinstance(after, NeedsApproval)
         concerned = people & (could | can)
         # Nobody approves their own request. Where the same people can approve, one of them is like another.
-        each_alone = [concerned] if could == can else [frozenset({user}) for user in sorted(concerned)]
+        is_alike = could == can and not any(map(_is_distinct, (before, after)))
+        each_alone = [concerned] if is_alike else [frozenset({user}) for user in sorted(concerned)]
         for who in (people - concerned, *each_alone):
             requester = frozenset([min(who)] if who else []) & concerned
             then, those = could - requester, can - requester
             gained, lost = (
                 (those - then, then - those) if is_asked else (frozenset[Principal](), frozenset[Principal]())
             )
-            change = Change(in_short(before, len(then)), in_short(after, len(those)), terms, gained, lost)
+            shorts = in_short(before, self.old.most(then, before)), in_short(after, self.new.most(those, after))
+            change = Change(*shorts, terms, gained, lost)
             if who and (change.before != change.after or terms or gained or lost):
                 yield change, who
 
@@ -175,6 +175,16 @@ def _parts(sorts: Sequence[Users], features: Sequence[Users]) -> Sequence[Users]
     for feature in features:
         sorts = [part for people in sorts for part in (people & feature, people - feature) if part]
     return sorts
+
+
+def _said_of_people(policy: Policy) -> object:
+    """What makes the same people have the same roles, and share the same user groups."""
+    return policy.table, policy.mappings, policy.people, policy.apart
+
+
+def _is_distinct(verdict: Verdict) -> bool:
+    """Whether it makes a difference which of the people who can approve is missing."""
+    return isinstance(verdict, NeedsApproval) and any(each.is_distinct for each in verdict.terms.approvers)
 
 
 def _but_for_its_name(rule: Rule) -> Rule:

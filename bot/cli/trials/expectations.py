@@ -71,7 +71,7 @@ def complaints(case: CasePart, explanation: Explanation, named: Mapping[str, Som
     """What is not as expected. `named` are the people whom the case names, by its words."""
     found = _found(explanation)
     if found != case.expect:
-        yield f"expected {_decision(case.expect)}, found: {in_short(explanation.verdict, len(explanation.able))}"
+        yield f"expected {_decision(case.expect)}, found: {in_short(explanation.verdict, explanation.most)}"
     rule = explanation.rule.name if explanation.rule else ""
     if case.rule not in {None, rule, *(each.name for each in explanation.rules)}:
         yield f"expected the rule {shown(case.rule)}, but {f'{shown(rule)} decides' if rule else 'none matches'}"

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from bot.domain.authority import HeldRoles, Target, authority, lacks_only_the_account
+from bot.domain.authority import HeldRoles, Target, authority, lacks_only_the_account, owns_account
 from bot.domain.catalog import User, called
-from bot.domain.decision import Forbidden, Verdict, decide
+from bot.domain.conditions import most
+from bot.domain.decision import Forbidden, NeedsApproval, Verdict, as_member, decide, unfit
 from bot.domain.keys import (
     MyAccount,
     NewServiceAccount,
@@ -97,7 +98,34 @@ class Side:
             sets.append(self._managing(target))
             if isinstance(target.owner, NewServiceAccount):
                 sets.append(self._having("half", target, lambda held: lacks_only_the_account(held, target)))
+        if any(rule.approvers and rule.approvers.shares_no_group for rule in found):
+            sets += [self._in(group) for group in sorted(self.policy.apart)]
         return tuple(sets)
+
+    def owners(self, rules: Sequence[int], target: Target) -> Users:
+        """The owners of the account, where one of these rules bars them from approving."""
+        conditions = (self.policy.rules[each].approvers for each in rules)
+        if not any(each and "owner" in each.barred for each in conditions):
+            return frozenset()
+        return self._having("owner", target.owner, lambda held: owns_account(held, target.owner))
+
+    def fitting(self, users: Users, target: Target, verdict: Verdict) -> Users:
+        """Those of these people who fit the conditions of a decision; no one where it needs no approval."""
+        if not isinstance(verdict, NeedsApproval):
+            return frozenset()
+        if not (conditions := verdict.terms.approvers):
+            return users
+        owner = target.owner
+        fits = self._having("fit", (owner, conditions), lambda held: unfit(owner, held, conditions) is None)
+        return self._interned(users & fits)
+
+    def most(self, users: Users, verdict: Verdict) -> int:
+        """How many approvals these people could give together."""
+        conditions = verdict.terms.approvers if isinstance(verdict, NeedsApproval) else ()
+        return most(conditions, [as_member(self.people[each][1]) for each in users]) if conditions else len(users)
+
+    def _in(self, group: str) -> Users:
+        return self._having("group", group, lambda held: group in held.groups)
 
     def approvers(self, target: Target) -> Users:
         """The people who could approve it for another person."""

@@ -7,13 +7,15 @@ opened it within the last day; for everyone else, the next visit does.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from bot.domain.authority import HeldRoles, Target
+from bot.domain.conditions import adds
 from bot.domain.deadlines import can_be_reviewed, glass_of
-from bot.domain.decision import refusal
+from bot.domain.decision import as_member, refusal, unfit
 from bot.domain.errors import LatchkeyError, Refused, Throttled, Unavailable, Undeliverable
 from bot.domain.keys import KeyId, Marker, MyAccount, SlackUserId
 from bot.domain.requests import Approved, Decided, Failed, Living, Offered, Pending, Ready, Request, Revealing
@@ -186,10 +188,10 @@ class Homes:
             note = f"{error.tell} {_PARTLY}"
             return replace(self._with_keys(page, _made(mine), {}), notes=(note,), trouble=_NOT_LOADED)
         own, note = await self._own_keys(held_roles)
-        waiting, trouble = await waiting_for(self.requests, held_roles)
+        waiting, trouble = await waiting_for(self.requests, held_roles, self.key_views)
         made = await self._not_gone(_made(mine), {} if note else {held_roles.person.principal: own.keys()})
         whole = self._with_keys(page, made, own)
-        uses = await uses_for(self.requests, held_roles)
+        uses = await uses_for(self.requests, held_roles, self.key_views)
         return replace(whole, waiting=waiting, trouble=trouble, uses=uses, notes=(note,) if note else ())
 
     def _with_keys(self, page: HomePage, made: Sequence[HasKey], own: Mapping[KeyId, KeyView]) -> HomePage:
@@ -257,28 +259,39 @@ class Homes:
         target = Target.of(request.ask)
         try:
             async with asyncio.timeout(KNOWN_WITHIN):
-                able = await self.candidates.of(target, request.ask.requester)
+                able = await self.candidates.of(target, request.ask.requester, request.terms.approvers)
         except (LatchkeyError, TimeoutError):
             return recent
         found = frozenset(each.slack for each in able if each.slack is not None)
         return recent & found if len(found) == len(able) else recent
 
 
-async def waiting_for(requests: Requests, held_roles: HeldRoles) -> tuple[Sequence[Request], str]:
+async def waiting_for(requests: Requests, held_roles: HeldRoles, views: KeyViews) -> tuple[Sequence[Request], str]:
     """The requests that wait for this person's approval, oldest first; and what to say when there may be more."""
     pending = [stored.value for stored in await requests.pending(LOOKED_AT)]
-    found = [each for each in pending if refusal(each.ask, held_roles) is None and not _has_approved(each, held_roles)]
+    mine = [each for each in pending if refusal(each.ask, held_roles) is None and not _has_approved(each, held_roles)]
+    found = [each for each in mine if await _fits(each, held_roles, views)]
     if len(pending) < LOOKED_AT:
         return found, ""
     return found, PERHAPS_MORE if found else NOT_ALL
 
 
-async def uses_for(requests: Requests, held_roles: HeldRoles) -> Uses:
+async def uses_for(requests: Requests, held_roles: HeldRoles, views: KeyViews) -> Uses:
     """The uses of break-glass that wait for this person's review, and their own one, which others review."""
     found = [stored.value for stored in await requests.unreviewed(LOOKED_AT)]
     mine = (each for each in found if held_roles.person.is_same_as(each.ask.requester))
     able = [each for each in found if can_be_reviewed(each) and refusal(each.ask, held_roles) is None]
-    return Uses(able, next(mine, None))
+    return Uses([each for each in able if await _fits(each, held_roles, views)], next(mine, None))
+
+
+async def _fits(request: Request, held_roles: HeldRoles, views: KeyViews) -> bool:
+    """Whether someone with authority also fits the rule's conditions; yes where Slack doesn't tell: a click does."""
+    conditions, given = request.terms.approvers, request.approvals if isinstance(request, Pending) else ()
+    with suppress(Unavailable):
+        held_roles = await views.fitting(held_roles, conditions)
+        fits = unfit(request.ask.owner, held_roles, conditions) is None
+        return fits and adds(conditions, [each.member for each in given], as_member(held_roles))
+    return True
 
 
 def _has_approved(request: Request, held_roles: HeldRoles) -> bool:

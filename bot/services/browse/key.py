@@ -14,6 +14,7 @@ from typing import TypeVar
 from bot.domain.approvals import Terms
 from bot.domain.authority import HeldRoles, Target, may_see
 from bot.domain.catalog import Endpoints
+from bot.domain.conditions import Conditions
 from bot.domain.deadlines import end_of_life, has_expired
 from bot.domain.decision import Forbidden, decide, manages
 from bot.domain.errors import CloudRefused, NotFound, Refused, Tampered, Unavailable, plain
@@ -143,6 +144,10 @@ class KeyViews:
             user, lambda directory: replace(self, directory=directory).visitor(user, team)
         )
 
+    async def fitting(self, held_roles: HeldRoles, conditions: Conditions) -> HeldRoles:
+        """A reader with the user groups that tell whether they fit these conditions, up to a minute old."""
+        return await self.directory.fitting(held_roles, conditions, shown=True)
+
     async def read(self, user: SlackUserId, team: TeamId, look: Callable[["KeyViews", HeldRoles], Awaitable[T]]) -> T:
         """What a person who clicked sees: nothing that is a minute old refuses it."""
 
@@ -243,7 +248,8 @@ class KeyViews:
         view = page.view
         try:
             async with asyncio.timeout(SEARCHED_WITHIN):
-                found = await self.candidates.of(Target(view.owner, view.resource), held_roles.person)
+                target, conditions = Target(view.owner, view.resource), page.terms.approvers
+                found = await self.candidates.of(target, held_roles.person, conditions)
         except (Unavailable, CloudRefused, TimeoutError):
             return page
         return replace(page, approvers=rights(found, RequestId(view.key.id)))

@@ -5,11 +5,22 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.domain.authority import HeldRoles, Target, bases, describe, distance, element, lacks_only_the_account
+from bot.domain.authority import (
+    RESOURCE_OWNER,
+    HeldRoles,
+    Target,
+    bases,
+    describe,
+    distance,
+    element,
+    lacks_only_the_account,
+)
 from bot.domain.catalog import User
+from bot.domain.conditions import Condition, Conditions, Member, groups_of
+from bot.domain.decision import unfit
 from bot.domain.errors import Refused
 from bot.domain.keys import MyAccount, NewServiceAccount, Path, Person, Principal, ServiceAccount, SlackUserId
-from bot.domain.policy import Policy, RoleMapping
+from bot.domain.policy import Policy, RoleMapping, joined
 from bot.domain.roles import Binding, Scope
 from bot.services.people.directory import Tenant, admitted, in_slack, matched
 from bot.services.ports.cloud import Inventory
@@ -62,11 +73,18 @@ class Approver:
     """How far the basis of the authority is from the key: see `authority.distance`."""
     more: tuple[Binding, ...] = ()
     """What else it takes, for the second key of a pair."""
+    groups: tuple[str, ...] = ()
+    """The user groups that this person is in, among those that the conditions name."""
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
         """All that gives the authority: what `authority.bases` found."""
         return (self.basis, *([self.account] if self.account else []), *self.more)
+
+    @property
+    def member(self) -> Member:
+        """This person, as conditions see them."""
+        return Member(self.someone.person.slack, frozenset(self.groups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +105,17 @@ class Approvers:
     policy: Policy
 
     async def of(
-        self, target: Target, requester: Person, *, thorough: bool = False, most: int | None = None
+        self,
+        target: Target,
+        requester: Person,
+        conditions: Conditions = (),
+        *,
+        thorough: bool = False,
+        most: int | None = None,
     ) -> Sequence[Approver]:
         """Everybody but the requester who has authority over the key, those first who can use it; each once.
+
+        People who don't fit the conditions are refused. Raises `Unavailable` for a user group that can't be read.
 
         Only the `most` holders who are closest to the key are looked up in Slack, which takes 50 such questions a
         minute; the rest count as people who can approve, with no Slack id.
@@ -101,15 +127,24 @@ class Approvers:
         held = defaultdict[Principal, list[Binding]](list)
         for binding in await self._bindings(target, organization, thorough=thorough):
             held[binding.principal].append(binding)
-        mapped = await self._mapped(target, organization, users)
+        mapped = await self._mapped(target, organization, users, conditions)
+        groups = {group: frozenset(await self.people.members(group)) for group in sorted(groups_of(conditions))}
         if isinstance(target.owner, NewServiceAccount) and not thorough:
             await self._complete(held, target, organization)
         found = [
             *self._given(mapped, held, target, organization),
             *await self._bound(held, {each.someone.person.principal for each in mapped}, target, users, most),
         ]
+        given = {each.someone.person.principal: tuple(each.roles) for each in mapped}
+
+        def judged(each: Approver) -> Approver:
+            principal = each.someone.person.principal
+            roles = (*held.get(principal, ()), *given.get(principal, ()))
+            someone = HeldRoles(each.someone.person, roles, organization, self.policy.table)
+            return _fitting(self._pinned(each), someone, target, conditions, groups)
+
         once: dict[str, Approver] = {}
-        for each in sorted(map(self._pinned, found), key=_usable_first):
+        for each in sorted(map(judged, found), key=_usable_first):
             if not each.someone.person.is_same_as(requester):
                 once.setdefault(each.someone.person.principal, each)
         return tuple(once.values())
@@ -203,11 +238,16 @@ class Approvers:
         named = user.id in self.policy.people.values()
         return Person(SlackUserId(f"?{user.id}"), self.tenant.team, user.name, user.email, user.id, named=named)
 
-    async def _mapped(self, target: Target, organization: str, users: Sequence[User]) -> Sequence[_Mapped]:
+    async def _mapped(
+        self, target: Target, organization: str, users: Sequence[User], conditions: Conditions
+    ) -> Sequence[_Mapped]:
         """Whom the policy gives a role that matters here, each with all such roles."""
-        found = dict[SlackUserId, _Mapped]()
+        found, bars_owners = dict[SlackUserId, _Mapped](), any("owner" in each.barred for each in conditions)
         for mapping in self.policy.mappings:
-            if not self._matters(mapping, target, organization):  # spares Slack the question who is in a group
+            owns = bars_owners and mapping.role == RESOURCE_OWNER
+            if not owns and not self._matters(
+                mapping, target, organization
+            ):  # spares Slack the question who is in a group
                 continue
             for slack in await self.subjects(mapping):
                 if slack not in found:
@@ -257,6 +297,27 @@ class Approvers:
         profile = await self.people.profile(slack)
         name, email = (profile.name, profile.email) if profile else (str(slack), "")
         return self.someone(profile, users, Person(slack, self.tenant.team, name, email, Principal(f"?{slack}")))
+
+
+def _fitting(
+    approver: Approver,
+    held_roles: HeldRoles,
+    target: Target,
+    conditions: Conditions,
+    groups: Mapping[str, frozenset[SlackUserId]],
+) -> Approver:
+    """The same, but refused where this person doesn't fit. Who was not looked for in Slack may be in every group."""
+    someone = approver.someone
+    if someone.refusal or not conditions:
+        return approver
+    if someone.slack is None:
+        conditions, theirs = tuple(Condition(barred=each.barred) for each in conditions), frozenset(groups)
+    else:
+        for group, members in groups.items():
+            held_roles = joined(held_roles, group, members)
+        theirs = held_roles.groups
+    why = unfit(target.owner, held_roles, conditions) or ""
+    return replace(approver, someone=replace(someone, refusal=why), groups=tuple(sorted(theirs)))
 
 
 def _approver(someone: Someone, roles: Sequence[Binding], via: Mapping[Binding, str], target: Target) -> Approver:

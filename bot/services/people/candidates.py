@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.domain.authority import Target
+from bot.domain.conditions import Conditions, Member
 from bot.domain.keys import Person, Principal, RequestId, SlackUserId
 from bot.domain.policy import Policy
 from bot.services.people.approvers import Approvers, in_short, names_of
@@ -28,6 +29,13 @@ class Candidate:
     name: str = ""
     distance: int = 0
     """How far what gives the right is from the key: see `authority.distance`."""
+    groups: tuple[str, ...] = ()
+    """The user groups that this person is in, among those that the conditions name."""
+
+    @property
+    def member(self) -> Member:
+        """This person, as conditions see them."""
+        return Member(self.slack or f"?{self.principal}", frozenset(self.groups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +49,32 @@ class Candidates:
     remembered: Callable[[Policy], Approvers]
     """The same, with people as Slack showed them within the last minutes."""
 
-    async def of(self, target: Target, requester: Person, *, fresh: bool = False) -> Sequence[Candidate]:
-        """Everyone but the requester who could approve now, those closest to the key first.
+    async def of(
+        self, target: Target, requester: Person, conditions: Conditions = (), *, fresh: bool = False
+    ) -> Sequence[Candidate]:
+        """Everybody but the requester who could approve now on these conditions, those closest to the key first.
 
-        Unless `fresh`, as read within the last minute.
+        Unless `fresh`, as read within the last minute. Raises `Unavailable` for a user group that can't be read.
         """
         ids = "+".join(each.id for each in target.resources)
         place = f"{target.resource.kind}:{target.resource.environment}:{ids}"
         asked = _digest(
-            (sorted(f"{each.role} {each.scope}" for each in target.bindings), _said_of_people(self.policy()))
+            (
+                sorted(f"{each.role} {each.scope}" for each in target.bindings),
+                _said_of_people(self.policy()),
+                conditions,
+            )
         )
         name = f"approvers:{place}:{target.owner.id}:{requester.principal}:{asked}"
         cached = None if fresh else await self.cache.get(name, tuple[Candidate, ...])
-        return cached[0] if cached else await self._read(target, requester, name, fresh=fresh)
+        return cached[0] if cached else await self._read(target, requester, conditions, name, fresh=fresh)
 
-    async def _read(self, target: Target, requester: Person, name: str, *, fresh: bool) -> tuple[Candidate, ...]:
+    async def _read(
+        self, target: Target, requester: Person, conditions: Conditions, name: str, *, fresh: bool
+    ) -> tuple[Candidate, ...]:
         names, approvers = names_of(target), (self.approvers if fresh else self.remembered)(self.policy())
-        able = [each for each in await approvers.of(target, requester, most=MOST_MET) if not each.someone.refusal]
+        everyone = await approvers.of(target, requester, conditions, most=MOST_MET)
+        able = [each for each in everyone if not each.someone.refusal]
         found = tuple(
             Candidate(
                 each.someone.slack,
@@ -65,6 +82,7 @@ class Candidates:
                 in_short(each.bindings, names),
                 each.someone.person.name,
                 each.distance,
+                each.groups,
             )
             for each in sorted(able, key=lambda each: each.distance)
         )

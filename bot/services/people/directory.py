@@ -11,6 +11,7 @@ from typing import TypeVar
 from bot.domain.approvals import Approval
 from bot.domain.authority import HeldRoles, Target
 from bot.domain.catalog import Environment, User, called
+from bot.domain.conditions import Conditions, groups_of
 from bot.domain.errors import NotFound, Refused, Throttled, plain
 from bot.domain.keys import Operation, Owner, Person, Principal, SlackUserId, TeamId
 from bot.domain.policy import EnvironmentNames, Policy
@@ -210,16 +211,33 @@ class Directory:
         bindings = tuple(await self.cloud.role_bindings(person.principal))
         return await self._with_mappings(person, bindings, shown=False)
 
-    async def held_by_approvers(self, approvals: Sequence[Approval]) -> list[tuple[Approval, HeldRoles]]:
-        """The roles that approvers hold now. One who can't be matched anymore is left out, and doesn't count."""
+    async def held_by_approvers(
+        self, approvals: Sequence[Approval], conditions: Conditions = ()
+    ) -> list[tuple[Approval, HeldRoles]]:
+        """What those who approved hold right now; who can no longer be matched is left out, and does not count.
+
+        Raises `Unavailable` as `fitting` does.
+        """
         found: list[tuple[Approval, HeldRoles]] = []
         for approval in approvals:
             try:
                 person = await self.identify(approval.by.slack, approval.by.team)
             except Refused:
                 continue
-            found.append((approval, await self.held_roles(person)))
+            found.append((approval, await self.fitting(await self.held_roles(person), conditions)))
         return found
+
+    async def fitting(self, held_roles: HeldRoles, conditions: Conditions, *, shown: bool = False) -> HeldRoles:
+        """Someone who approves, with the user groups that tell whether they fit these conditions.
+
+        Raises `Unavailable` where Slack does not tell who is in one of them. `shown` is as for `members`: for pages.
+        """
+        groups = groups_of(conditions)
+        return await looked_up(
+            held_roles,
+            lambda known: min(groups - known.looked_up, default=None),
+            lambda group: self.members(group, shown=shown),
+        )
 
     async def glance(self, person: Person) -> HeldRoles:
         """The roles that a person held within the last minute: only to be shown."""

@@ -4,13 +4,14 @@ This only reads, so it works on a snapshot as well. It's for people; where somet
 again, from fresh reads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import reduce
 
 from bot.domain.authority import HeldRoles, Target, Weighed, weigh_all
 from bot.domain.catalog import called
+from bot.domain.conditions import most
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.errors import NotFound, plain
 from bot.domain.keys import MyAccount, Operation, Person, Principal, RequestId, SlackUserId, normal_email
@@ -88,13 +89,19 @@ class Explanation:
         return tuple(each for each in self.approvers if not each.someone.refusal)
 
     @property
+    def most(self) -> int:
+        """How many approvals those who can approve could give together."""
+        conditions = () if isinstance(self.verdict, Forbidden) else self.verdict.terms.approvers
+        return most(conditions, [each.member for each in self.able])
+
+    @property
     def is_possible(self) -> bool:
         """Whether it is allowed, or enough people could approve it; by break-glass, whether anyone could review it."""
         match self.verdict:
             case Allowed():
                 return bool(self.able) or not self.ask.break_glass
             case NeedsApproval(missing=missing):
-                return len(self.able) >= missing
+                return self.most >= missing
             case Forbidden():
                 return False
 
@@ -140,7 +147,9 @@ class Explainer:
         )
         never = OWN_ACCOUNT if target.owner.id == (await self.cloud.own_account() or None) else requester.refusal
         verdict = Forbidden("", never) if never else decide(self.policy, ask, held_roles, is_sketch=True)
-        approvers = () if isinstance(verdict, Forbidden) else await self.who.of(target, person, thorough=True)
+        approvers: Sequence[Approver] = ()
+        if not isinstance(verdict, Forbidden):
+            approvers = await self.who.of(target, person, verdict.terms.approvers, thorough=True)
         rules = [self.policy.rule(operation, part, held_roles) for part in target.parts]
         roles = [
             tuple(Looked(each, via.get(each.binding, "")) for each in weigh_all(held_roles, part))

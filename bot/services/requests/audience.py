@@ -44,14 +44,14 @@ class Notices:
     owners: Callable[[ServiceAccount], Awaitable[Sequence[SlackUserId]]]
     """The people in Slack who own a service account."""
 
-    async def able(self, ask: Ask, *, fresh: bool) -> Sequence[Candidate] | None:
+    async def able(self, ask: Ask, terms: Terms, *, fresh: bool) -> Sequence[Candidate] | None:
         """The people who could approve; None if Slack or Confluent Cloud doesn't answer in time.
 
         Such a request is opened anyway: the search only spares people a request that no one could approve.
         """
         try:
             async with asyncio.timeout(SEARCHED_WITHIN):
-                return await self.candidates.of(Target.of(ask), ask.requester, fresh=fresh)
+                return await self.candidates.of(Target.of(ask), ask.requester, terms.approvers, fresh=fresh)
         except (Unavailable, TimeoutError) as error:
             log.warning(
                 "couldn't look up the approvers to notify",

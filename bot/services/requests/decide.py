@@ -9,7 +9,18 @@ from typing import Literal
 from bot.domain.approvals import Approval, Terms
 from bot.domain.audit import Action
 from bot.domain.authority import HeldRoles, Target, bases
-from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide, missing
+from bot.domain.conditions import Conditions
+from bot.domain.decision import (
+    Allowed,
+    Forbidden,
+    NeedsApproval,
+    already_given,
+    counting,
+    decide,
+    missing,
+    settled,
+    unfit,
+)
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Person, Resource
 from bot.domain.requests import Approved, Cancelled, Denied, Pending, Request
@@ -50,9 +61,13 @@ class Decisions:
 
     async def approvable(self, deed: Approve, click: Click) -> Pending:
         """The same for an approval that has to be confirmed, on the terms of the card as it is now."""
-        pending = (await self.deciders.for_one_decision().admit(deed, click))[1]
+        deciders = self.deciders.for_one_decision()
+        _, pending, held_roles = await deciders.admit(deed, click)
         if pending.drawn != deed.seen:
             raise Refused(_drawn_anew(pending))
+        held_roles = await deciders.directory.fitting(held_roles, pending.terms.approvers)
+        if reason := unfit(pending.ask.owner, held_roles, pending.terms.approvers):
+            await deciders.refuse(deed, pending, click, plain(reason))
         return pending
 
     async def reviewable(self, deed: Judge, click: Click) -> Request:
@@ -106,15 +121,21 @@ class Decisions:
         again = next((each.by for each in pending.approvals if each.by.principal == held_roles.person.principal), None)
         target = Target.of(ask)
         basis = right(bases(held_roles, target), names_of(target))
-        told = "" if again else await self._told(pending, click)
-        mine = [] if again else [(Approval(held_roles.person, basis, now, ask.digest(), told), held_roles)]
-        given = [*await directory.held_by_approvers(pending.approvals), *mine]
-        verdict = decide(directory.policy(), ask, await self._requester(pending, deed, click), given, pending.terms)
+        told, requester = "" if again else await self._told(pending, click), await self._requester(pending, deed, click)
+        conditions = _conditions(settled(directory.policy(), ask, requester, pending.terms))
+        held_roles = await directory.fitting(held_roles, conditions)
+        groups = tuple(sorted(held_roles.groups))
+        mine = [] if again else [(Approval(held_roles.person, basis, now, ask.digest(), told, groups), held_roles)]
+        given = [*await directory.held_by_approvers(pending.approvals, conditions), *mine]
+        verdict = decide(directory.policy(), ask, requester, given, pending.terms)
         await self.deciders.still_open(stored, pending, deed)  # the look at roles took its time
-        approvals = counting(ask, given)  # those that lapsed are gone from the card, too
+        approvals = counting(ask, given, conditions)  # those that lapsed are gone from the card, too
         if isinstance(verdict, Forbidden):
             return await self.deciders.refuse(deed, pending, click, forbidden(verdict), verdict.rule)
         now_shown = await self._as_shown(stored, pending, verdict.terms, deed)
+        if mine and mine[0][0] not in approvals:
+            reason = unfit(ask.owner, held_roles, conditions) or already_given(verdict.terms, approvals)
+            await self.deciders.refuse(deed, pending, click, plain(reason), verdict.terms.rule)
         if now_shown.terms.confirm and not is_confirmed(deed.word, ask.resource):
             await self.deciders.refuse(deed, pending, click, _unconfirmed(ask.resource), verdict.terms.rule)
         by, used = held_roles.person.slack, {"rule": verdict.terms.rule, "policy": now_shown.policy}
@@ -160,6 +181,10 @@ class Decisions:
             await self.deciders.refuse(deed, pending, click, f"The requester couldn't be confirmed: {error.tell}")
         ask, held_roles = pending.ask, await self.directory.held_roles(person)
         return await self.directory.asking(held_roles, ask.operation, Target.of(ask))
+
+
+def _conditions(terms: Terms | Forbidden) -> Conditions:
+    return () if isinstance(terms, Forbidden) else terms.approvers
 
 
 def _drawn_anew(pending: Pending) -> str:

@@ -15,7 +15,7 @@ from bot.domain.approvals import OVERDUE, TELL_AGAIN, GlassReview, GlassUse, Ter
 from bot.domain.audit import Action, Event
 from bot.domain.authority import Target
 from bot.domain.deadlines import glass_of, glass_round
-from bot.domain.decision import refusal
+from bot.domain.decision import refusal, unfit
 from bot.domain.errors import CloudRefused, Refused, Throttled, Unavailable, plain
 from bot.domain.keys import Person
 from bot.domain.policy import BreakGlass
@@ -106,7 +106,8 @@ class GlassUses:
         """The people who could have approved, and those whom the rule names."""
         ask = request.ask
         async with asyncio.timeout(SEARCHED_WITHIN):
-            able = await self.candidates.of(Target(ask.owner, ask.resource, ask.bindings), ask.requester)
+            target, conditions = Target(ask.owner, ask.resource, ask.bindings), request.terms.approvers
+            able = await self.candidates.of(target, ask.requester, conditions)
             groups = [each for each in glass.notify if each.startswith("S")]
             members = [user for group in groups for user in await self.directory.members(group, shown=True)]
         people = [*(each.slack for each in able if each.slack), *members]
@@ -156,6 +157,9 @@ class GlassUses:
             reason = "You used break-glass here, so someone else has to review it."
         else:
             reason = plain(refusal(request.ask, held_roles, await self.catalog.names()) or "")
+        if not reason:
+            held_roles = await self.directory.fitting(held_roles, request.terms.approvers)
+            reason = plain(unfit(request.ask.owner, held_roles, request.terms.approvers) or "")
         if reason:
             await self._refuse(request, deed, click, reason)
             raise Refused(f"You can't review {called(request)}. {reason} Nothing changed.")

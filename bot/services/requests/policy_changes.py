@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from bot.domain.approvals import Approval, Terms
 from bot.domain.audit import Action
 from bot.domain.authority import Target
+from bot.domain.conditions import in_words
 from bot.domain.deadlines import lifetime
 from bot.domain.decision import Forbidden, NeedsApproval, decide, is_comparable
 from bot.domain.errors import LatchkeyError, Refused, plain
@@ -105,7 +106,7 @@ class PolicyChanges:
             return replace(pending.terms, rule=verdict.rule), forbidden(verdict)
         ended = None
         if isinstance(verdict, NeedsApproval):
-            able = await self.candidates.of(target, ask.requester, fresh=True)
+            able = await self.candidates.of(target, ask.requester, verdict.terms.approvers, fresh=True)
             ended = too_few(able, verdict)
         return verdict.terms, ended and f"{ended} (rule: {plain(verdict.terms.rule)})."
 
@@ -151,6 +152,7 @@ def _shown(ask: Ask, terms: Terms) -> Iterator[tuple[str, str]]:
     is_made, lasts = ask.makes_key, lifetime(ask, terms)
     yield "Policy rule", plain(terms.rule)
     yield "Approvals needed", str(terms.approvals)
+    yield "Conditions for approvers", plain(" ".join(in_words(terms.approvers)).removesuffix(".")) or "none"
     yield "Time to respond", duration(terms.pending)
     yield "Approvers type", "the name of the resource" if terms.confirm else "nothing"
     if is_made or ask.operation is Operation.EXTEND:

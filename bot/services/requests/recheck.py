@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from bot.domain.approvals import Approval, Terms
 from bot.domain.authority import Target
+from bot.domain.conditions import Conditions
 from bot.domain.deadlines import has_expired
-from bot.domain.decision import Allowed, Forbidden, counting, decide
+from bot.domain.decision import Allowed, Forbidden, counting, decide, settled
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Operation
 from bot.domain.requests import Approved, Ask, Working
@@ -39,16 +40,18 @@ class Permission:
             person = await directory.identify(ask.requester.slack, ask.requester.team)
         except Refused as error:
             raise Refused(f"The requester couldn't be confirmed: {error.tell}") from error
-        approvers = await directory.held_by_approvers(granted.grant.approvals)
         target, held = Target.of(ask), await directory.held_roles(person)
         requester = await directory.asking(held, ask.operation, target, break_glass=ask.break_glass)
+        terms = settled(directory.policy(), ask, requester, granted.terms)
+        conditions = () if isinstance(terms, Forbidden) else terms.approvers
+        approvers = await directory.held_by_approvers(granted.grant.approvals, conditions)
         verdict = decide(directory.policy(), ask, requester, approvers, granted.terms)
         if not isinstance(verdict, Allowed):
             await self.cloud.must_see_all()
         if isinstance(verdict, Forbidden):
             raise Refused(f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})")
         if not isinstance(verdict, Allowed):
-            raise Refused(_fewer(granted, counting(ask, approvers)))
+            raise Refused(_fewer(granted, counting(ask, approvers, conditions), conditions))
         if await directory.is_own(ask.owner):
             raise Refused(OWN_ACCOUNT)
         await self._still_replaces(granted)
@@ -76,9 +79,11 @@ class Permission:
             raise Refused(f"The key `{plain(ask.key.id)}` {how} in the meantime, so it wasn't replaced.")
 
 
-def _fewer(granted: Approved | Working, counted: Sequence[Approval]) -> str:
+def _fewer(granted: Approved | Working, counted: Sequence[Approval], conditions: Conditions) -> str:
     """Why approvals that were enough no longer are."""
     if len(counted) < len(granted.grant.approvals):
+        if conditions:
+            return "An approval no longer counts: the approver has since lost the role, or no longer fits the policy."
         return "An approval no longer counts: the approver has since lost the role."
     if not granted.grant.approvals:
         what = "a role, a user group, the environment's name or the policy changed"

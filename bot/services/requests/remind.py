@@ -6,7 +6,8 @@ from datetime import datetime
 
 from bot.domain.approvals import NOBODY, Terms
 from bot.domain.authority import Target
-from bot.domain.decision import refusal
+from bot.domain.conditions import adds
+from bot.domain.decision import as_member, refusal, unfit
 from bot.domain.errors import Refused
 from bot.domain.keys import SlackUserId
 from bot.domain.requests import Pending, Request
@@ -45,8 +46,9 @@ class Reminders:
     async def _closest(self, pending: Pending) -> Sequence[SlackUserId]:
         """The people closest to the key who could approve and have not; each reminder reaches as many more."""
         ask, decided = pending.ask, {approval.by.principal for approval in pending.approvals}
-        able = await self.candidates.of(Target.of(ask), ask.requester)
-        open_to = [each for each in able if each.principal not in decided]
+        conditions, given = pending.terms.approvers, [each.member for each in pending.approvals]
+        able = await self.candidates.of(Target.of(ask), ask.requester, conditions)
+        open_to = [each for each in able if each.principal not in decided and adds(conditions, given, each.member)]
         people = closest(open_to, ask.id, MOST_TOLD * (pending.rounds + 1))
         return list(dict.fromkeys(each.slack for each in people if each.slack))
 
@@ -67,7 +69,14 @@ class Reminders:
             return False
         if any(approval.by.is_same_as(person) for approval in pending.approvals):
             return False
-        return refusal(pending.ask, await self.directory.glance(person)) is None
+        held_roles, conditions = await self.directory.glance(person), pending.terms.approvers
+        if refusal(pending.ask, held_roles) is not None:
+            return False
+        held_roles = await self.directory.fitting(held_roles, conditions, shown=True)
+        given = [each.member for each in pending.approvals]
+        return unfit(pending.ask.owner, held_roles, conditions) is None and adds(
+            conditions, given, as_member(held_roles)
+        )
 
 
 def first_round(terms: Terms, *, is_told: bool) -> int:

@@ -10,6 +10,7 @@ from bot.domain.access import Offer
 from bot.domain.approvals import LONGEST_GLASS, Terms
 from bot.domain.audit import Action, Event
 from bot.domain.authority import HeldRoles, Target
+from bot.domain.conditions import in_words, most
 from bot.domain.deadlines import glass_of, lifetime
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, missing, why_not_alone
 from bot.domain.errors import Conflict, NotFound, Occupied, Refused, Tampered, Unavailable, Unreviewed, plain
@@ -101,7 +102,7 @@ class Proposals:
 
     async def _enough(self, directory: Directory, ask: Ask, verdict: NeedsApproval) -> Sequence[Candidate] | None:
         """The people who could approve, as `Notices.able` returns them. Raises `Refused` if there are too few."""
-        able = await self.notices.able(ask, fresh=directory.is_afresh)
+        able = await self.notices.able(ask, verdict.terms, fresh=directory.is_afresh)
         if able is not None:
             enough(able, verdict)
         return able
@@ -201,7 +202,7 @@ class Forms:
         if problem := lifetime_problem(ask, verdict.terms):
             return await self.validator.form(draft, {"lifetime": problem})
         is_afresh, needs = directory.is_afresh, isinstance(verdict, NeedsApproval)
-        candidates = await self.candidates.of(target, person, fresh=is_afresh) if needs else ()
+        candidates = await self.candidates.of(target, person, verdict.terms.approvers, fresh=is_afresh) if needs else ()
         try:
             enough(candidates, verdict)
             alike = await self._open_alike(ask)
@@ -284,7 +285,7 @@ class Forms:
         for each in await self.requests.of_requester(person.slack, MOST_READ):
             if (use := glass_of(each.value)) and use.review is None:
                 raise Refused(unreviewed(each.value))
-        people = await self.candidates.of(target, person, fresh=directory.is_afresh)
+        people = await self.candidates.of(target, person, verdict.terms.approvers, fresh=directory.is_afresh)
         enough(people, NeedsApproval(verdict.terms, 1))
         lasts = verdict.terms.lifetime or LONGEST_GLASS
         return GlassPage(deed.draft, draft, target.owner, target.resource, verdict.terms, lasts, len(people))
@@ -444,10 +445,12 @@ def enough(candidates: Sequence[Candidate], verdict: Verdict) -> None:
 
 def too_few(candidates: Sequence[Candidate], verdict: NeedsApproval) -> str | None:
     """Why so few people can't give the missing approvals; None if they can."""
-    able = len({each.principal for each in candidates})
+    conditions, people = verdict.terms.approvers, {each.principal: each.member for each in candidates}
+    able = most(conditions, tuple(people.values()))
     if able >= verdict.missing:
         return None
-    return "no one else can approve it" if able == 0 else f"only {able} of the {verdict.missing} needed could approve"
+    who = "no one else can approve it" if able == 0 else f"only {able} of the {verdict.missing} needed could approve"
+    return f"{who}. {' '.join(map(plain, in_words(conditions)))}".removesuffix(".").strip() if conditions else who
 
 
 def forbidden(verdict: Forbidden) -> str:

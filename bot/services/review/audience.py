@@ -7,7 +7,7 @@ and having asked for a key shows that key alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.authority import HeldRoles, Target, authority
+from bot.domain.authority import RESOURCE_OWNER, HeldRoles, Target, authority
 from bot.domain.catalog import User
 from bot.domain.errors import Refused
 from bot.domain.keys import MyAccount, Owner, Person, Principal, Resource, ServiceAccount, SlackUserId
@@ -18,7 +18,6 @@ from bot.services.people.directory import Directory, in_slack
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import People
 
-RESOURCE_OWNER = "ResourceOwner"
 MOST_OWNERS = 10
 """How many owners of one account are asked; Slack tells only so fast who has which e-mail address."""
 

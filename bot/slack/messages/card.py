@@ -7,6 +7,7 @@ from typing import TypeAlias, assert_never
 from bot.domain.access import Access, WantedBinding, is_high_risk
 from bot.domain.approvals import Terms
 from bot.domain.authority import Target
+from bot.domain.conditions import Conditions, in_words
 from bot.domain.deadlines import can_be_reviewed, glass_of, lifetime
 from bot.domain.errors import plain
 from bot.domain.keys import (
@@ -391,10 +392,11 @@ def needs(terms: Terms) -> str:
     return "Needs 1 approval." if terms.approvals else "No approval needed."
 
 
-def approvers(ask: Ask, table: Table) -> str:
-    """Who can approve, in words."""
+def approvers(ask: Ask, table: Table, conditions: Conditions = ()) -> str:
+    """Who can approve, in words, but for what the conditions say."""
     kind, roles = ask.resource.kind, table.roles_over(ask.resource.kind)
-    owned = isinstance(ask.owner, ServiceAccount) and table.has_owners_of_accounts(kind)
+    bars_owners = any("owner" in each.barred for each in conditions)
+    owned = isinstance(ask.owner, ServiceAccount) and table.has_owners_of_accounts(kind) and not bars_owners
     owners = ", and owners of the service account" if owned else ""
     also = ["create service accounts"] if isinstance(ask.owner, NewServiceAccount) else []
     also += [f"grant this access ({joined(sorted(GRANTERS), 'or')})"] if ask.bindings else []
@@ -409,12 +411,14 @@ def approvers(ask: Ask, table: Table) -> str:
 def _small_print(request: Request) -> Block:
     """What few people need, below the buttons, in gray."""
     ask, terms = request.ask, request.terms
-    who = f"Approvers: {approvers(ask, TABLES[terms.table])} " if isinstance(request, Pending) else ""
+    who = f"Approvers: {approvers(ask, TABLES[terms.table], terms.approvers)} " if isinstance(request, Pending) else ""
+    also = in_words(terms.approvers) if isinstance(request, Pending) else ()
     none = "" if terms.approvals or isinstance(request, Pending) else "No approval was needed. "
     if glass := glass_of(request):
-        who = "" if glass.review else f"Reviewers: {approvers(ask, TABLES[terms.table])} "
+        who = "" if glass.review else f"Reviewers: {approvers(ask, TABLES[terms.table], terms.approvers)} "
+        also = () if glass.review else in_words(terms.approvers, "review")
         none = "Break-glass, without an approval. "
-    return context(who, none, "Policy rule: ", terms.rule, f" · Request ID: {ask.id}")
+    return context(who, *(f"{each} " for each in also), none, "Policy rule: ", terms.rule, f" · Request ID: {ask.id}")
 
 
 def _account_now(request: Request) -> list[Block]:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from bot.domain.approvals import OVERDUE, GlassUse
+from bot.domain.conditions import whom
 from bot.domain.deadlines import earliest, glass_of, lifetime
 from bot.domain.keys import Operation, Person
 from bot.domain.requests import (
@@ -49,7 +50,9 @@ def stands(request: Request, *, yours: bool) -> Rows:
         case Pending():
             missing = request.terms.approvals - len(request.approvals)
             more = "more " if request.approvals else ""
-            needs = f"Needs {missing} {more}approval{'' if missing == 1 else 's'} by "
+            given, conditions = [each.member for each in request.approvals], request.terms.approvers
+            source = f" from {missing_from}" if (missing_from := whom(conditions, given, missing)) else ""
+            needs = f"Needs {missing} {more}approval{'' if missing == 1 else 's'}{source} by "
             changed = [told(request.changed)] if request.changed else []
             return [*changed, [needs, request.expires_at, "."]]
         case Denied():

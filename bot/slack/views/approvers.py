@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from bot.domain.approvals import Terms
+from bot.domain.conditions import in_words
 from bot.services.pages import Right
 from bot.slack.blocks.text import Row, flat
 from bot.slack.messages.card import joined
@@ -19,6 +21,11 @@ def who(approvers: Sequence[Right], *, are_told: bool) -> list[Row]:
         rows.append([f"• and {number} more {'person' if number == 1 else 'people'} with other roles"])
     told = "Approvers (Latchkey notifies the people named here):" if are_told else "Approvers:"
     return [[told], *rows] if rows else []
+
+
+def conditions(terms: Terms) -> list[Row]:
+    """Whose approvals don't count, whatever their roles are."""
+    return [[each] for each in in_words(terms.approvers)] if terms.approvals else []
 
 
 def _people(right: Right) -> str:

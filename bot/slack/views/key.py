@@ -38,7 +38,7 @@ from bot.slack.messages.progress import WAITS, Rows, progress
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import BY_RULE
-from bot.slack.views.approvers import who
+from bot.slack.views.approvers import conditions, who
 from bot.slack.views.options import lifetime_options
 from bot.slack.views.ticket import ticket_field
 
@@ -250,7 +250,7 @@ def _why(view: KeyView) -> str:
 
 def _needs(content: ChangePage) -> Rows:
     """How many have to approve, and the people who can; which of them are notified depends on the request."""
-    return [[Bold(needs(content.terms))], *who(content.approvers, are_told=False)]
+    return [[Bold(needs(content.terms))], *conditions(content.terms), *who(content.approvers, are_told=False)]
 
 
 def _description(text: str, hint: str = "") -> Block:

@@ -29,7 +29,7 @@ from bot.slack.messages.card import Fact, account, effect, for_what, kind_of, na
 from bot.slack.payloads import ids, read
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
-from bot.slack.views.approvers import who
+from bot.slack.views.approvers import conditions, who
 from bot.slack.views.form import form
 
 _NO_ACCESS = (
@@ -119,7 +119,7 @@ def review(content: ReviewPage) -> Block:
         *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
         *_alike(content),
         divider(),
-        lines([Bold(needs(terms))], *who(content.approvers, are_told=not terms.notify)),
+        lines([Bold(needs(terms))], *conditions(terms), *who(content.approvers, are_told=not terms.notify)),
         lines(
             [_then(terms)],
             *([["The service account is created together with the key."]] if is_new else []),

@@ -16,7 +16,7 @@ from typing import Any, cast
 from redis.asyncio import Redis
 
 from bot.domain.audit import Action, History
-from bot.domain.census import Census
+from bot.domain.reports.census import Census
 from bot.store.audit.chain import START, Head, canonical, said
 from bot.store.connection import Commands, translated, unconfirmed
 from bot.store.keyspace import Keyspace

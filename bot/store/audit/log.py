@@ -19,9 +19,9 @@ from typing import Any, NamedTuple, cast
 from redis.asyncio import Redis
 
 from bot.domain.audit import TOLD, Event, History, Recent
-from bot.domain.census import Census
 from bot.domain.errors import Archived, Contradicted, Tampered
 from bot.domain.keys import RequestId
+from bot.domain.reports.census import Census
 from bot.store.audit.base import Base, Bases
 from bot.store.audit.chain import Chain, Entry, Head, Linked, canonical, line_of
 from bot.store.audit.doubts import Doubts

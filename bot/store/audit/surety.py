@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bot.domain.census import Census
+from bot.domain.reports.census import Census
 from bot.store.audit.base import Base, Summary
 from bot.store.audit.chain import Chain, Head, said
 

@@ -42,7 +42,7 @@ def test_the_complete_files_of_the_page_decide_as_their_cases_say(
     org: Path, tmp_path: Path, number: int, name: str
 ) -> None:
     here = json.loads(org.read_text("utf-8"))
-    here["slack"]["groups"] |= {"S01": ["U0PAVEL"], "S04": ["U0PAVEL"], "S09": ["U0GRETA"]}
+    here["slack"]["groups"] |= {"S01": ["U0PAVEL"], "S04": ["U0PAVEL"], "S05": ["U0OLGA"], "S09": ["U0GRETA"]}
     here["users"].append({**here["users"][0], "id": "u-newt01", "name": "Newt", "email": "newt@acme.example"})
     here["slack"]["people"].append({**here["slack"]["people"][0], "id": "U0NEWT", "email": "newt@acme.example"})
     (tmp_path / "org.json").write_text(json.dumps(here), "utf-8")

@@ -156,6 +156,20 @@ def test_a_rule_about_certain_people_changes_theirs_alone(files: Files) -> None:
     assert {person["principal"] for each in found for person in each["people"]} == {"u-olga01", "u-ines01"}
 
 
+def test_conditions_on_approvers_are_a_change_of_terms_and_of_who_can_approve(files: Files) -> None:
+    rule = "rules: [{name: dev, match: {environment: env-dev001, kind: kafka, operation: create}"
+    before, after = f"{rule}}}]", f"{rule}, approvers: {{one_of: [S0PLATFORM], not: [same group]}}}}]"
+
+    found = files.changes(before, after)
+
+    assert all(each["terms"]["approvers"]["before"] is None for each in found)
+    lost = {person for each in found for person in each["approvers_lost"]}
+    assert {"u-erin01", "u-ines01"} <= lost
+    own = [each for each in found if {person["principal"] for person in each["people"]} & {"u-ravi01", "u-olga01"}]
+    assert {each["after"] for each in own} == {"needs 1 approval, and no one could approve"}
+    assert files.changes(after, after) == []
+
+
 def test_a_group_that_the_snapshot_does_not_know_decides_nothing(files: Files) -> None:
     result = files.run("", "rules: [{name: a, match: {by: S0OTHER}, approvals: 2}]")
 

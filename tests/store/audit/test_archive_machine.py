@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from bot.domain.audit import Action, History
-from bot.domain.census import Census
 from bot.domain.errors import Contradicted, Tampered
+from bot.domain.reports.census import Census
 from bot.domain.requests import Request
 from bot.services.ports.store import Change, Stored
 from bot.store import Store

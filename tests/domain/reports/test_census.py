@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import pytest
 
 from bot.domain.audit import Action
-from bot.domain.census import DELETED, DELETING, IN_USE, ORPHANED, UNDECIDED, WAITING, Census
+from bot.domain.reports.census import DELETED, DELETING, IN_USE, ORPHANED, UNDECIDED, WAITING, Census
 
 R, K, OLD = "r1", "KEY1", "KEY0"
 Line = tuple[Action, str | None, Mapping[str, object]]
