@@ -46,6 +46,7 @@ KIND = {
     "confluent.cloud-key-without-resource": "not seen",
     "confluent.zero-expiry": "FALSE",
     "confluent.ip-filter": "not seen",
+    "confluent.renamed-by-admins": "not seen",
     "confluent.cluster-listed-when": "not seen",
     "around.github-token-hash": "not seen",
     "around.github-repeats": "not seen",
