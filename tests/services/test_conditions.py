@@ -14,6 +14,7 @@ from bot.domain.policy import Rule
 from bot.domain.requests import Approved, Denied, Expired, Failed, Pending, Ready
 from bot.services.browse.home import waiting_for
 from bot.services.commands import Approve, Deny
+from tests.services import test_break_glass as glass_cases
 from tests.services.requests.test_submit import is_stored, sent
 from tests.services.world import World, a_world
 from tests.support import build
@@ -311,3 +312,24 @@ async def test_a_request_that_waits_in_vain_expires_as_ever(world: World) -> Non
     await world.settle(2 * DAY)
 
     assert isinstance(await world.state(), Expired)
+
+
+async def test_under_break_glass_those_who_could_have_approved_are_told_and_review(world: World) -> None:
+    rule = replace(ONE_OF, break_glass=glass_cases.GLASS)
+    world.policy = glass_cases.policy(rule)
+    await glass_cases.use(world)
+    await world.work_now()
+
+    told = {reader for reader, _ in (await glass_cases.glass(world)).readers}
+    assert FEMI.slack in told
+    assert not told & {ERIN.slack, OTTO.slack}
+    assert "only from payments-leads" in await glass_cases.judge(world, ERIN)
+    assert "Reviewed" in await glass_cases.judge(world, FEMI)
+
+
+def test_a_pair_is_held_to_the_conditions_of_both_rules_in_either_order() -> None:
+    table = build.policy_of(ONE_OF).table
+    one, two = ONE_OF.terms(table), NOT_OWNER.terms(table)
+
+    assert one.with_those_of(two).approvers == two.with_those_of(one).approvers
+    assert set(one.with_those_of(two).approvers) == {ONE_OF.approvers, NOT_OWNER.approvers}

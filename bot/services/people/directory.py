@@ -214,7 +214,7 @@ class Directory:
     async def held_by_approvers(
         self, approvals: Sequence[Approval], conditions: Conditions = ()
     ) -> list[tuple[Approval, HeldRoles]]:
-        """What those who approved hold right now; who can no longer be matched is left out, and does not count.
+        """The roles that approvers hold now. One who can't be matched anymore is left out, and doesn't count.
 
         Raises `Unavailable` as `fitting` does.
         """
