@@ -19,7 +19,16 @@ import structlog
 from pydantic import ValidationError
 
 from bot.confluent.calls import endpoint_of, outcome_of
-from bot.confluent.failures import Lost, Method, Outcome, asked_to_wait, describe, translated, trouble_of
+from bot.confluent.failures import (
+    Lost,
+    Method,
+    Outcome,
+    asked_to_wait,
+    describe,
+    may_have_effect,
+    translated,
+    trouble_of,
+)
 from bot.confluent.wire import Item, Page, Wire
 from bot.domain.errors import CloudRefused
 from bot.domain.keys import Secret
@@ -151,10 +160,14 @@ class Client:
         return _value("PATCH", path, await self._reliably("PATCH", path, None, body), model)
 
     async def delete(self, path: str) -> None:
-        """Delete something. Repeated after a lost answer, so 403 and 404 can mean that it is done."""
-        outcome = await self._reliably("DELETE", path, None)
+        """Delete something. Repeated after a lost answer: a `CloudRefused` says whether that one may have done it."""
+        tried: list[Outcome] = []
+        outcome = await self._within(PATIENCE_SECONDS, partial(self._repeatedly, "DELETE", path, None, None, tried))
         if isinstance(outcome, Lost) or not outcome.is_success:
-            raise translated("DELETE", path, outcome)
+            error = translated("DELETE", path, outcome)
+            if isinstance(error, CloudRefused):
+                error.may_be_done = any(map(may_have_effect, tried))
+            raise error
 
     async def _pages(self, path: str, filters: Mapping[str, str]) -> AsyncGenerator[Page]:
         """The pages; begins again, once, when a page token has expired on the way."""
@@ -195,8 +208,14 @@ class Client:
         return outcome
 
     async def _repeatedly(
-        self, method: Method, path: str, query: Mapping[str, str] | None, body: Mapping[str, object] | None
+        self,
+        method: Method,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Mapping[str, object] | None,
+        tried: list[Outcome] | None = None,
     ) -> Outcome:
+        """The last outcome of a few attempts; all of them are put into `tried`."""
         attempts = stamina.retry_context(
             on=_pause, attempts=self._attempts, timeout=None, wait_initial=0.25, wait_max=4, wait_jitter=1
         )
@@ -204,6 +223,8 @@ class Client:
             async for attempt in attempts:
                 with attempt:
                     outcome = await self._once(method, path, query, body)
+                    if tried is not None:
+                        tried.append(outcome)
                     _raise_to_repeat(outcome)
                     return outcome
         except _AgainError as last:

@@ -288,7 +288,7 @@ class ConfluentCloud:
         return references.api_key(row)
 
     async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
-        """Delete a key for ever; False when it was gone already, or an attempt whose answer was lost deleted it.
+        """Delete a key for ever; False when it was gone already. If an answer was lost, this call may have deleted it.
 
         Raises `CloudRefused` when it is there and may not be deleted.
         """
@@ -306,7 +306,7 @@ class ConfluentCloud:
             if refused.status not in ABSENT or id_ in {row.id async for row in listed}:
                 raise
             await self.must_see_all()
-            return False
+            return refused.may_be_done
         return True
 
     def _listed_keys(self, owner: Principal, resource: Resource | None = None) -> AsyncGenerator[wire.ApiKey]:

@@ -153,6 +153,11 @@ def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
     return _no_answer(method, log, sent=not outcome.is_redirect, is_error=outcome.is_server_error)
 
 
+def may_have_effect(outcome: Outcome) -> bool:
+    """Whether Confluent may have done what was asked, though it didn't say so."""
+    return outcome.sent if isinstance(outcome, Lost) else outcome.is_server_error
+
+
 def refuses_our_key(response: httpx.Response) -> bool:
     """Whether Confluent refuses the key that we sign with, or our address."""
     status = response.status_code

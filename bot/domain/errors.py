@@ -156,6 +156,8 @@ class CloudRefused(LatchkeyError):
         self.detail = detail
         self.reference = reference
         self.reason = reason
+        self.may_be_done = False
+        """Whether an earlier attempt, whose answer was lost, may have done it: then something may have changed."""
 
 
 class Tampered(LatchkeyError):

@@ -200,10 +200,19 @@ async def test_a_delete_whose_answer_was_lost_is_repeated_and_done(cloud: Conflu
     fake.collections[KEYS] = [api_key("K1")]
     fake.script.append(fake.then_lost)
 
-    await delete(cloud, "K1")
+    assert await delete(cloud, "K1") is True  # as far as anyone can tell
 
     assert fake.collections[KEYS] == []
     assert fake.calls == [f"DELETE {KEYS}/K1", f"DELETE {KEYS}/K1", f"GET {KEYS}", *OWN_RIGHTS]
+
+
+async def test_a_key_that_was_gone_when_confluent_had_said_to_wait_was_deleted_by_someone_else(
+    cloud: ConfluentCloud, fake: FakeConfluent
+) -> None:
+    fake.collections[KEYS] = [api_key("K2")]
+    fake.script += [httpx.Response(429, headers={"Retry-After": "0"}), refusal(404)]
+
+    assert await delete(cloud, "K1") is False
 
 
 async def test_our_own_key_being_refused_is_no_proof_of_absence(cloud: ConfluentCloud, fake: FakeConfluent) -> None:

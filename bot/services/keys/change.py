@@ -70,8 +70,7 @@ class KeyChanges:
             note = await self._done_already(working, is_first=is_first)
             if note is None:
                 working = replace(working, terms=await self.permission.renew(working))
-                await self._do(working)
-                note = ""
+                note = "" if await self._do(working) or not is_first else _GONE
         except (Unavailable, Unknown) as error:
             await self._later(stored, working, error)
         except CloudRefused as error:
@@ -96,7 +95,7 @@ class KeyChanges:
         if ask.operation is not Operation.DELETE:
             raise await self._gone(working)
         if not is_first:
-            return ""
+            return _GONE if await self.origin.ended_by_other(_key(working), ask.requester) else ""
         return EXPIRED if has_expired(_key(working), self.transitions.clock()) else _GONE
 
     async def _gone(self, working: Working) -> Refused:
@@ -114,14 +113,16 @@ class KeyChanges:
             raise Refused("Someone else changed the key in the meantime, so Latchkey left their change in place.")
         return None
 
-    async def _do(self, working: Working) -> None:
+    async def _do(self, working: Working) -> bool:
+        """Carry it out; return False where someone else deleted the key just before."""
         ask, key = working.ask, _key(working)
         if ask.operation is Operation.DELETE:
-            await self.cloud.delete_key(key.id, key.owner or ask.owner.id, ask.resource)
-        elif ask.operation is Operation.EDIT:
+            return await self.cloud.delete_key(key.id, key.owner or ask.owner.id, ask.resource)
+        if ask.operation is Operation.EDIT:
             await self._edit(working)
         elif not await self.origin.extended(key, new_end(working), ask.id):
             raise Refused("The key can't be extended: it was deleted or replaced.")
+        return True
 
     async def _edit(self, working: Working) -> None:
         try:

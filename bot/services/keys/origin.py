@@ -62,6 +62,12 @@ class Origin:
         state = stored.value if stored else None
         return isinstance(state, Retired) and state.deleted_at is not None and state.deleted_at < by
 
+    async def ended_by_other(self, key: ApiKey, than: Person) -> bool:
+        """Whether the record of the request that created this key says that another person deleted it in Latchkey."""
+        stored = await self.maker(key)
+        state = stored.value if stored else None
+        return isinstance(state, Retired) and state.by is not None and not state.by.is_same_as(than)
+
     async def access_left(self, key: ApiKey) -> tuple[WantedBinding, ...]:
         """The roles that Latchkey granted with this key, and that its account keeps when the key is deleted."""
         stored = await self.maker(key)

@@ -168,7 +168,7 @@ class Cloud(Inventory, Protocol):
     async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
         """Delete a key for ever. False when it was gone already, which a list of its owner's keys has confirmed.
 
-        An answer that was lost and repeated may say False for a key that this very call deleted.
+        True also when an answer was lost, and so this call or someone else deleted it.
         """
         ...
 

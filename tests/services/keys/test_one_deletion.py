@@ -10,7 +10,7 @@ from bot.domain.kinds import Kind
 from bot.services.commands import Approve, Delete, Replace, Rotate, Show
 from tests.services.world import World, a_world, check_audit
 from tests.support import build
-from tests.support.build import DANA, DAY, ERIN, HOUR
+from tests.support.build import DANA, DAY, ERIN, FEMI, HOUR
 from tests.support.faults import Fault, Plan
 
 pytestmark = pytest.mark.search
@@ -78,3 +78,23 @@ async def test_a_deletion_has_one_outcome_in_the_audit_log(end: str, fault: Faul
     for call in range(at - 1, at + 8):
         world = await story(end, {call: fault})
         assert (await deleted(world))[ENDS[end]] == 1, (fault, usual.plan.calls[call])
+
+
+@pytest.mark.parametrize("fault", [Fault.PAUSE_BEFORE, Fault.PAUSE_AFTER, None], ids=str)
+async def test_of_two_people_who_delete_a_key_at_once_one_deleted_it(fault: Fault | None) -> None:
+    async with a_world(approvals=0) as world:
+        old = world.cloud.add(build.a_key(OLD, kind=Kind.KAFKA))
+        for person in (ERIN, FEMI):
+            world.cloud.bindings[person.principal] = [build.a_binding(person)]
+        await world.seed(build.shown(key=old))
+        world.start()
+        await world.work_now()
+        world.plan.faults = {("cloud.delete_key", 0): fault} if fault else {}
+        for person in (ERIN, FEMI):
+            await world.click(Delete(OLD, "CONFIRM", "It leaked"), by=person)
+        await world.settle(2 * DAY)
+
+        assert OLD not in world.cloud.live()
+        ends = [line["action"] for line in await world.audit() if line["action"] in {"key:deleted", "key:found-gone"}]
+        assert sorted(ends) == ["key:deleted", "key:found-gone"], world.slack.said
+        await check_audit(world)
