@@ -202,14 +202,16 @@ class Strays:
         if target is None or key.owner is None or await self.transitions.find(marker.request) is not None:
             return
         details = {"key": str(key.id), "marker": str(marker)}
-        if _name(key.id, str(marker)) not in said.intended:  # once for all tries
+        is_first = _name(key.id, str(marker)) not in said.intended
+        if is_first:  # once for all tries
             await self.transitions.record(Action.DELETE_INTENDED, marker.request, **details)
         try:
-            await self.cloud.delete_key(key.id, key.owner, target.resource)
+            was_there = await self.cloud.delete_key(key.id, key.owner, target.resource)
         except (Unavailable, CloudRefused) as error:
             log.warning("couldn't delete a key without a record", extra={**details, "why": str(error)})
             return
-        await self.transitions.record(Action.DELETED, marker.request, **details)
+        action = Action.FOUND_GONE if is_first and not was_there else Action.DELETED
+        await self.transitions.record(action, marker.request, **details)
         log.warning("deleted a key without a record", extra=details)
 
 

@@ -114,18 +114,20 @@ class LeakNotices:
         name, maker = f"leak-deletion:{key.id}", await self.maker(key)
         found, request = await self.cache.get(name, str), maker.ask.id if maker else None
         details = {"key": str(key.id), "rule": rule.name, "policy": policy.digest}
+        outcome = Action.DELETED
         if not is_gone:
             if found is None:
                 await self.transitions.record(Action.DELETE_INTENDED, request, **details)
                 await self._keep(name, _INTENDED, str, leak)
             try:
-                await self.cloud.delete_key(key.id, key.owner or target.owner.id, target.resource)
+                was_there = await self.cloud.delete_key(key.id, key.owner or target.owner.id, target.resource)
             except CloudRefused as error:
                 log.warning("a leaked key can't be deleted", extra={"key": key.id, "why": str(error)})
                 return False
+            outcome = Action.DELETED if was_there or found is not None else Action.FOUND_GONE
         elif found is None or found[0] != _INTENDED:
             return True
-        await self.transitions.record(Action.DELETED, request, **details)
+        await self.transitions.record(outcome, request, **details)
         await self.origin.ended(key, _LEAKED)
         await self._keep(name, _DONE, str, leak)
         return True
