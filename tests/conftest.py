@@ -23,6 +23,8 @@ CHROMIUMS = (
 )
 PRODUCT_VARIABLES = ("SLACK_", "CONFLUENT_", "LATCHKEY_", "REDIS_URL", "LOG_LEVEL", "HOST", "PORT")
 TEST_VARIABLES = {"TEST_CHROMIUM", "TEST_REQUIRE_BROWSER", "TEST_REQUIRE_SHARED"}
+WAITING = {"e2e", "chaos", "test_cluster.py", "test_replicas.py", "test_embedded.py"}
+"""Folders and files of tests that mostly wait, for processes of their own."""
 SEED, STREAM = "SANDBOX_SEED", "SANDBOX_STREAM"
 
 # A deadline per example measures how busy the machine is, not the code.
@@ -43,12 +45,12 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mix files that mostly wait with those that compute, or the machine is idle first and overloaded then.
 
-    Those that wait are begun a little earlier: a worker that takes one of them last would work alone at the end.
+    Those that wait are begun earlier, some take four minutes: a worker that takes one last would work alone at the end.
     """
     files = list(dict.fromkeys(item.path for item in items))
-    waiting = [file for file in files if not {"e2e", "chaos"}.isdisjoint(file.parts)]
+    waiting = [file for file in files if not WAITING.isdisjoint(file.parts)]
     computing = [file for file in files if file not in waiting]
-    place = {file: number / len(waiting) * 0.8 for number, file in enumerate(waiting)}
+    place = {file: number / len(waiting) * 0.6 for number, file in enumerate(waiting)}
     place |= {file: number / len(computing) for number, file in enumerate(computing)}
     items.sort(key=lambda item: place[item.path])
 
