@@ -53,10 +53,12 @@ class Play:
         await self.dana.go("Latchkey")
         message = self.dana.message(f"({name})")
         await message.get_by_role("button", name="Show secret").click()
+        key = self.keys(name)[-1]
+        await expect(self.dana.secret).to_contain_text(key)  # not that of the test before
         await expect(self.dana.secret).to_be_in_viewport()
         await self.dana.press("I saved it")
         await expect(message).to_contain_text("you saved the secret of key")
-        return self.keys(name)[-1]
+        return key
 
     async def obtain(self, name: str) -> str:
         """Dana asks for a key, Olga approves it, Dana takes its secret; the key's id."""
