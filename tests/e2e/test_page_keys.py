@@ -110,7 +110,8 @@ async def edit_from_home(it: Play, key: str) -> None:
     await page.get_by_role("tab", name="Home").click()
     home = page.locator("#home")
     await expect(home).to_contain_text(f"clicks {key}")
-    await home.get_by_role("button", name="Details").first.click()  # "clicks" comes before "Dana's laptop"
+    row = home.locator(".section", has_text=f"clicks {key}")
+    await row.get_by_role("button", name="Details").click()
     await expect(dana.dialog).to_contain_text("Managed by Latchkey.")
     await expect(dana.dialog).to_contain_text(key)
 
