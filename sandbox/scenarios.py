@@ -178,8 +178,9 @@ def _names(people: list[Actor]) -> str:
 
 CRASH, POLICY = "crash", "policy"
 RULES = (
-    "Latchkey now follows sandbox/policy.yml. As Dana, request a key in production, then one in dev, where you can "
-    "use break-glass. As Ravi Menon, request one in dev, which needs two approvals."
+    "Latchkey now follows sandbox/policy.yml. As Dana, request a key in production, where only the platform team can "
+    "approve, then one in dev, where you can use break-glass. As Ravi Menon, request one in dev, which needs two "
+    "approvals."
 )
 SCENARIOS = (
     Scenario(

@@ -256,7 +256,7 @@ async def policy(it: Play) -> AsyncGenerator[None]:
 
 @pytest.mark.usefixtures("policy")
 async def test_a_request_for_production_names_a_ticket_and_whoever_approves_it_types_the_cluster(it: Play) -> None:
-    """B2 B3: in the page."""
+    """B2 B3 B10: in the page."""
     dana, olga = it.dana, it.olga
     await dana.fill_in("in production", "production", "orders")
     await dana.dialog.get_by_role("textbox", name="Ticket").fill("nonsense")
@@ -267,6 +267,7 @@ async def test_a_request_for_production_names_a_ticket_and_whoever_approves_it_t
 
     card = olga.message("· in production")
     await expect(card.get_by_role("link", name="OPS-12")).to_be_visible()
+    await expect(card).to_contain_text("Needs 1 approval from platform")
     await card.get_by_role("button", name="Approve").click()
     await olga.dialog.get_by_label("Type orders to approve this request").fill("orders-dev")
     await olga.dialog.get_by_role("button", name="Approve").click()
