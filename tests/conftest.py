@@ -45,13 +45,16 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mix files that mostly wait with those that compute, or the machine is idle first and overloaded then.
 
-    Those that wait are begun earlier, some take four minutes: a worker that takes one last would work alone at the end.
+    Those that wait or search take up to four minutes, and are begun earlier: what is begun last should be short.
     """
     files = list(dict.fromkeys(item.path for item in items))
-    waiting = [file for file in files if not WAITING.isdisjoint(file.parts)]
-    computing = [file for file in files if file not in waiting]
-    place = {file: number / len(waiting) * 0.6 for number, file in enumerate(waiting)}
-    place |= {file: number / len(computing) for number, file in enumerate(computing)}
+    searching = {item.path for item in items if item.get_closest_marker("search")}
+    waiting = {file for file in files if not WAITING.isdisjoint(file.parts)}
+    long = [[file for file in files if file in waiting], [file for file in files if file in searching - waiting]]
+    short = [file for file in files if file not in searching | waiting]
+    place = {file: number / len(short) for number, file in enumerate(short)}
+    for part in long:
+        place |= {file: number / len(part) * 0.6 for number, file in enumerate(part)}
     items.sort(key=lambda item: place[item.path])
 
 
