@@ -20,7 +20,7 @@ from bot.domain.approvals import Grant
 from bot.domain.audit import Action, Event
 from bot.domain.decision import in_words
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError
-from bot.domain.keys import KeyId, Marker, Principal, RequestId
+from bot.domain.keys import ApiKey, KeyId, Marker, Principal, RequestId
 from bot.domain.roles import Binding, Scope
 from bot.services.agenda import Item, regardless_of_lease
 from bot.services.keys.service_accounts import Accounts, settlement, waits
@@ -161,12 +161,14 @@ class RoleBindings:
         """Delete what is unwanted. Returns when to look again for one whose answer was lost: it may show up late."""
         request, now, events = stored.value, self.transitions.clock(), list[Event]()
         left, late = list(bindings_of(request)), list[datetime]()
-        there = await self.cloud.bound(next(each.principal for each in left if each.state == "unwanted") or _NOBODY)
+        principal = next(each.principal for each in left if each.state == "unwanted") or _NOBODY
+        there = await self.cloud.bound(principal)
+        keys = await self.cloud.keys_of(principal) if there else ()
         for number, each in enumerate(left):
             if each.state != "unwanted":
                 continue
             found = await self._found(each, there)
-            if found is not None and (other := await self._handed_over(request, each, found)):
+            if found is not None and (other := await self._handed_over(request, each, found, keys)):
                 left[number] = replace(each, state="kept", id=found.id)
                 events.append(_event(self.transitions, Action.BINDING_KEPT, request, left[number], other=other))
                 continue
@@ -183,13 +185,15 @@ class RoleBindings:
             await self.transitions.commit(stored, with_bindings(request, left), *events)
         return min(late, default=None)
 
-    async def _handed_over(self, request: states.Request, each: GivenBinding, found: Bound) -> RequestId | None:
+    async def _handed_over(
+        self, request: states.Request, each: GivenBinding, found: Bound, keys: Sequence[ApiKey]
+    ) -> RequestId | None:
         """The request of another key that a role binding was also requested with; it has it from now on.
 
         None where there is none. Its record is written first: should this process die then, the next one finds it
         there, and hands it over again.
         """
-        for key in await self.cloud.keys_of(each.principal or _NOBODY):
+        for key in keys:
             marker = Marker.find(key.description)
             if marker is None or marker.request == request.ask.id:
                 continue
