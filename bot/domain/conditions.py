@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from bot.domain.errors import listed
+
 Barred: TypeAlias = Literal["owner", "same group"]
 """People who don't approve: owners of the service account, and people who share a user group with the requester."""
 
@@ -116,12 +118,7 @@ def in_words(conditions: Conditions, does: Literal["approve", "review"] = "appro
 
 def either(words: Iterable[str]) -> str:
     """The words as a list, each once: "A, B or C"."""
-    return _joined(words, "or")
-
-
-def _joined(words: Iterable[str], last: str) -> str:
-    listed = list(dict.fromkeys(words))
-    return f" {last} ".join(filter(None, [", ".join(listed[:-1]), *listed[-1:]]))
+    return listed(list(dict.fromkeys(words)), "or")
 
 
 def counted(conditions: Conditions, members: Sequence[Member]) -> tuple[int, ...]:
@@ -158,7 +155,7 @@ def whom(conditions: Conditions, given: Sequence[Member], missing: int = 1) -> s
     parts: list[str] = []
     for each in conditions:
         names = [party.name for party in open_to(each, given)]
-        parts.append(_joined(names, "and") if each.is_distinct and len(names) == missing else either(names))
+        parts.append(listed(names, "and") if each.is_distinct and len(names) == missing else either(names))
     return ", and also from ".join(filter(None, dict.fromkeys(parts)))
 
 

@@ -23,7 +23,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from bot.domain.keys import RequestId
 
@@ -34,6 +34,11 @@ ASK_ADMINISTRATOR = "Ask your Latchkey administrator to look into it."
 def plain(text: str) -> str:
     """Foreign text made safe for Slack's mrkdwn: nothing in it links, mentions or pings."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def listed(words: Sequence[str], last: Literal["and", "or"]) -> str:
+    """The words as people list them, with this one before the last: "A, B or C"."""
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 class LatchkeyError(Exception):

@@ -1,10 +1,11 @@
 """What is odd about a policy file that reads well, as far as the file alone tells."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from bot.domain.errors import listed
 from bot.domain.keys import Operation
 from bot.domain.kinds import PLACED, Kind
 from bot.domain.policy import MAKES, Match, RoleMapping, Rule
@@ -256,7 +257,7 @@ def _elsewhere(table: Table, mapping: RoleMapping) -> str:
     if elements[-1] == Kind.KAFKA.row.element:
         here.add(Kind.KSQLDB)  # which stands on a Kafka cluster
     is_elsewhere = bool(here) and row.kinds.isdisjoint(here)
-    return _listed([kind.row.label for kind in Kind if kind in row.kinds]) if is_elsewhere else ""
+    return listed([kind.row.label for kind in Kind if kind in row.kinds], "and") if is_elsewhere else ""
 
 
 def _gives_all_of(wide: RoleMapping, narrow: RoleMapping) -> bool:
@@ -268,11 +269,7 @@ def _gives_all_of(wide: RoleMapping, narrow: RoleMapping) -> bool:
     )
 
 
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
-
-
 _IMPOSSIBLE = (
-    f"{_listed([kind for kind in Kind if kind.row.is_wide])} keys have no environment or cluster, "
+    f"{listed([kind for kind in Kind if kind.row.is_wide], 'and')} keys have no environment or cluster, "
     "a cluster ID belongs to one kind, and only `create` can have a new service account"
 )

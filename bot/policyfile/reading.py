@@ -12,6 +12,7 @@ from typing import Any
 from bot.domain.access import OFFERS, ROLES_ON, Offer
 from bot.domain.approvals import NOBODY, Ticket
 from bot.domain.conditions import Condition
+from bot.domain.errors import listed
 from bot.domain.keys import Operation, Principal, SlackUserId
 from bot.domain.policy import REMIND, BreakGlass, Match, Policy, Review, RoleMapping, Rule, Selector, built_in
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
@@ -305,7 +306,8 @@ class _Build:
             place: KeyPath = ("grants", index)
             roles = sorted(ROLES_ON[part.on])
             if part.role not in roles:
-                self._wrong((*place, "role"), f"{shown(part.role)} can't be offered on {part.on}: {_one_of(roles)} can")
+                can = listed(roles, "or")
+                self._wrong((*place, "role"), f"{shown(part.role)} can't be offered on {part.on}: {can} can")
             if part.name in known:
                 self._wrong((*place, "name"), f"{shown(part.name)} is in line {known[part.name]} already: rename one")
             known.setdefault(part.name, self.tree.line(place))
@@ -348,10 +350,6 @@ def _ticket(part: TicketPart | None) -> dict[str, Any]:
         return {}
     ticket = Ticket(part.pattern, part.url or "", part.required)
     return {"ticket": ticket, "fits": ticket_pattern(part.pattern).isinstance_python}
-
-
-def _one_of(words: Sequence[str]) -> str:
-    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _unknown_role(role: str, table: Table, known: Iterable[str]) -> str:

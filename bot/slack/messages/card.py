@@ -9,7 +9,7 @@ from bot.domain.approvals import Terms
 from bot.domain.authority import Target
 from bot.domain.conditions import Conditions, in_words
 from bot.domain.deadlines import can_be_reviewed, glass_of, lifetime
-from bot.domain.errors import plain
+from bot.domain.errors import listed, plain
 from bot.domain.keys import (
     ApiKey,
     KeyId,
@@ -374,11 +374,6 @@ def title_row(key: ApiKey) -> Row:
     return [Bold(flat(key.name) or UNNAMED), "  ", Code(key.id)]
 
 
-def joined(words: Sequence[str], last: str) -> str:
-    """The words as a list with this word before the last one: "A, B or C"."""
-    return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
 def age(span: timedelta) -> str:
     """How old something is, in days."""
     days = span.days
@@ -399,13 +394,13 @@ def approvers(ask: Ask, table: Table, conditions: Conditions = ()) -> str:
     owned = isinstance(ask.owner, ServiceAccount) and table.has_owners_of_accounts(kind) and not bars_owners
     owners = ", and owners of the service account" if owned else ""
     also = ["create service accounts"] if isinstance(ask.owner, NewServiceAccount) else []
-    also += [f"grant this access ({joined(sorted(GRANTERS), 'or')})"] if ask.bindings else []
-    makes = f"{',' if owned else ''} who can also {joined(also, 'and')}" if also else ""
+    also += [f"grant this access ({listed(sorted(GRANTERS), 'or')})"] if ask.bindings else []
+    makes = f"{',' if owned else ''} who can also {listed(also, 'and')}" if also else ""
     where = "" if isinstance(ask.resource, OrganizationScope) else " on this resource"
     if ask.also:
-        others = joined(table.roles_over(ask.also.kind), "or")
+        others = listed(table.roles_over(ask.also.kind), "or")
         where = f" on the {kind.row.noun} and {others} on the {ask.also.kind.row.noun}"
-    return f"people with {joined(roles, 'or')}{where}{owners}{makes}. Not the requester."
+    return f"people with {listed(roles, 'or')}{where}{owners}{makes}. Not the requester."
 
 
 def _small_print(request: Request) -> Block:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from bot.domain.approvals import Terms
 from bot.domain.conditions import in_words
+from bot.domain.errors import listed
 from bot.services.pages import Right
 from bot.slack.blocks.text import Row, flat
-from bot.slack.messages.card import joined
 
 RIGHTS = 8
 """How many kinds of right a page lists."""
@@ -33,4 +33,4 @@ def _people(right: Right) -> str:
     names = [flat(each) for each in right.names]
     if not names:
         return "1 person" if right.more == 1 else f"{right.more} people"
-    return joined([*names, f"{right.more} more"] if right.more else names, "and")
+    return listed([*names, f"{right.more} more"] if right.more else names, "and")
