@@ -136,6 +136,23 @@ Story: TypeAlias = Callable[[Scene], AsyncGenerator[str, None]]
 # -------------------------------------------------------------------------------------------------------------- stories
 
 
+async def delivered(it: Scene, wish: Wish) -> AsyncGenerator[str, None]:
+    """From the approval of a request to its secret, and its card after that."""
+    await it.approved(wish)
+    await it.ready(wish)
+    yield "card-approved"
+    await it.at(it.dana)
+    yield "dm-ready"
+    await it.press(it.dana, ids.SHOW, place=it.dana.dm)
+    await it.dana.wait_for(lambda: it.dana.ephemerals, "the secret")
+    yield "secret"
+    await it.press(it.dana, ids.SAVED)
+    await it.dana.wait_for(lambda: not it.dana.ephemerals, "the secret to be gone")
+    yield "dm-saved"
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    yield "card-delivered"
+
+
 async def request(it: Scene) -> AsyncGenerator[str, None]:
     """From the command to a key."""
     wish = Wish(name="orders producer", lifetime="")
@@ -164,19 +181,8 @@ async def request(it: Scene) -> AsyncGenerator[str, None]:
     await it.at(it.erin, "home")
     yield "home-approver"
     await it.at(it.erin, APPROVALS_CHANNEL)
-    await it.approved(wish)
-    await it.ready(wish)
-    yield "card-approved"
-    await it.at(it.dana)
-    yield "dm-ready"
-    await it.press(it.dana, ids.SHOW, place=it.dana.dm)
-    await it.dana.wait_for(lambda: it.dana.ephemerals, "the secret")
-    yield "secret"
-    await it.press(it.dana, ids.SAVED)
-    await it.dana.wait_for(lambda: not it.dana.ephemerals, "the secret to be gone")
-    yield "dm-saved"
-    await it.at(it.erin, APPROVALS_CHANNEL)
-    yield "card-delivered"
+    async for picture in delivered(it, wish):
+        yield picture
     await it.at(it.dana, "home")
     yield "home-requester"
 
@@ -476,19 +482,8 @@ async def pair(it: Scene) -> AsyncGenerator[str, None]:
         await it.dana.close(everything=True)
     await it.at(it.erin, APPROVALS_CHANNEL)
     yield "card-waiting"
-    await it.approved(wish)
-    await it.ready(wish)
-    yield "card-approved"
-    await it.at(it.dana)
-    yield "dm-ready"
-    await it.press(it.dana, ids.SHOW, place=it.dana.dm)
-    await it.dana.wait_for(lambda: it.dana.ephemerals, "the secret")
-    yield "secret"
-    await it.press(it.dana, ids.SAVED)
-    await it.dana.wait_for(lambda: not it.dana.ephemerals, "the secret to be gone")
-    yield "dm-saved"
-    await it.at(it.erin, APPROVALS_CHANNEL)
-    yield "card-delivered"
+    async for picture in delivered(it, wish):
+        yield picture
 
 
 async def glass(it: Scene) -> AsyncGenerator[str, None]:

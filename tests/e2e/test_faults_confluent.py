@@ -210,10 +210,10 @@ async def test_whatever_a_create_of_a_pair_meets_there_are_two_keys_and_then_non
                     faults.set(name, fault)
                     journal.when(lambda call: call.method == "POST", lambda: faults.set("failing", "none"))
 
-                journal.when(lambda call, path=path: call.path.startswith(path), arm)  # type: ignore[misc]
+                journal.when(lambda call, path=path: call.path.startswith(path), arm)  # type: ignore[misc]  # a default of a lambda
                 await it.erin.click("Approve", beside=wish.name, in_channel=APPROVALS_CHANNEL)
                 ready = f"({wish.name})"
-                await it.until(lambda ready=ready: "Show secret" in buttons_beside(it.dana, ready), ready, step=6)  # type: ignore[misc]
+                await it.until(lambda ready=ready: "Show secret" in buttons_beside(it.dana, ready), ready, step=6)  # type: ignore[misc]  # a default
                 assert sorted(keys[key].resource.id[:4] for key in it.our_keys()) == ["lkc-", "lsrc"]
 
                 faults.answer_lost = "next delete"
@@ -242,7 +242,7 @@ async def test_which_key_of_a_pair_still_works_is_said_until_it_is_deleted(tmp_p
         it.stage.faults.failing = "none"
         await it.until(lambda: it.card_reads("Both keys were deleted"), "both keys to go", step=30)
         assert it.our_keys() == []
-        failed = [line["details"]["key"] for line in await it.audit("key:delete-failed")]  # type: ignore[index]
+        failed = [line["details"]["key"] for line in await it.audit("key:delete-failed")]  # type: ignore[index]  # JSON
         assert sorted(failed) == sorted(keys)
 
 

@@ -255,7 +255,7 @@ async def policy(it: Play) -> AsyncGenerator[None]:
 
 
 @pytest.mark.usefixtures("policy")
-async def test_a_request_for_production_names_a_ticket_and_whoever_approves_it_types_the_cluster(it: Play) -> None:
+async def test_a_request_for_production_names_a_ticket_and_its_approver_types_the_cluster(it: Play) -> None:
     """B2 B3 B10: in the page."""
     dana, olga = it.dana, it.olga
     await dana.fill_in("in production", "production", "orders")

@@ -638,7 +638,7 @@ async def test_a_use_whose_key_is_not_there_yet_is_not_to_review_and_holds_the_n
         assert (await other.page(ERIN.slack)).uses.to_review == []
 
 
-async def test_whoever_looks_at_home_and_could_review_a_use_sees_it_come_and_go() -> None:
+async def test_someone_who_could_review_a_use_sees_it_come_and_go_on_home() -> None:
     async with a_world() as world:
         world.policy = policy()
         homes = world.start().services.homes

@@ -93,9 +93,12 @@ HEADS = st.sampled_from(
 def texts() -> st.SearchStrategy[tuple[str, str]]:
     """Two files that have rules in common, as before and after a change."""
 
+    def text(head: str, rules: list[str]) -> str:
+        return f"{head}rules:\n{''.join(rules)}" if rules else head
+
     def pair(head: str, other: str, rules: list[str], more: list[str], at: int) -> tuple[str, str]:
         new = [*rules[:at], *(each.replace("name: r", "name: n") for each in more), *rules[at:]]
-        return tuple(f"{head}rules:\n{''.join(each)}" if each else head for head, each in ((head, rules), (other, new)))  # type: ignore[return-value]  # two
+        return text(head, rules), text(other, new)
 
     return st.builds(pair, HEADS, HEADS, RULES, RULES, st.integers(0, 3))
 
