@@ -1,4 +1,4 @@
-"""Confluent Cloud, examined: our own key, and whether it shows everything."""
+"""Checks of Confluent Cloud: whether it accepts Latchkey's own key, and whether that key can see everything."""
 
 from bot.confluent.cloud import ConfluentCloud
 from bot.diagnosis.findings import Finding, failed, looked, ok, unseen
@@ -9,7 +9,7 @@ CHECKS = (KEY, RIGHTS)
 
 
 async def examine(cloud: ConfluentCloud) -> list[Finding]:
-    """All that concerns Confluent Cloud. Changes nothing there."""
+    """Check everything about Confluent Cloud. Changes nothing there, and raises no `LatchkeyError`."""
     key = await looked(KEY, _key(cloud))
     if key.state != "ok":
         return [key, *unseen((RIGHTS,), "Confluent Cloud has to accept Latchkey's key first.")]
@@ -33,7 +33,7 @@ async def _rights(cloud: ConfluentCloud) -> Finding:
     try:
         await cloud.must_see_all()
     except Throttled as error:
-        if not error.advice:  # Confluent itself has no time
+        if not error.advice:  # this is Confluent's own rate limit, not a missing role
             raise
         return failed(RIGHTS, f"{error}.", "Give the owner of CONFLUENT_CLOUD_API_KEY the role OrganizationAdmin.")
     return ok(RIGHTS)

@@ -1,4 +1,4 @@
-"""`latchkey doctor`: every section is examined, whatever the others find."""
+"""`latchkey doctor`: runs every check, whatever the others find."""
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -13,11 +13,14 @@ from bot.diagnosis.findings import Finding
 from bot.settings import Settings
 
 CHECKS = (*process.CHECKS, *policy.CHECKS[:1], *slack.CHECKS, *store.CHECKS, *confluent.CHECKS, *policy.CHECKS[1:])
-"""What is examined, in the order in which it is told."""
+"""The names of all checks, in the order in which they are printed."""
 
 
 async def examine(settings: Settings) -> Sequence[Finding]:
-    """Try everything that the settings name. Changes nothing at Slack or Confluent Cloud."""
+    """Check everything that the settings name. Changes nothing at Slack or Confluent Cloud.
+
+    Raises `LatchkeyError` only if the connections themselves can't be opened; failed checks are findings.
+    """
     calls = metrics.Calls(CollectorRegistry())
     async with AsyncExitStack() as stack:
         session, client = await opened_slack(stack, settings, calls)

@@ -1,4 +1,4 @@
-"""What a look found: one thing that was examined, how it is, and what to do about it."""
+"""Findings: what was checked, what came out, and what to do about it."""
 
 import json
 import logging
@@ -17,38 +17,38 @@ log = logging.getLogger("latchkey")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of `latchkey doctor`. Holds no secret."""
+    """The result of one check, one line of `latchkey doctor`. Contains no secret."""
 
     check: str
     state: State
     says: str = ""
     do: str = ""
     may_pass: bool = False
-    """Whether the same look may find something else in a minute, with nothing changed."""
+    """Whether the same check may come out differently in a minute, with nothing changed."""
 
 
 def ok(check: str, says: str = "") -> Finding:
-    """All is well."""
+    """A finding that all is well."""
     return Finding(check, "ok", says)
 
 
 def warning(check: str, says: str, do: str) -> Finding:
-    """It works, and could be better."""
+    """A finding that it works, but should be improved."""
     return Finding(check, "warning", says, do)
 
 
 def failed(check: str, says: str, do: str = "") -> Finding:
-    """It does not work."""
+    """A finding that it doesn't work."""
     return Finding(check, "failed", says, do)
 
 
 def unknown(check: str, says: str, do: str = "", *, may_pass: bool = False) -> Finding:
-    """Nobody can tell."""
+    """A finding that the check couldn't tell."""
     return Finding(check, "unknown", says, do, may_pass)
 
 
 async def looked(check: str, look: Awaitable[Finding]) -> Finding:
-    """What this look finds. One that cannot be taken is a finding, too: the others are still worth having."""
+    """Await one check and return its finding. An error becomes a finding, too, so the other checks still run."""
     try:
         return await look
     except StartupError as error:
@@ -62,25 +62,25 @@ async def looked(check: str, look: Awaitable[Finding]) -> Finding:
 
 
 def unseen(checks: Iterable[str], why: str) -> Iterator[Finding]:
-    """Checks that another finding keeps from being made."""
+    """Findings for checks that can't run because of another finding; `why` is a sentence."""
     return (unknown(check, why) for check in checks)
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """0 where nothing fails, 1 where something does, 75 where only a later look can tell."""
+    """The exit status: 1 if a check failed, else 75 if trying again may help, else 0."""
     if any(each.state == "failed" for each in findings):
         return 1
     return os.EX_TEMPFAIL if any(each.may_pass for each in findings) else 0
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """A list of objects with `check`, `state`, `says` and `do`."""
+    """A JSON list of objects with `check`, `state`, `says` and `do`."""
     shown = [{"check": each.check, "state": each.state, "says": each.says, "do": each.do} for each in findings]
     return json.dumps(shown, indent=2, ensure_ascii=False)
 
 
 def as_text(findings: Sequence[Finding]) -> Iterator[str]:
-    """A line for each, and one for all in a row that are unknown for the same reason."""
+    """One line for each finding. Neighbors that are unknown for the same reason share a line."""
     for (state, says, do), same in groupby(findings, lambda each: (each.state, each.says, each.do)):
         checks = [each.check for each in same]
         names = [", ".join(checks)] if state == "unknown" else checks

@@ -1,4 +1,4 @@
-"""The policy, examined: whether its file reads well, and whether Slack and Confluent Cloud know what it names."""
+"""Checks of the policy: whether its file is valid, and whether Slack and Confluent Cloud know the IDs in it."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ CHECKS = (POLICY, IDS)
 
 
 def examine(settings: Settings) -> tuple[list[Finding], PolicyFile | None, Policy | None]:
-    """What is wrong with the file; the file, where there is one that reads; and the policy, where there is one."""
+    """The findings about the file; the file, if there is a valid one; and the policy, unless the file is invalid."""
     if settings.latchkey_policy is None:
         policy = without_a_file(settings.latchkey_channel)
         return [ok(POLICY, "the built-in rules, without a file")], None, policy
@@ -34,7 +34,7 @@ def examine(settings: Settings) -> tuple[list[Finding], PolicyFile | None, Polic
 async def examine_ids(
     file: PolicyFile | None, slack: AsyncWebClient, workspace: Workspace | None, cloud: ConfluentCloud | None
 ) -> Sequence[Finding]:
-    """What the file names that is not there, as `latchkey policy check --online` finds it."""
+    """The findings about IDs in the file that don't exist, the same as `latchkey policy check --online` reports."""
     if file is None:
         return [ok(IDS, "no policy file, so there are no IDs to check")]
     if workspace is None or cloud is None:

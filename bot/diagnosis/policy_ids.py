@@ -1,4 +1,4 @@
-"""What a policy file names, looked up at Slack and Confluent Cloud."""
+"""Looks up at Slack and Confluent Cloud what a policy file names."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -27,12 +27,12 @@ _KEYS: tuple[KeyPath, ...] = (
     ("match", "cluster"),
     ("match", "owner"),
 )
-"""Where a rule names ids."""
+"""The settings of a rule that hold IDs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An id, and where the file names it."""
+    """An ID, and where in the file it is."""
 
     id: str
     line: int
@@ -41,7 +41,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What Confluent Cloud shows our key: what environments are called, and the environment of each cluster, by id."""
+    """What Confluent Cloud shows our key: the name of each environment and the environment of each cluster, by ID."""
 
     environments: Mapping[str, str]
     clusters: Mapping[str, str]
@@ -49,7 +49,10 @@ class Seen:
 
 
 async def look_up(slack: AsyncWebClient, workspace: Workspace, cloud: Cloud, file: PolicyFile) -> list[Finding]:
-    """What is not there, or is not fit for its use. Raises `LatchkeyError` for no answer."""
+    """Everything in the file that doesn't exist or doesn't fit its use, ordered by line.
+
+    Raises `LatchkeyError` if Slack or Confluent Cloud doesn't answer.
+    """
     seen = await _seen(cloud)
     problems = {id_: text async for id_, text in _problems(file, slack, workspace, seen)}
     others = [each async for each in _other_people(file, SlackPeople(slack), cloud)]
@@ -69,14 +72,14 @@ async def _seen(cloud: Cloud) -> Seen:
 
 
 async def _clusters(cloud: Cloud, environment: Environment) -> list[str]:
-    """Flink regions are left out, because one may be used before anything runs there."""
+    """The IDs of an environment's clusters. Flink regions are left out: one can be used before anything runs in it."""
     kinds = [kind for kind in PLACED if not kind.row.is_regional]
     found = await asyncio.gather(*(cloud.resources(kind, environment) for kind in kinds))
     return [each.id for resources in found for each in resources]
 
 
 def _named(file: PolicyFile) -> Iterator[Named]:
-    """Every id in the file that can be looked up."""
+    """Every ID in the file that can be looked up."""
     yield from _in_rules(file)
     for index, mapping in enumerate(file.policy.mappings):
         line, where = file.mapping_line(index), f"role mapping of {mapping.subject}"
@@ -114,7 +117,7 @@ def _in_rules(file: PolicyFile) -> Iterator[Named]:
 
 
 def _environments(file: PolicyFile, seen: Seen) -> Iterator[Finding]:
-    """Environments by ids, names and wildcards that there are none of."""
+    """The environments in the file, by ID, name or wildcard, that don't exist."""
     named: list[tuple[KeyPath, str, Sequence[str]]] = [
         (("teams", index, "environments"), f"team {shown(team.name)}", team.environments)
         for index, team in enumerate(file.teams)
@@ -142,12 +145,12 @@ def _no_environment(word: str, seen: Seen) -> str | None:
 
 
 def _texts(file: PolicyFile, place: KeyPath) -> list[str]:
-    """The words at a place of the file, which may stand alone or in a list."""
+    """The words at a place in the file, which may be a list or a single word."""
     found: Any = file.tree.value
     for part in place:
         found = found[part]
     if place[-1] == "notify" and isinstance(found, str):
-        return []  # `closest` and `none` are no ids
+        return []  # `closest` and `none` aren't IDs
     return cast("list[str]", found) if isinstance(found, list) else [found]
 
 
@@ -158,7 +161,7 @@ def _ids(scope: str) -> list[str]:
 async def _problems(
     file: PolicyFile, slack: AsyncWebClient, workspace: Workspace, seen: Seen
 ) -> AsyncIterator[tuple[str, str]]:
-    """What is wrong with each id that the file names; one question after the other, as Slack counts them."""
+    """Each ID in the file that has a problem, and the problem. Asks one at a time, because of Slack's rate limits."""
     for id_ in dict.fromkeys(each.id for each in _named(file)):
         text = await _at_slack(id_, slack, workspace) if id_[0].isupper() else _at_confluent(id_, seen)
         if text is not None:
@@ -182,7 +185,7 @@ async def _at_slack(id_: str, slack: AsyncWebClient, workspace: Workspace) -> st
 
 
 async def _other_people(file: PolicyFile, people: SlackPeople, cloud: Cloud) -> AsyncIterator[Finding]:
-    """Lines of `people` that go against an address: someone then counts as another person."""
+    """Lines of `people` that contradict an email address: Latchkey then takes someone for another person."""
     users = await cloud.users()
     for index, (user, principal) in enumerate(file.policy.people.items()):
         line, where = file.tree.line(("people", index)), f"person {user}"
@@ -209,7 +212,7 @@ def _at_confluent(id_: str, seen: Seen) -> str | None:
 
 
 def _misplaced(file: PolicyFile, seen: Seen) -> Iterator[Finding]:
-    """Clusters that are in none of the environments named beside them: together they match nothing."""
+    """Clusters that aren't in any of the environments named with them, so that the line matches nothing."""
     for index, rule in enumerate(file.policy.rules[: file.rules]):
         for cluster in sorted(rule.match.clusters & seen.clusters.keys()):
             environment = seen.clusters[cluster]

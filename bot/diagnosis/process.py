@@ -1,4 +1,4 @@
-"""This machine, examined: what is installed, what is set, and whether the port is free."""
+"""Checks of this machine: what is installed, what is set, and whether the port is free."""
 
 import asyncio
 import json
@@ -17,12 +17,12 @@ SECONDS = 3.0
 
 
 async def examine(settings: Settings, session: aiohttp.ClientSession) -> list[Finding]:
-    """All that concerns this machine."""
+    """Check everything about this machine."""
     return [*of_settings(), _installation(), await _port(settings, session), await _scanner(settings)]
 
 
 def of_settings() -> list[Finding]:
-    """Variables that nobody reads; everything else about the settings ends the program earlier."""
+    """Warnings about variables that Latchkey doesn't read. Other problems with settings end the program earlier."""
     found = [warning(SETTINGS, line, "Correct or unset it.") for line in unknown_variables()]
     return found or [ok(SETTINGS)]
 
@@ -44,7 +44,7 @@ async def _port(settings: Settings, session: aiohttp.ClientSession) -> Finding:
 
 
 async def _scanner(settings: Settings) -> Finding:
-    """Whether the public keys of a secret scanner can be read, where its reports are taken."""
+    """Whether the scanner's public keys can be read, if the leak webhook is on."""
     source = settings.latchkey_leak_webhook
     if not source:
         return ok(SCANNER, "off")

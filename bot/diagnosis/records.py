@@ -1,6 +1,6 @@
-"""What is stored, examined: whether it opens, whether audit log and records fit, and which version writes it.
+"""Checks of the stored data: whether it can be opened, whether records match the audit log, and which version wrote it.
 
-Most functions return a problem in a sentence; None where there is none.
+Most functions return the problem as a sentence, or None if there is none.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,14 @@ from bot.store.codec import FORMAT
 from bot.store.seals import Seals
 
 _SHOWN = 100
-"""Characters of a key in Redis: anyone who can write there chooses its name."""
+"""How many characters of a Redis key are shown: anyone who can write to Redis chooses its name."""
 
 
 def hold_to_feed(audit_log: str, store: Store) -> None:
-    """Trust no audit log without the last line of its feed, a file outside of Redis. Raises `StartupError`."""
+    """Make the store reject an audit log without the last line in its feed, a file outside Redis.
+
+    Raises `StartupError` if the feed can't be read.
+    """
     try:
         noted = logs.last_told(audit_log)
     except OSError as error:
@@ -28,7 +31,7 @@ def hold_to_feed(audit_log: str, store: Store) -> None:
 
 
 async def audit_problem(store: Store) -> str | None:
-    """Why the audit log cannot be followed."""
+    """Why the audit log can't be followed."""
     try:
         await store.audit.follow()
     except Tampered as error:
@@ -37,14 +40,14 @@ async def audit_problem(store: Store) -> str | None:
 
 
 async def records_problem(store: Store) -> str | None:
-    """Which records the audit log contradicts, of all that are there. None while the log cannot be followed."""
+    """How many records contradict the audit log, and the first of them. None while the log can't be followed."""
     with suppress(Tampered):
         await store.requests.survey()
     return await store.requests.problem()
 
 
 def keys_problem(seals: Seals, configured: Sequence[bytes]) -> str | None:
-    """Which master keys are not configured though they seal something."""
+    """Which master keys aren't configured although stored values are sealed with them."""
     number, unknown, places = seals.missing(configured)
     if not unknown:
         return None
@@ -56,7 +59,7 @@ def keys_problem(seals: Seals, configured: Sequence[bytes]) -> str | None:
 
 
 async def format_problem(store: Store) -> str | None:
-    """Whether a newer version writes here, of whose records this one leaves some alone."""
+    """Whether a newer version writes to this store, whose records this version may have to leave alone."""
     newest = await store.cache.get("format", int)
     if newest is None or newest[0] <= FORMAT:
         return None
@@ -67,7 +70,7 @@ async def format_problem(store: Store) -> str | None:
 
 
 def sealed_by(seals: Seals, configured: Sequence[bytes]) -> str:
-    """How much each master key seals, by IDs that reveal nothing of it."""
+    """How many records and audit lines each master key seals. Names keys by IDs that don't reveal them."""
     return "; ".join(
         f"key {nth} (ID {key.hex()}) seals {seals.records[key] + seals.copies[key]} records, "
         f"{seals.lines[key]} audit lines"
@@ -76,5 +79,5 @@ def sealed_by(seals: Seals, configured: Sequence[bytes]) -> str:
 
 
 def values(number: int) -> str:
-    """So many stored values."""
+    """The number with its noun: "1 stored value"."""
     return f"{number} stored value{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Slack, examined: tokens, scopes, channels, people, and the way back to those who click."""
+"""Checks of Slack: tokens, scopes, channels, people, and the address for answers to clicks."""
 
 from collections.abc import AsyncIterator
 
@@ -19,13 +19,13 @@ TOKEN, SCOPE, APP_TOKEN, SIGNING = "Slack", "Slack scopes", "Slack app token", "
 CHANNELS, PEOPLE, ANSWERS = "channels", "people", "answers to clicks"
 CHECKS = (TOKEN, SCOPE, APP_TOKEN, SIGNING, CHANNELS, PEOPLE, ANSWERS)
 _SHOWN = 5
-"""Names of people."""
+"""How many people are named."""
 
 
 async def examine(
     settings: Settings, slack: AsyncWebClient, session: aiohttp.ClientSession, policy: Policy | None
 ) -> tuple[list[Finding], Workspace | None]:
-    """All that concerns Slack; and the workspace, where Slack says which it is."""
+    """The findings about Slack; and the workspace, unless Slack doesn't say which it is."""
     found, workspace = await _token(slack)
     findings = [found, await looked(APP_TOKEN, _app_token(settings, slack)), _signing_secret(settings)]
     if workspace is None:

@@ -1,4 +1,4 @@
-"""The store, examined: whether Redis lets us do all that we do, keeps it, and holds what it should."""
+"""Checks of the store: whether Redis allows what Latchkey needs, keeps what it's given, and holds valid data."""
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -33,11 +33,14 @@ _EXPIRY: Mapping[ExpirySupport, str] = {
     "ignored": "ignored: only Latchkey deletes expired keys",
     "refused": "refused: only Latchkey deletes expired keys",
 }
-"""What Confluent's API does with `expires_at`, as the last create met it: nothing is created here."""
+"""What Confluent's API does with `expires_at`, as the last create found out. The check itself creates no key."""
 
 
 async def examine(settings: Settings, team: TeamId | None) -> list[Finding]:
-    """All that concerns the store. Where Slack does not tell the team, it is the one whose audit log is there."""
+    """Check everything about the store.
+
+    Without a `team`, because Slack didn't answer, it uses the only workspace that the store has.
+    """
     async with AsyncExitStack() as stack:
         try:
             redis = await opened_redis(stack, settings, probe=Keyspace(team or _NO_TEAM).probe)
@@ -57,7 +60,7 @@ async def examine(settings: Settings, team: TeamId | None) -> list[Finding]:
 
 
 async def _team_of(redis: Redis) -> TeamId | None:
-    """The only workspace that this store has something of; what keeps us from looking is found by the checks."""
+    """The workspace, if the store has exactly one. The checks report why it can't be read."""
     try:
         found = await teams(redis)
     except Unavailable:
@@ -82,7 +85,7 @@ async def _looked(check: str, look: Awaitable[Finding]) -> Finding:
 
 
 async def _explained(check: str, look: Awaitable[Finding]) -> Finding:
-    """What a look finds; or what an error of Redis means that ends it."""
+    """The finding of a check; a Redis error becomes the finding that explains it."""
     try:
         return await look
     except Unavailable as error:

@@ -1,4 +1,4 @@
-"""Everything that Latchkey keeps, sealed, in Redis or Valkey."""
+"""Everything that Latchkey stores, sealed, in Redis or Valkey."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ from bot.store.seals import RedisSeals
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The store of one workspace. Its parts share the connection, which its opener closes."""
+    """The store of one workspace. Its parts share a connection, which the code that opened it closes."""
 
     requests: RedisRequests
     agenda: RedisAgenda
@@ -43,7 +43,10 @@ class Store:
 
     @classmethod
     def open(cls, redis: Redis, sealer: Sealer, team: TeamId, clock: Clock = utc_now, *, replicas: int = 0) -> "Store":
-        """Make the parts; sends nothing. `redis` must not decode responses. `replicas`: how many have each intent."""
+        """Build the parts; sends nothing.
+
+        `redis` must not decode responses. `replicas` is the number of replicas that each intent has to reach.
+        """
         keys = Keyspace(team)
         disk = Disk(clock, keys.probe, replicas)
         audit = RedisAudit(redis, keys, sealer, disk)

@@ -1,8 +1,8 @@
-"""The agenda: what is due when, shared by all processes; how often the same was refused; who opened Home; the load.
+"""The agenda: what is due when, shared by all processes. Also counts refusals, visitors of Home, and the load.
 
-A sorted set of items by when they are due. A taken item moves to the end of its lease, so that it comes back if its
-holder dies, and stands in a hash of leases, so that an item rescheduled meanwhile waits until its holder is done.
-There it has its end, and after a point its token: who renews or settles it must know that.
+The agenda is a sorted set of items, scored by when they are due. Taking an item moves its score to the end of its
+lease, so the item comes back if its holder dies. A hash of leases also has it, so an item that is rescheduled meanwhile
+waits until its holder is done. An entry there is the lease's end, a dot, and a token, which renewing and settling need.
 """
 
 import secrets
@@ -28,13 +28,13 @@ from bot.store.sealing import Purpose, SealContext, Sealer
 
 TOKENS = 10**9
 MOST_VISITORS = 1000
-"""How many visitors of Home are remembered: what everybody's Home costs is bounded."""
+"""How many visitors of Home are remembered. This limits the cost of redrawing Home for everyone."""
 
 
 class RedisAgenda:
-    """Port `Agenda`. The caller brings the time.
+    """Implements the port `Agenda`. The caller passes the time.
 
-    Items that are of none of these kinds are put aside, and taken by a process that knows theirs.
+    Items of a kind not in `kinds` are put aside for a process that knows it.
     """
 
     def __init__(self, redis: Redis, keys: Keyspace, kinds: Sequence[str] = tuple(filter(None, ItemKind))) -> None:
@@ -50,9 +50,9 @@ class RedisAgenda:
         self._newest_first = True
 
     async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
-        """Take up to `limit` items that are due: the oldest and the newest in turn, so that no backlog stops work."""
+        """Lease up to `limit` due items: the oldest and the newest by turns, so that no backlog blocks new work."""
         until, token = from_ms(floor_ms(now + lease)), str(secrets.randbelow(TOKENS))
-        self._newest_first = not self._newest_first  # so that both have their turn where there is room for one
+        self._newest_first = not self._newest_first  # so that both get their turn when `limit` is 1
         with translated():
             ttls = (LEASES_TTL_MS, lifetime_ms(REQUEST_KEPT))
             args: list[Argument] = [floor_ms(now), floor_ms(until), token, limit, int(self._newest_first), *ttls]
@@ -62,11 +62,14 @@ class RedisAgenda:
         if aside:
             about = {"items": aside, "cause": "kind"}
             trouble.log.warning("left items to a newer version", extra=about)
-        # Others can write here too: what is no text must not stop the worker. It names nothing that is known.
+        # Others can write to Redis, too: bytes that aren't text must not stop the worker. They name nothing known.
         return [Lease(Item.parse(item.decode(errors="replace")), until, token) for item in items]
 
     async def renew(self, leases: Sequence[Lease], now: datetime, lease: timedelta) -> Sequence[Lease]:
-        """The same leases, from now on, without those that were settled or that someone else took."""
+        """Extend these leases to `now + lease`.
+
+        Returns them without those that were settled or that someone else took.
+        """
         until = from_ms(floor_ms(now + lease))
         args: list[Argument] = [floor_ms(until), LEASES_TTL_MS]
         args += [part for each in leases for part in (str(each.item), each.token)]
@@ -75,25 +78,28 @@ class RedisAgenda:
         return [replace(each, until=until) for each, is_kept in zip(leases, kept, strict=True) if is_kept]
 
     async def settle(self, lease: Lease, due: datetime | None) -> None:
-        """End a lease: due again at `due`, or never. Does nothing when someone rescheduled the item meanwhile."""
+        """End a lease: due again at `due`, or never. Does nothing if someone rescheduled the item meanwhile."""
         args: list[Argument] = [str(lease.item), lease.token, ceil_ms(due) if due else ""]
         with translated():
             await self._settle(keys=self._keys, args=args)
 
     async def drop(self, lease: Lease, due: datetime) -> None:
-        """End the lease of an item whose request is not there: never due again, or at `due` where the store has it."""
+        """End the lease of an item whose request wasn't found.
+
+        Never due again, or due at `due` if the store does have it.
+        """
         args: list[Argument] = [str(lease.item), lease.token, "", ceil_ms(due)]
         with translated():
             await self._settle(keys=[*self._keys, self._request(RequestId(lease.item.id))], args=args)
 
     async def put(self, item: Item, due: datetime) -> None:
-        """Make an item due at `due`, unless it is due earlier already."""
+        """Make an item due at `due`, unless it's already due earlier."""
         with translated():
             await self._redis.zadd(self._key, {str(item): ceil_ms(due)}, lt=True)
 
 
 class RedisRefusals:
-    """Port `Tally`."""
+    """Implements the port `Tally`."""
 
     def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer) -> None:
         self._redis: Commands = redis
@@ -102,7 +108,7 @@ class RedisRefusals:
         self._told = load(redis, "tally")
 
     async def count(self, item: Item, event: Event, due: datetime) -> int:
-        """Count it, and have the item due at the end of the first one's minute; returns how many there are now."""
+        """Count a refusal, and make the item due at `due` unless it's due earlier. Returns how many there are now."""
         key = self._keys.refusal(item.id)
         sealed = REFUSAL.seal(self._sealer, (event,), self._place(item))
         with translated():
@@ -115,9 +121,10 @@ class RedisRefusals:
         return int(number)
 
     async def counted(self, item: Item, now: datetime) -> tuple[Event, int] | None:
-        """The first one, and how many came after it that nobody wrote down; None when it is over. Raises `Tampered`.
+        """The first refusal, and how many came after it without an audit line; None if there is no count.
 
-        Anyone who writes to Redis can put one back after its TTL, but not beyond the time that is sealed inside.
+        Raises `Tampered`. Anyone who can write to Redis can put a count back after its TTL, but the sealed time still
+        ends it.
         """
         with translated():
             sealed, number = await self._redis.hmget(self._keys.refusal(item.id), ["event", "n"])
@@ -131,7 +138,10 @@ class RedisRefusals:
         return event, max(int(number or 1) - 1, 0)
 
     async def told(self, item: Item, number: int, event: Event) -> bool:
-        """So many were written down, as `event`; returns whether it goes on: it is over once none come for a minute."""
+        """Subtract the `number` of refusals that got an audit line, `event`.
+
+        Returns whether counting continues: it ends once a minute passes without a refusal.
+        """
         sealed = REFUSAL.seal(self._sealer, (event,), self._place(item))
         with translated():
             return await self._told(keys=[self._keys.refusal(item.id)], args=[number, sealed]) == 1
@@ -141,7 +151,7 @@ class RedisRefusals:
 
 
 class RedisHomes:
-    """Port `Visitors`: who opened Home lately. A person who is added has their Home drawn."""
+    """Implements the port `Visitors`: who opened Home lately. Latchkey redraws Home for them."""
 
     def __init__(self, redis: Redis, keys: Keyspace) -> None:
         self._redis: Commands = redis
@@ -149,7 +159,7 @@ class RedisHomes:
         self._healer = Healer(redis)
 
     async def came(self, user: SlackUserId, at: datetime) -> None:
-        """Someone opened Home; who came long ago is forgotten."""
+        """Remember that someone opened Home, and forget visits older than `HOMES_KEPT`."""
 
         async def write() -> None:
             async with self._redis.pipeline(transaction=True) as together:
@@ -163,7 +173,7 @@ class RedisHomes:
             await self._healer.read(self._key, "zset", write)
 
     async def since(self, moment: datetime) -> frozenset[SlackUserId]:
-        """Everybody who opened it at this moment or later."""
+        """Everyone who opened Home at this moment or later."""
         with translated():
             found: list[bytes] = await self._healer.read(
                 self._key, "zset", lambda: self._redis.zrangebyscore(self._key, floor_ms(moment), "+inf")
@@ -173,30 +183,30 @@ class RedisHomes:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much work there is. Times are in seconds; `lag` and `oldest` are 0 where nothing waits."""
+    """How much work there is. Times are in seconds; `lag` and `oldest` are 0 if nothing waits."""
 
     items: int = 0
     due: int = 0
-    """Items that no process works on: those are due at the end of their lease."""
+    """Due items that no process is working on. An item that is being worked on is due at the end of its lease."""
     lag: float = 0.0
     aside: int = 0
     pending: int = 0
     oldest: float = 0.0
     catalog_at: float = 0.0
-    """When the catalog was read, in seconds since 1970; 0 for never."""
+    """When the catalog was read, in seconds since 1970; 0 if it isn't stored."""
     seconds: float = 0.0
-    """How long the store took to tell."""
+    """How long the store took to answer."""
 
 
 class RedisLoad:
-    """Reads the load, in one round trip. Indexes and lifetimes alone, which anyone at the store can change."""
+    """Reads the load in one round trip, from indexes and TTLs alone, which anyone with access to Redis can change."""
 
     def __init__(self, redis: Redis, keys: Keyspace) -> None:
         self._redis: Commands = redis
         self._keys = keys
 
     async def read(self, now: datetime, catalog_kept: timedelta) -> Load:
-        """The load now. `catalog_kept`: how long a catalog is kept once it was read."""
+        """The load now. `catalog_kept` is how long a catalog is stored after it was read."""
         keys, begun = self._keys, time.monotonic()
         with translated():
             async with self._redis.pipeline(transaction=False) as together:
@@ -214,5 +224,5 @@ class RedisLoad:
 
 
 def _since(first: Sequence[tuple[bytes, float]], now: datetime) -> float:
-    """Seconds since the first item of a sorted set was due, or sent; 0 where there is none, or not yet."""
+    """Seconds since the first item of a sorted set was due or sent; 0 if there is none, or it isn't due yet."""
     return max(now.timestamp() - first[0][1] / 1000, 0.0) if first else 0.0

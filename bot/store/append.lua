@@ -1,4 +1,4 @@
--- Append audit lines that go with no change of a request.
+-- Append audit lines that belong to no change of a request.
 -- KEYS: 1 audit log, 2 audit head, 3 audit base
 -- ARGV: 1 expected head, 2 expected length, 3 expected base, 4 new head, 5… lines
 -- Reply: ok | moved | planted KEY

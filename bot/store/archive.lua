@@ -1,4 +1,4 @@
--- Put a base in the place of the oldest audit lines, unless these, or the base before it, are others than the caller saw.
+-- Replace the oldest audit lines by a base, unless they, or the previous base, differ from what the caller saw.
 -- KEYS: 1 audit log, 2 audit head, 3 audit base
 -- ARGV: 1 expected base, 2 how many lines, 3 the first of them, 4 the last of them, 5 new base, 6… its parts
 -- Reply: ok | moved | planted KEY

@@ -1,6 +1,6 @@
 -- Shared by every script that writes audit lines.
 
--- nil when the log begins and ends where the caller thinks; else a reply.
+-- nil if the log starts and ends where the caller thinks; otherwise a reply.
 local function log_moved(log, head, base, expected_head, expected_length, expected_base)
   local current = redis.call('GET', head) or ''
   local length = redis.call('LLEN', log)
@@ -10,7 +10,7 @@ local function log_moved(log, head, base, expected_head, expected_length, expect
   end
 end
 
--- Lines are args[first] to args[last].
+-- The lines are args[first] to args[last].
 local function log_lines(log, head, new_head, args, first, last)
   for i = first, last do
     redis.call('RPUSH', log, args[i])
@@ -18,7 +18,7 @@ local function log_lines(log, head, new_head, args, first, last)
   redis.call('SET', head, new_head)
 end
 
--- nil when every key is absent or of its kind; else a reply. A write that failed on a planted key would leave half.
+-- nil if every key is absent or has its type; otherwise a reply. A write that fails on a planted key would stop halfway.
 local function wrong_kind(kinds, keys)
   for i, kind in ipairs(kinds) do
     local found = redis.call('TYPE', keys[i]).ok

@@ -1,4 +1,4 @@
-"""Sealed copies of what other systems said."""
+"""Sealed copies of what other systems said, and small records that are changed together."""
 
 import asyncio
 from collections import OrderedDict
@@ -18,18 +18,18 @@ from bot.store.scripts import Argument, Healer, load
 from bot.store.sealing import Purpose, SealContext, Sealer
 
 LARGE = 64_000
-"""Bytes from which on a copy is opened in a thread."""
+"""Copies of this many bytes or more are opened in a thread."""
 REMEMBERED = 32
-"""How many opened copies a process keeps."""
+"""How many opened copies a process remembers."""
 ROUNDS = 32
-"""How often a change of a copy is tried again when someone else was quicker."""
+"""How often a change of a copy is retried if someone else was faster."""
 Record: TypeAlias = tuple[str, str, object]
-"""When the copy was put, until when it holds, and the value."""
+"""When the copy was stored, when it expires, and the value."""
 T = TypeVar("T")
 
 
 class RedisCache:
-    """Port `Cache`."""
+    """Implements the port `Cache`."""
 
     def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer, clock: Clock) -> None:
         self._redis: Commands = redis
@@ -38,11 +38,12 @@ class RedisCache:
         self._clock = clock
         self._healer = Healer(redis)
         self._swap = load(redis, "swap")
-        # What was opened last, by its sealed bytes: to open a catalog of 20,000 clusters takes a tenth of a second.
+        # The copies opened last, by name and type, with their sealed bytes: opening a catalog of 20,000 clusters takes
+        # 0.1 s.
         self._opened: OrderedDict[tuple[str, object], tuple[bytes, Record]] = OrderedDict()
 
     async def get(self, name: str, of: type[T]) -> tuple[T, datetime] | None:
-        """A copy and when it was put; None when absent, expired, or not readable."""
+        """A copy and when it was stored; None if it's absent, expired, or can't be read."""
         return await self._opened_now(name, of, await self._sealed(name))
 
     async def _sealed(self, name: str) -> bytes | None:
@@ -58,13 +59,13 @@ class RedisCache:
             put, until, value = await self._open(name, of, sealed)
         except Tampered:
             return None
-        # Anyone who writes to Redis can keep a key beyond its TTL, but not beyond what is sealed inside.
+        # Anyone who can write to Redis can keep a key beyond its TTL, but not beyond the time sealed inside.
         if self._clock() >= datetime.fromisoformat(until):
             return None
         return cast("T", value), datetime.fromisoformat(put)
 
     async def put(self, name: str, value: object, of: type[object], *, now: datetime, keep: timedelta) -> None:
-        """Keep a copy for `keep`."""
+        """Store a copy for `keep`."""
         sealed, record = await self._seal(name, value, of, now, keep)
         with translated():
             await self._redis.set(self._keys.cache(name), sealed, px=lifetime_ms(keep))
@@ -73,10 +74,10 @@ class RedisCache:
     async def change(
         self, name: str, of: type[T], step: Callable[[T | None], T | None], *, now: datetime, keep: timedelta
     ) -> bool:
-        """Keep for `keep` what `step` makes of a copy, or of None; False when that is None.
+        """Store for `keep` what `step` returns for the current copy, or for None if there is none.
 
-        Of steps that are taken at once, each sees what the one before made: `step` may be called again. Raises
-        `Unavailable` when others were quicker `ROUNDS` times.
+        Returns False if `step` returns None, and then stores nothing. Of concurrent changes, each builds on the one
+        before, so `step` may be called again. Raises `Unavailable` if others were faster `ROUNDS` times.
         """
         for _ in range(ROUNDS):
             seen = await self._sealed(name)
@@ -97,7 +98,7 @@ class RedisCache:
         self, name: str, value: object, of: type[object], now: datetime, keep: timedelta
     ) -> tuple[bytes, Record]:
         record = (now.isoformat(), (now + keep).isoformat(), value)
-        # In a thread, for clicks must not wait until a large copy is written.
+        # In a thread: clicks must not wait while a large copy is written.
         return await asyncio.to_thread(copy_of(of).seal, self._sealer, record, self._place(name)), record
 
     async def _open(self, name: str, of: type[object], sealed: bytes) -> Record:

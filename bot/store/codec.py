@@ -1,8 +1,8 @@
-"""Domain values to JSON and back: what is inside the sealed bodies.
+"""Converts domain values to JSON and back: the content of sealed bodies.
 
-A body that does not parse, or has fields that this version does not know, raises `Newer`: it opens, so a Latchkey wrote
-it, and to write it back would lose what is in those fields. No error quotes what it read. Secrets stay out of the types
-here: the one place that has to keep one, a click's response_url, writes it beside the click.
+A body that doesn't parse, or has fields that this version doesn't know, raises `Newer`: since it opens, some version of
+Latchkey wrote it, and writing it back would lose those fields. Errors never quote the content. The types here hold no
+secrets; the only one that must be kept, a click's response_url, is stored beside the click.
 """
 
 import re
@@ -23,23 +23,23 @@ from bot.services.surfaces import Surface
 from bot.store.sealing import SealContext, Sealer
 
 T = TypeVar("T")
-# `Secret` is arbitrary to pydantic: it passes where it is None and cannot be serialised where it is not.
+# pydantic doesn't know `Secret`: the field passes if it's None, and can't be serialized otherwise.
 _CONFIG = ConfigDict(hide_input_in_errors=True, arbitrary_types_allowed=True)
 _STRICT = _CONFIG | ConfigDict(extra="forbid")
 FORMAT = 2
-"""What the records of requests are like; one more with each change of their fields. Each record carries it."""
+"""The format of request records, which carry it. Add one with each change of their fields."""
 _REVISION_DIGITS = 18
 _FORMAT = re.compile(rb'\{"format":([0-9]{1,9}),')
 
 ClickRecord: TypeAlias = tuple[Click, str | None]
 """A click without its response_url, and the response_url."""
 DraftRecord: TypeAlias = tuple[str, Draft]
-"""The id of the person who fills the form in, and the form."""
+"""The ID of the person who is filling in the form, and the form."""
 
 
 @dataclass(frozen=True)
 class PostRecord:
-    """A message, its surface by name."""
+    """A message. The surface is stored by name."""
 
     surface: Annotated[Surface, PlainValidator(Surface.parse), PlainSerializer(str)]
     channel: str
@@ -58,11 +58,11 @@ class Codec(Generic[T]):
         self._adapter = adapter
 
     def seal(self, sealer: Sealer, value: T, place: SealContext) -> bytes:
-        """Write a value down for one place."""
+        """Seal a value for one place."""
         return sealer.seal(self._adapter.dump_json(value), place)
 
     def open(self, sealer: Sealer, sealed: bytes, place: SealContext) -> T:
-        """Read it back. Raises `Tampered` when it does not open there, `Newer` when it is not of this type."""
+        """Open a value. Raises `Tampered` if it doesn't open at this place, `Newer` if it isn't of this type."""
         return self._read(sealer.open(sealed, place), place)
 
     def _read(self, plain: bytes, place: SealContext) -> T:
@@ -73,15 +73,15 @@ class Codec(Generic[T]):
 
 
 def revision(stored: bytes | None) -> int | None:
-    """The revision of a record, which stands in the clear; None where no number that Latchkey writes stands."""
+    """A record's revision, which is stored in the clear; None if it isn't a number that Latchkey writes."""
     return int(stored) if stored and stored.isdigit() and len(stored) <= _REVISION_DIGITS else None
 
 
 class Formatted(Codec[T]):
-    """Sealed JSON objects that carry their format. One without it is of format 1."""
+    """Sealed JSON objects that carry their format. One without it has format 1."""
 
     def seal(self, sealer: Sealer, value: T, place: SealContext) -> bytes:
-        """Write a value down for one place."""
+        """Seal a value and its format for one place."""
         return sealer.seal(b'{"format":%d,%b' % (FORMAT, self._adapter.dump_json(value)[1:]), place)
 
     def _read(self, plain: bytes, place: SealContext) -> T:
@@ -92,7 +92,7 @@ class Formatted(Codec[T]):
 
 
 def newer(place: SealContext, why: str) -> Newer:
-    """The error for a body that another version has written: it names the place, and never the content."""
+    """The error for a body that another version wrote. It names the place, never the content."""
     return Newer(
         "A newer version of Latchkey wrote this, and this one doesn't know all of it, so nothing was done.",
         advice="Ask your Latchkey administrator to finish the upgrade.",
@@ -114,7 +114,7 @@ _COPIES: dict[object, Codec[tuple[str, str, Any]]] = {}
 
 
 def copy_of(kind: object) -> Codec[tuple[str, str, Any]]:
-    """The codec of a cached copy: when it was put, until when it holds (ISO 8601), and a value of this type."""
+    """The codec of a cached copy: when it was stored, when it expires (both ISO 8601), and a value of this type."""
     if kind not in _COPIES:
         record: Any = GenericAlias(tuple, (str, str, kind))
         _COPIES[kind] = Codec(TypeAdapter(record, config=_CONFIG))
@@ -122,12 +122,12 @@ def copy_of(kind: object) -> Codec[tuple[str, str, Any]]:
 
 
 def without_url(click: Click) -> ClickRecord:
-    """Take the response_url out of a click, to write it down."""
+    """Separate a click from its response_url, so that it can be serialized."""
     url = click.reply.response_url
     return replace(click, reply=replace(click.reply, response_url=None)), url.reveal() if url else None
 
 
 def with_url(record: ClickRecord) -> Click:
-    """Put the response_url back."""
+    """Put the response_url back into its click."""
     click, url = record
     return click if url is None else replace(click, reply=replace(click.reply, response_url=Secret(url)))

@@ -1,4 +1,4 @@
--- Changes of requests, one after the other, each of them all or nothing.
+-- Changes of requests, in order, each of them all or nothing.
 -- KEYS, nine for each change: 1 record, 2 sealed secret, 3 agenda, 4 requests of the requester, 5 pending, 6 audit log, 7 audit head,
 --       8 open requests of the requester, 9 audit base
 -- ARGV, for each change how many there are, then: 1 expected revision (0: must not exist), 2 new revision, 3 body, 4 TTL of the record in ms,
@@ -23,7 +23,7 @@ local function commit(keys, args)
   if revision ~= args[1] then
     return {'conflict'}
   end
-  -- Also without a line of its own: whether this record is what the log says was decided on the log as it is here.
+  -- Also for a change without lines: whether the record matches the log was decided on the log as it is now.
   local moved = log_moved(keys[6], keys[7], keys[9], args[18], args[19], args[20])
   if moved then
     return moved

@@ -1,4 +1,4 @@
-"""The connection to Redis or Valkey, and what its errors become."""
+"""Connects to Redis or Valkey, and translates its errors."""
 
 import asyncio
 import logging
@@ -41,31 +41,31 @@ from bot.store.keyspace import Keyspace
 
 T = TypeVar("T")
 Commands: TypeAlias = Any
-"""redis-py's client. It types its commands as perhaps not awaitable, so each call here says what comes back."""
+"""redis-py's client. Its commands are typed as maybe not awaitable, so each call here states the type of its result."""
 
 ANSWER_SECONDS = 2
 CONNECTIONS = 64
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
 SENTINEL_SECONDS = 1.0
 CLOCKS_APART = 5.0
-"""Seconds. Half a minute ahead, a replica would take a secret that is on its way for lost, and delete its key."""
+"""Seconds. A process half a minute ahead would take a secret that is being sent for lost, and delete its key."""
 MOVING_SECONDS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6)
-"""Pauses before a command is sent again while our slot moves. In all less than a click may wait to be stored."""
+"""Seconds between attempts while our slot moves; in total less than the time a click has to be stored."""
 LOST_ANSWER = (ConnectionFailed, TimedOut)
-"""Errors after which a command may or may not have been carried out."""
+"""Errors that leave open whether a command was carried out."""
 _DROPPED = (*LOST_ANSWER, ReadOnlyError)
-"""Errors that end their connection. A replica may have been the master when we connected: ask for the name again."""
+"""Errors that end their connection. The server may no longer be the master, so the next one looks it up again."""
 
 _ADDRESS = {"db", "username", "password"}
 _SENTINELS = ("sentinel_username", "sentinel_password")
-"""For the sentinels alone: those before the hosts are the master's."""
+"""Options of the sentinels. User name and password before the hosts are the master's."""
 _TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 _MALFORMED = "the Redis URL is malformed: redis+sentinel://host:port,host2:port/service/db"
 _MALFORMED_CLUSTER = "the Redis URL is malformed: redis+cluster://host:port,host2:port"
 _SCHEMES = "redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster://"
 _ONE_NODE = "REDIS_URL names one node of a Redis Cluster: begin it with redis+cluster://"
 _WHY = 400
-"""Characters: a pipeline names its command first, in a hundred of them."""
+"""Characters of an error that are logged: a pipeline's error starts with its command, cut at 100."""
 _KEYS_OF_AUDIT, _KEYS_OF_ALL = "lk:{*}:audit*", "lk:{*}:*"
 _OF_TEAM = re.compile(r"lk:\{([A-Za-z0-9_-]+)\}:")
 log = logging.getLogger(__name__)
@@ -73,22 +73,22 @@ _OPTIONS: dict[str, Any] = {
     "socket_timeout": ANSWER_SECONDS,
     "socket_connect_timeout": ANSWER_SECONDS,
     "health_check_interval": 15,
-    # redis-py would send any command again after a lost answer, the writes too. We send again where that is safe.
+    # redis-py would repeat any command after a lost answer, even a write. We repeat only what is safe to repeat.
     "retry": Retry(NoBackoff(), 0, supported_errors=_DROPPED),
     "protocol": 2,
 }
 
 
 class _Pool(BlockingConnectionPool):
-    """Where one connection had to be closed, the idle ones to the same server are not to be trusted either."""
+    """Distrusts the idle connections to a server once one connection to it had to be closed."""
 
     async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 - its base's
-        """As `ConnectionPool.disconnect`, which would close idle ones that a command has taken in the meantime."""
+        """Like `ConnectionPool.disconnect`, but it doesn't close idle connections that a command takes meanwhile."""
         idle, self._available_connections = self._available_connections, []
         try:
             await asyncio.gather(*(each.disconnect() for each in idle), return_exceptions=True)
         finally:
-            self._available_connections += idle  # they connect anew
+            self._available_connections += idle  # they reconnect when used
         if inuse_connections:
             await super().disconnect()
 
@@ -100,7 +100,7 @@ class _Pool(BlockingConnectionPool):
 
 
 class _SentinelPool(SentinelConnectionPool, _Pool):
-    """Connections to the master that the sentinels name, and to no former one."""
+    """Connections to the master that the sentinels name, never to a former one."""
 
     async def release(self, connection: AbstractConnection) -> None:
         to, pool = cast("tuple[Any, Any]", (connection, self))
@@ -110,9 +110,9 @@ class _SentinelPool(SentinelConnectionPool, _Pool):
 
 
 class _Nodes:
-    """Finds the node of a cluster that has our keys: what redis-py's `Sentinel` is for a service.
+    """Finds the cluster node that has our keys, as redis-py's `Sentinel` finds the master of a service.
 
-    All keys of a workspace are in one slot, so that one node has them all, and one pool leads to it.
+    All keys of a workspace are in one slot, so one node has them all, and one pool connects to it.
     """
 
     def __init__(self, nodes: Sequence[tuple[str, int]], options: Mapping[str, Any]) -> None:
@@ -123,8 +123,8 @@ class _Nodes:
     async def discover_master(self, key: str) -> tuple[str, int]:
         """Host and port of the master that has the slot of `key`. Raises `RedisError`.
 
-        When a node is lost all connections ask at once. One answer is for all of them: each costs new connections and
-        a list of all commands. It is waited for to its end, so that its connections are closed.
+        When a node fails, all connections ask at once. They share one answer, because each lookup opens new connections
+        and fetches a list of all commands. A lookup is never cancelled, so that its connections are closed.
         """
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._master(key), name="cluster")
@@ -137,28 +137,28 @@ class _Nodes:
 
     @asynccontextmanager
     async def all(self) -> AsyncGenerator[Commands]:
-        """A client that knows all nodes, and asks the one that it takes. Raises `RedisError`."""
+        """A client that knows all nodes. Raises `RedisError`."""
         nodes = [ClusterNode(host, port) for host, port in dict.fromkeys((*self._seen, *self._given))]
         ask: Any = RedisCluster
         try:
             async with ask(startup_nodes=nodes, require_full_coverage=False, **self._options) as cluster:
                 self._seen = tuple((node.host, node.port) for node in cluster.get_nodes())
                 yield cluster
-        except RedisClusterException as error:  # which is no RedisError
-            if isinstance(error.__cause__, RedisClusterException):  # a node that did answer
+        except RedisClusterException as error:  # it isn't a RedisError
+            if isinstance(error.__cause__, RedisClusterException):  # a node did answer
                 raise ResponseError("no node of a Redis Cluster, or CLUSTER SLOTS is not permitted") from error
             raise ConnectionFailed("no node of the cluster says which one has Latchkey's data") from error
 
 
 class SlotMoving(ConnectionFailed):
-    """A node that gave our slot away, or is giving it away. Nothing was carried out."""
+    """The node gave our slot away, or is giving it away. Nothing was carried out."""
 
 
 class _UntilMoved(Retry):
-    """Asks again while our slot moves: the move of a small store is over sooner than people get an answer."""
+    """Retries while our slot moves. Moving a small store takes less time than people have to wait for an answer."""
 
     async def call_with_retry(self, do: Callable[[], Awaitable[T]], *args: Any, **options: Any) -> T:  # noqa: ANN401 - passed on
-        """As `Retry.call_with_retry`."""
+        """Like `Retry.call_with_retry`."""
         for seconds in MOVING_SECONDS:
             try:
                 return await super().call_with_retry(do, *args, **options)
@@ -168,14 +168,14 @@ class _UntilMoved(Retry):
 
 
 class _NodeConnection(SentinelManagedConnection):
-    """Ends where its node gives our slot away, as its base does at a former master."""
+    """Disconnects when its node gives our slot away, as its base does when its server is no longer the master."""
 
     async def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - passed on
         try:
             return cast("Any", await super().read_response(*args, **options))
         except (MovedError, AskError, TryAgainError) as error:
             await self.disconnect()
-            if isinstance(error, MovedError):  # connect there next: other nodes may not have heard of it yet
+            if isinstance(error, MovedError):  # connect there next: other nodes may not know it yet
                 here, to = cast("tuple[Any, Any]", (self, error))
                 here.host, here.port = to.host or here.host, to.port
             raise SlotMoving(type(error).__name__) from None
@@ -187,10 +187,10 @@ class _NodeSSLConnection(_NodeConnection, SSLConnection):
 
 @asynccontextmanager
 async def following(redis: Redis) -> AsyncGenerator[None]:
-    """Have the sentinels, where there are any, asked for the master each second until we leave.
+    """Ask the sentinels, if there are any, for the master each second until the context ends.
 
-    In a failover a former master takes writes for ten seconds and more. A node of a cluster says itself that it is
-    none anymore.
+    After a failover, a former master accepts writes for ten seconds or more. A cluster node doesn't need this: it says
+    itself that it no longer has the slot.
     """
     pool: Any = redis.connection_pool
     if not isinstance(pool, _SentinelPool) or is_of_cluster(redis):
@@ -215,13 +215,13 @@ async def _ask_each_second(pool: _SentinelPool) -> None:
 
 
 def connect(url: str, *, insecure: bool = False, key: str = "") -> Redis:
-    """A client for `redis://`, `rediss://` or `unix://`, or one that is led to a master by others.
+    """A client for `redis://`, `rediss://` or `unix://`, or one that looks up its master.
 
-    These are `redis+sentinel://host:port,host2:port/service/db`, and `redis+cluster://host:port,host2:port` for the
-    master that has `key`. `rediss+sentinel://` and `rediss+cluster://` are the same with TLS everywhere.
+    The latter are `redis+sentinel://host:port,host2:port/service/db`, and `redis+cluster://host:port,host2:port` for
+    the master that has `key`. `rediss+sentinel://` and `rediss+cluster://` are the same with TLS everywhere.
 
-    Connects with the first command. `insecure` lets the URL turn off checks of the server's certificate. Raises
-    ValueError, which never quotes the URL: it may hold a password.
+    It connects with the first command. `insecure` lets the URL turn off checks of the server's certificate. Raises
+    ValueError, which never quotes the URL because it may contain a password.
     """
     scheme = url.partition("://")[0]
     if scheme in {"redis+sentinel", "rediss+sentinel"}:
@@ -268,7 +268,7 @@ def _through_sentinel(url: str, insecure: bool) -> Redis:  # noqa: FBT001 - pass
         raise ValueError(_MALFORMED)
     own = {name.removeprefix("sentinel_"): value for name, value in asked if name in _SENTINELS}
     rest = urlencode([pair for pair in asked if pair[0] not in _SENTINELS])
-    # The same for the master as in a URL of its own; its address comes from the sentinels.
+    # The master gets the same options as in a plain URL; its address comes from the sentinels.
     options, tls = _for_master(parts, f"/{db}", rest, insecure)
     named = {name: value for name, value in options.items() if name.startswith("ssl_")}
     sentinel: Any = Sentinel  # not typed
@@ -292,13 +292,13 @@ def _to_cluster(url: str, insecure: bool, key: str) -> Redis:  # noqa: FBT001 - 
 
 
 def _several(url: str, port: int) -> tuple[SplitResult, list[tuple[str, int]]]:
-    """The URL's parts, and each of its hosts with its port. Raises ValueError."""
+    """The URL's parts, and the host and port of each of its hosts. Raises ValueError."""
     parts = urlsplit(url)
     return parts, [_host_and_port(host, port) for host in parts.netloc.rpartition("@")[2].split(",")]
 
 
 def _for_master(parts: SplitResult, path: str, query: str, insecure: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 - passed on
-    """What to connect to a master with whose address others know, and whether over TLS. Raises ValueError."""
+    """The options for connecting to a master, without its address, and whether to use TLS. Raises ValueError."""
     credentials, at, _ = parts.netloc.rpartition("@")
     scheme, _, _ = parts.scheme.partition("+")
     options = _from_url(urlunsplit((scheme, f"{credentials}{at}master", path, query, parts.fragment)), insecure)
@@ -313,7 +313,7 @@ def _following(service: str, manager: object, kind: type[AbstractConnection], op
 
 
 def is_of_cluster(redis: Redis) -> bool:
-    """Whether this client is led to the node of a cluster that has our keys."""
+    """Whether this client connects to the cluster node that has our keys."""
     pool: Any = redis.connection_pool
     return isinstance(pool, _SentinelPool) and isinstance(cast("Any", pool).sentinel_manager, _Nodes)
 
@@ -327,7 +327,10 @@ def _host_and_port(text: str, port: int) -> tuple[str, int]:
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Every error of Redis becomes `Unavailable`; the operator is told of those that Redis itself answers with."""
+    """Turn every error of Redis into `Unavailable`.
+
+    Errors that Redis itself answers with are also logged for operators.
+    """
     try:
         yield
     except MovedError as error:
@@ -336,7 +339,7 @@ def translated() -> Generator[None]:
             advice=ASK_ADMINISTRATOR,
             log=f"store: {_ONE_NODE}",
         ) from error
-    except ClusterDownError as error:  # one that is electing
+    except ClusterDownError as error:  # it's electing a master
         raise unconfirmed(type(error).__name__) from error
     except ResponseError as error:
         cause = type(error).__name__
@@ -351,7 +354,7 @@ def translated() -> Generator[None]:
 
 
 def unconfirmed(why: str) -> Unavailable:
-    """The error for a store that did not answer, or not as it should."""
+    """The error for a store that didn't answer, or answered unexpectedly."""
     return Unavailable(
         "Latchkey's store didn't answer, so nothing more was done.",
         again="Try again in a minute.",
@@ -360,7 +363,7 @@ def unconfirmed(why: str) -> Unavailable:
 
 
 async def twice(send: Callable[[], Awaitable[T]]) -> T:
-    """Send once more after a lost answer, or to the master: only for scripts that know their own write again."""
+    """Send once more after a lost answer, or to the new master. Only for scripts that recognize their own write."""
     try:
         return await send()
     except _DROPPED:
@@ -368,7 +371,10 @@ async def twice(send: Callable[[], Awaitable[T]]) -> T:
 
 
 async def teams(redis: Commands) -> Sequence[TeamId]:
-    """The workspaces that this store has an audit log of; without any, those that it has any key of. Sorted."""
+    """The workspaces that have an audit log in this store, sorted; if there is none, those that have any key.
+
+    Raises `Unavailable`.
+    """
     for pattern in (_KEYS_OF_AUDIT, _KEYS_OF_ALL):
         with translated():
             async with _every_node(redis) as everywhere:
@@ -381,7 +387,7 @@ async def teams(redis: Commands) -> Sequence[TeamId]:
 
 @asynccontextmanager
 async def _every_node(redis: Commands) -> AsyncGenerator[Commands]:
-    """What asks all masters, where there are several: those of a cluster have the keys of other workspaces."""
+    """A client for all masters, if there are several: other nodes of a cluster have the keys of other workspaces."""
     if not is_of_cluster(redis):
         yield redis
         return
@@ -390,7 +396,7 @@ async def _every_node(redis: Commands) -> AsyncGenerator[Commands]:
 
 
 async def must_take_writes(redis: Commands, keys: Keyspace) -> None:
-    """Raise `Unavailable` where this server takes no write: it is away, became a replica, or its memory is full."""
+    """Raise `Unavailable` if this server takes no writes: it's down, a replica, or out of memory."""
     with translated():
         async with redis.pipeline(transaction=True) as together:
             together.set(keys.probe, b"")
@@ -399,7 +405,7 @@ async def must_take_writes(redis: Commands, keys: Keyspace) -> None:
 
 
 async def clock_problem(redis: Commands) -> str | None:
-    """Whether this machine's clock is so far from Redis's that replicas would disagree about deadlines.
+    """A sentence if this machine's clock differs so much from Redis's that processes would disagree about deadlines.
 
     Raises `Unavailable`.
     """

@@ -1,6 +1,6 @@
-"""Waiting until a write outlives a crash: on disk, where the server can tell, and on as many replicas as asked for.
+"""Waits until a write survives a crash: on disk, if the server can tell, and on as many replicas as required.
 
-And group commit, so that many wait together.
+Also groups writes, so that many wait together.
 """
 
 import asyncio
@@ -18,28 +18,30 @@ from bot.services.ports.store import Clock
 from bot.store.connection import LOST_ANSWER, Commands, translated, unconfirmed
 
 DISK_MS = 1_800
-"""How long a write may wait for the disk. Less than the socket's 2 s; more than a flush each second needs."""
+"""Milliseconds to wait for the disk. Less than the socket's 2 s, and more than a server that flushes each second
+needs."""
 ASKS = 3
-"""How often in a row it may wait so long for replicas: one that flushes each second tells so a second late."""
+"""How many times in a row to wait for replicas. One that flushes each second reports it up to a second later."""
 LAG_SECONDS = 3
-"""Replicas tell each second how far they are."""
+"""How far behind a replica may be. Replicas report their position each second."""
 PROBE_MS = 1_000
 ASKED_AGAIN = timedelta(minutes=1)
-"""How long a refusal counts: someone may turn the append-only file off for a moment, or forget it in an ACL."""
+"""How long a refusal counts. Someone may turn the append-only file off briefly, or forget WAITAOF in an ACL."""
 MOST = 250
-"""Items of a batch: a script that writes them takes some milliseconds, in which the store answers nobody."""
+"""How many items a batch may have. The script that writes them takes milliseconds, during which Redis answers no
+one."""
 FREE, GATHERED = 4, 0.01
-"""So many batches may be under way without a pause; for each one more, the next gathers so many seconds. With a flush
-each second there are some twenty at once, each with a connection of its own."""
+"""This many batches may run without a pause; for each additional one, the next batch waits so many seconds to fill.
+With a flush each second about twenty run at once, each on its own connection."""
 T = TypeVar("T")
 R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 
 class Disk:
-    """`WAITAOF`, which a server may refuse for a while. Only one that does not know it is never asked again.
+    """Waits with `WAITAOF`. A server may refuse that for a while; only one that doesn't know it isn't asked again.
 
-    Without it, replicas are waited for by `WAIT`: they have the write then, but maybe not on disk.
+    Without it, `WAIT` waits for replicas. They have the write then, but maybe not on disk.
     """
 
     def __init__(self, clock: Clock, probe: str, replicas: int = 0) -> None:
@@ -47,41 +49,44 @@ class Disk:
         self._probe = probe
         self._replicas = replicas
         self._refused = ""
-        self._ask_at: datetime | None = clock()  # None is never
+        self._ask_at: datetime | None = clock()  # None: never again
         self._reached = False
-        """Whether the last write that was waited for reached the replicas."""
+        """Whether the last write that waited for replicas reached them."""
 
     @property
     def waits_for_replicas(self) -> bool:
-        """Whether replicas have to have what is written: else a failover may lose what counts."""
+        """Whether writes have to reach replicas. Otherwise a failover may lose even lines that count."""
         return self._replicas > 0
 
     async def wait(self, connection: Commands) -> None:
-        """Return when what this connection wrote is on disk here. Raises `Unavailable`: it may not be."""
+        """Wait until what this connection wrote is on this server's disk.
+
+        Raises `Unavailable` if that isn't certain.
+        """
         await self._waited(connection, 0)
 
     async def wait_everywhere(self, connection: Commands) -> None:
-        """Return when what this connection wrote is on disk here, and on the replicas. Raises `Unavailable`."""
+        """Wait until what this connection wrote is on this server's disk and on the replicas. Raises `Unavailable`."""
         self._note(await self._waited(connection, self._replicas, ASKS))
 
     async def wait_for_replicas(self, connection: Commands) -> None:
-        """Return when the replicas have what this connection wrote, maybe not on disk. Raises `Unavailable`."""
+        """Wait until the replicas have what this connection wrote, maybe not on disk. Raises `Unavailable`."""
         if self._replicas:
             self._note(await _on_replicas(connection, self._replicas, 1))
 
     async def must_reach_replicas(self, redis: Commands) -> None:
-        """Raise `Unavailable`, before anything is written, where too few replicas would have it."""
+        """Raise `Unavailable` before anything is written, if too few replicas would get it."""
         if why := await self.replicas_problem(redis):
             raise _too_few(why)
 
     async def replicas_problem(self, redis: Commands) -> str | None:
-        """Why nothing can be done now; None when enough replicas are there. Raises `Unavailable`."""
+        """Why nothing can be written now; None if there are enough replicas. Raises `Unavailable`."""
         if not self._replicas:
             return None
         with translated():
             if self._reached:
                 return _short(_online(await redis.info("replication")), self._replicas, "are connected and keep up")
-            # What the server says of its replicas does not tell whether they write to disk.
+            # What the server says about its replicas doesn't include whether they write to disk.
             async with redis.client() as connection:
                 await connection.set(self._probe, b"", px=PROBE_MS)
                 why = await self._waited(connection, self._replicas)
@@ -89,7 +94,7 @@ class Disk:
         return why
 
     async def problem(self, redis: Commands) -> str | None:
-        """Why steps don't wait for the disk; None when they do. Asks at once. Raises `Unavailable`."""
+        """Why steps don't wait for the disk; None if they do. Asks the server right away. Raises `Unavailable`."""
         if self._ask_at is not None:
             self._ask_at = self._clock()
         with translated():
@@ -103,7 +108,7 @@ class Disk:
             raise _too_few(why)
 
     async def _waited(self, connection: Commands, replicas: int, asks: int = 1) -> str | None:
-        """Wait for this disk and for replicas; returns why too few of these have it. Raises `Unavailable`."""
+        """Wait for this disk and for replicas. Returns why too few replicas have the write. Raises `Unavailable`."""
         if self._ask_at is not None and self._clock() >= self._ask_at:
             try:
                 here, there = await _counted(connection, asks, replicas, "WAITAOF", 1, replicas)
@@ -128,7 +133,7 @@ class Disk:
 
 
 def is_unknown(error: ResponseError) -> bool:
-    """Whether a server has no such command. Redis gives that no code of its own: only these words tell."""
+    """Whether the server doesn't know the command. Redis has no error code for that, so only the wording shows it."""
     return str(error).startswith("unknown command")
 
 
@@ -138,7 +143,7 @@ async def _on_replicas(connection: Commands, replicas: int, asks: int) -> str | 
 
 
 async def _counted(connection: Commands, asks: int, replicas: int, *command: str | int) -> Sequence[int]:
-    """Ask, again while too few replicas have it; returns what the server counted, replicas last."""
+    """Send the command, again while too few replicas have the write. Returns the server's counts, replicas last."""
     found: Sequence[int] = ()
     for _ in range(asks):
         try:
@@ -152,7 +157,7 @@ async def _counted(connection: Commands, asks: int, replicas: int, *command: str
 
 
 def _online(replication: Mapping[str, Any]) -> int:
-    """How many replicas follow closely, as the server says."""
+    """How many replicas keep up, according to the server."""
     found: list[Any] = [each for name, each in replication.items() if re.fullmatch(r"slave\d+", name)]
     return sum(each["state"] == "online" and each["lag"] <= LAG_SECONDS for each in found)
 
@@ -162,7 +167,7 @@ def _short(found: int, wanted: int, what: str) -> str | None:
 
 
 def _too_few(why: str) -> Unavailable:
-    """The error where an effect has to wait for an operator, who is told of it."""
+    """The error if an effect must wait until an operator, who gets a log line, adds replicas."""
     trouble.log.error("too few replicas", extra={"cause": "replicas", "why": why})
     return Unavailable(
         "Latchkey's store has too few replicas right now, so nothing more was done.",
@@ -172,21 +177,21 @@ def _too_few(why: str) -> Unavailable:
 
 
 class Batches(Generic[T, R]):
-    """Group commit: hands items to `send` in the order in which they came, and gives each one its own result.
+    """Group commit: passes items to `send` in the order in which they came, and returns each one's own result.
 
-    What comes at once, or while others are under way, shares one write and one wait. A batch that fails is the end of
-    its items, and of no others.
+    Items that come at once, or while other batches run, share one write and one wait. If a batch fails, only its own
+    items fail.
     """
 
     def __init__(self, send: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
-        """`send` returns the result of each item, in their order."""
+        """`send` returns the result of each item, in the same order."""
         self._send = send
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._next: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def put(self, item: T) -> R:
-        """Hand it over, and wait for its result. Cancelled before its batch is sent, it is in none."""
+        """Add an item and wait for its result. If it's cancelled before its batch is sent, it isn't sent."""
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
         self._begin()
@@ -194,7 +199,7 @@ class Batches(Generic[T, R]):
 
     def _begin(self) -> None:
         if self._next is None:
-            # A task of its own: who waits may be cancelled, and others wait for the same.
+            # In a task of its own, because the caller may be cancelled while others wait for the same batch.
             self._next = asyncio.create_task(self._gather(), name="batch")
             self._under_way.add(self._next)
             self._next.add_done_callback(self._under_way.discard)
@@ -211,7 +216,7 @@ class Batches(Generic[T, R]):
     async def _flush(self, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
         try:
             results = await self._send([item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001 -- each of them raises it to who waits
+        except Exception as error:  # noqa: BLE001 -- raised to each caller
             for _, done in batch:
                 if not done.done():
                     done.set_exception(error)

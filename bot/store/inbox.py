@@ -1,4 +1,4 @@
-"""Clicks that wait to be carried out, and forms on their way through the review page."""
+"""Clicks that wait to be carried out, and forms that are on the review page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
 @dataclass(frozen=True, slots=True)
 class _Received:
-    """A click on its way into the store."""
+    """A click that is being stored."""
 
     key: str
     body: bytes
@@ -30,7 +30,7 @@ class _Received:
 
 
 class RedisInbox:
-    """Port `Inbox`."""
+    """Implements the port `Inbox`."""
 
     def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer, disk: Disk) -> None:
         self._redis: Commands = redis
@@ -42,9 +42,10 @@ class RedisInbox:
         self._batches = Batches(self._store)
 
     async def put(self, click: Click, now: datetime) -> bool:
-        """Store a click and make it due; False when the same click is or was here already.
+        """Store a click and make it due. Returns False if the same click is or was stored already.
 
-        On disk when this returns, where the server can tell: clicks that come together wait for it together.
+        It's on disk when this returns, if the server can tell. Clicks that come together wait for that together. Raises
+        `Tampered` if the key holds something else, and `Unavailable`.
         """
         key, item = self._keys.click(click.name), str(Item(ItemKind.CLICK, click.name))
         body = CLICK.seal(self._sealer, without_url(click), self._place(click.name))
@@ -65,15 +66,15 @@ class RedisInbox:
         return cast("list[int]", stored)
 
     async def get(self, click: str) -> Click | None:
-        """A click that is still to be carried out. Raises `Tampered`."""
+        """A click that hasn't been carried out yet, or None. Raises `Tampered`."""
         with translated():
             sealed: bytes | None = await self._redis.get(self._keys.click(click))
         return with_url(CLICK.open(self._sealer, sealed, self._place(click))) if sealed else None
 
     async def keep(self, click: Click, left: timedelta, due: datetime | None = None) -> None:
-        """Write a click down again, for this time; with `due`, have it tried once more, even if it was lost meanwhile.
+        """Store a click again for `left`. With `due`, it's tried once more, even if it was lost meanwhile.
 
-        Not one that is done: a slow process must not leave behind what another one has carried out.
+        Does nothing if the click is done: a slow process must not bring back what another one has carried out.
         """
         body = CLICK.seal(self._sealer, without_url(click), self._place(click.name))
         item = str(Item(ItemKind.CLICK, click.name))
@@ -82,15 +83,15 @@ class RedisInbox:
             await self._keep(keys=[self._keys.click(click.name), self._keys.agenda], args=args)
 
     async def done(self, click: str) -> None:
-        """Forget what the click held, and its place on the agenda; that it was here is remembered for a day."""
+        """Forget the click's content and its place on the agenda. That it was here is remembered for `CLICK_KEPT`."""
         await self._off_the_agenda(click, lifetime_ms(CLICK_KEPT))
 
     async def drop(self, click: str) -> None:
-        """Forget the place of a click that is done or has expired; one that is stored keeps its place."""
+        """Remove a click that is done or has expired from the agenda. One that is stored keeps its place."""
         await self._off_the_agenda(click, "")
 
     async def put_back(self, now: datetime) -> int:
-        """Make clicks due that are to be carried out and have no place on the agenda; returns how many."""
+        """Make every click due that hasn't been carried out and isn't on the agenda. Returns how many."""
         number, prefix = 0, self._keys.click("")
         with translated():
             keys = [key.decode(errors="replace") async for key in self._redis.scan_iter(f"{prefix}*", count=SCANNED)]
@@ -112,7 +113,7 @@ class RedisInbox:
 
 
 class RedisDrafts:
-    """Port `Drafts`."""
+    """Implements the port `Drafts`."""
 
     def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer) -> None:
         self._redis: Commands = redis
@@ -120,13 +121,13 @@ class RedisDrafts:
         self._sealer = sealer
 
     async def put(self, draft: str, by: SlackUserId, form: Draft) -> None:
-        """Store a form under an id."""
+        """Store a form under an ID."""
         sealed = DRAFT.seal(self._sealer, (by, form), self._place(draft))
         with translated():
             await self._redis.set(self._keys.draft(draft), sealed, px=lifetime_ms(DRAFT_KEPT))
 
     async def get(self, draft: str, by: SlackUserId) -> Draft | None:
-        """The form, if it is this person's and still there. Raises `Tampered`."""
+        """The form, if it's this person's and hasn't expired. Raises `Tampered`."""
         with translated():
             sealed: bytes | None = await self._redis.get(self._keys.draft(draft))
         if sealed is None:

@@ -1,4 +1,4 @@
-"""What came of the review: the keys that someone keeps, and the messages that asked about them."""
+"""Results of the key review: the keys that people keep, and the messages that asked about keys."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class RedisKeeps:
-    """Port `Keeps`."""
+    """Implements the port `Keeps`."""
 
     def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer, clock: Clock) -> None:
         self._redis: Commands = redis
@@ -30,14 +30,14 @@ class RedisKeeps:
         self._healer = Healer(redis)
 
     async def keep(self, kept: Attestation) -> None:
-        """Remember until `kept.until` that a key stays. Raises ValueError when that is over."""
+        """Remember until `kept.until` that someone keeps a key. Raises ValueError if that is in the past."""
         lifetime = lifetime_ms(kept.until - self._clock())
         sealed = KEEP.seal(self._sealer, (kept,), self._keep_place(kept.key))
         with translated():
             await self._redis.set(self._keys.keep(kept.key), sealed, px=lifetime)
 
     async def kept(self, keys: Sequence[KeyId]) -> Mapping[KeyId, Attestation]:
-        """Those of these keys that someone keeps now; what does not open is left out, and logged."""
+        """Those of these keys that someone keeps now. A record that doesn't open is left out and logged."""
         if not keys:
             return {}
         with translated():
@@ -49,23 +49,23 @@ class RedisKeeps:
             try:
                 (kept,) = KEEP.open(self._sealer, sealed, self._keep_place(key))
             except Tampered as error:
-                # Asking once more costs a click; a review that stops at one bad record would ask nobody.
+                # Asking again costs someone a click; a review that stops at one bad record would ask nobody.
                 log.warning("skipped an unreadable answer to a review: %s", error)
                 continue
-            # Anyone who writes to Redis can keep a record beyond its TTL, but not beyond what is sealed inside.
+            # Anyone who can write to Redis can keep a record beyond its TTL, but not beyond the time sealed inside.
             if self._clock() < kept.until:
                 opened[key] = kept
         return opened
 
     async def reviewed(self, owner: Principal) -> Reviewed | None:
-        """The last review of this owner's keys; a record that does not open counts as none, and is logged."""
+        """The last review of this owner's keys, or None. A record that doesn't open counts as none and is logged."""
         key = self._keys.digest(owner)
         with translated():
             sealed: bytes | None = await self._healer.read(key, "string", lambda: self._redis.get(key))
         return self._opened(owner, sealed)
 
     async def all_reviewed(self, owners: Sequence[Principal]) -> Mapping[Principal, Reviewed]:
-        """Those of these owners whose last review is on record; what does not open is left out, and logged."""
+        """The last reviews of these owners, by owner. A record that doesn't open is left out and logged."""
         if not owners:
             return {}
         with translated():
@@ -74,13 +74,13 @@ class RedisKeeps:
         return {owner: reviewed for owner, reviewed in opened if reviewed}
 
     async def remember(self, owner: Principal, reviewed: Reviewed) -> None:
-        """Put the last review on record."""
+        """Store an owner's last review."""
         sealed = DIGEST.seal(self._sealer, (reviewed,), self._digest_place(owner))
         with translated():
             await self._redis.set(self._keys.digest(owner), sealed, px=lifetime_ms(DIGEST_KEPT))
 
     async def review_pass(self) -> ReviewPass | None:
-        """The last pass of the review; a record that does not open counts as none, and is logged."""
+        """The last pass of the review, or None. A record that doesn't open counts as none and is logged."""
         key = self._keys.review_pass
         with translated():
             sealed: bytes | None = await self._healer.read(key, "string", lambda: self._redis.get(key))
@@ -94,7 +94,7 @@ class RedisKeeps:
         return passed
 
     async def remember_pass(self, passed: ReviewPass) -> None:
-        """Put how far a pass is on record."""
+        """Store how far a pass got."""
         key = self._keys.review_pass
         sealed = PASS.seal(self._sealer, (passed,), SealContext(Purpose.DIGEST, key))
         with translated():

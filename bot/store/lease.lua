@@ -1,18 +1,18 @@
--- Take due agenda items: each is moved to the end of its lease, and is nobody else's until then.
--- KEYS: 1 agenda, 2 leases, 3 due items of kinds that some process does not know
+-- Take due agenda items. Each is moved to the end of its lease, and no one else takes it until then.
+-- KEYS: 1 agenda, 2 leases, 3 due items of kinds that some process doesn't know
 -- ARGV: 1 now in ms, 2 end of the leases in ms, 3 their token, 4 how many at most, 5 '1': newest first,
 --       6 TTL of the leases in ms, 7 TTL of what is put aside in ms,
---       8… known kinds: whole names, or what names begin with, up to its colon
--- Reply: how many were put aside, then the items
+--       8… known kinds: whole names, or prefixes up to their colon
+-- Reply: how many items were put aside, then the items
 
 local room, many = tonumber(ARGV[4]), 1000
 for key, kind in pairs({[KEYS[2]] = 'hash', [KEYS[3]] = 'zset'}) do
   if redis.call('TYPE', key).ok ~= kind then
-    redis.call('DEL', key) -- nobody misses leases for longer than they last
+    redis.call('DEL', key) -- lost leases matter only until they'd have ended
   end
 end
 
--- Back to the agenda goes what a process that does not know its kind has put aside.
+-- Items that another process put aside go back to the agenda if this one knows their kind.
 for i = 8, #ARGV do
   local past = ARGV[i]:sub(-1) == ':' and '(' .. ARGV[i]:sub(1, -2) .. ';' or '[' .. ARGV[i] -- ; follows :
   for _, item in ipairs(redis.call('ZRANGEBYLEX', KEYS[3], '[' .. ARGV[i], past, 'LIMIT', 0, many)) do
@@ -33,13 +33,13 @@ local function take(item)
   if not item or not redis.call('ZSCORE', KEYS[1], item) then
     return
   elseif not known(item) then
-    redis.call('ZADD', KEYS[3], 0, item) -- all of one score, so that they are found by their names
+    redis.call('ZADD', KEYS[3], 0, item) -- all with the same score, which ZRANGEBYLEX needs
     redis.call('ZREM', KEYS[1], item)
     aside = aside + 1
     return
   end
-  local held = tonumber(redis.call('HGET', KEYS[2], item) or '') -- nil also for what is no lease of ours
-  -- None lasts for hours longer than this one, however wrong a clock is: an item must not be held for good.
+  local held = tonumber(redis.call('HGET', KEYS[2], item) or '') -- nil also if it isn't a lease of ours
+  -- No real lease ends hours after this one, however wrong a clock is. An item must not be held forever.
   if #taken <= room and (not held or held <= tonumber(ARGV[1]) or held > tonumber(ARGV[2]) + 7200000) then
     redis.call('ZADD', KEYS[1], ARGV[2] .. '.5', item)
     redis.call('HSET', KEYS[2], item, ARGV[2] .. '.' .. ARGV[3])
@@ -48,13 +48,13 @@ local function take(item)
   end
 end
 
--- A held item that was rescheduled is due as well; it waits until its holder settles, and must not hide the others.
+-- A held item that was rescheduled is due as well. It waits until its holder settles, and must not hide the others.
 local oldest = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, room + many)
 local newest = redis.call('ZREVRANGEBYSCORE', KEYS[1], ARGV[1], '-inf', 'LIMIT', 0, room + many)
--- From both ends: in a backlog of any size, what became due just now does not wait for all that is before it.
+-- From both ends: in a backlog of any size, an item that just became due doesn't wait for all older ones.
 for i = 1, #oldest do
   if #taken > room then
-    break -- to look at the rest takes milliseconds, in which the store answers nobody
+    break -- checking the rest takes milliseconds, during which Redis answers no one
   end
   take(ARGV[5] == '1' and newest[i] or oldest[i])
   take(ARGV[5] == '1' and oldest[i] or newest[i])

@@ -1,4 +1,4 @@
-"""Time as Redis holds it: whole milliseconds since 1970, UTC."""
+"""Converts times to and from what Redis stores: whole milliseconds since 1970, UTC."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,27 +7,27 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def utc_now() -> datetime:
-    """The time, aware, in UTC."""
+    """The current time, with time zone UTC."""
     return datetime.now(UTC)
 
 
 def floor_ms(at: datetime) -> int:
-    """The last millisecond that is not after `at`: for "now"."""
+    """Milliseconds since 1970, rounded down: for "now"."""
     return (at - EPOCH) // _MILLISECOND
 
 
 def ceil_ms(at: datetime) -> int:
-    """The first millisecond that is not before `at`: for "due", or the worker would look at an item too early."""
+    """Milliseconds since 1970, rounded up: for "due", or the worker would check an item too early."""
     return -((EPOCH - at) // _MILLISECOND)
 
 
 def from_ms(milliseconds: float) -> datetime:
-    """The moment, cut to whole milliseconds."""
+    """The moment so many milliseconds after 1970 began; fractions are dropped."""
     return EPOCH + timedelta(milliseconds=int(milliseconds))
 
 
 def lifetime_ms(lifetime: timedelta) -> int:
-    """A TTL. Raises ValueError when it is not positive: Redis would delete the key at once."""
+    """A TTL in milliseconds. Raises ValueError if it isn't positive: Redis would delete the key at once."""
     if lifetime < _MILLISECOND:
         raise ValueError("a lifetime must be positive")
     return lifetime // _MILLISECOND

@@ -1,4 +1,4 @@
-"""Which Slack messages show a request."""
+"""The Slack messages that show a request."""
 
 import logging
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class RedisPosts:
-    """Port `Posts`."""
+    """Implements the port `Posts`."""
 
     def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer) -> None:
         self._redis: Commands = redis
@@ -29,9 +29,9 @@ class RedisPosts:
         self._healer = Healer(redis)
 
     async def get(self, request: RequestId) -> Sequence[Post]:
-        """All messages on record; those that do not open are left out, and logged.
+        """All stored messages of a request. Those that don't open are left out and logged.
 
-        A request that is still looked at keeps them: forgotten, they would all be posted once more.
+        Reading renews their TTL: if they were forgotten while the request is in use, they'd all be posted again.
         """
         key = self._keys.posts(request)
 
@@ -49,14 +49,14 @@ class RedisPosts:
             try:
                 (record,) = POST.open(self._sealer, sealed, self._place(request, field.decode(errors="replace")))
             except Tampered as error:
-                # A lost card is posted again; a request that nobody can advance anymore would be worse.
+                # A lost card is posted again; a request that can't be advanced would be worse.
                 log.warning("forgot a message of a request: %s", error)
             else:
                 posts.append(Post(**vars(record)))
         return posts
 
     async def put(self, request: RequestId, post: Post) -> None:
-        """Remember a message, or what it shows now; one record per channel and ts."""
+        """Store a message and what it shows now; one record for each channel and ts."""
         field = f"{post.channel}|{post.ts}"
         sealed = POST.seal(self._sealer, (PostRecord(**asdict(post)),), self._place(request, field))
         key = self._keys.posts(request)

@@ -1,7 +1,7 @@
--- Store clicks and make them due, each unless the same click is or was here.
+-- Store clicks and make them due, each unless the same click is or was stored.
 -- KEYS: 1 agenda, 2… clicks
 -- ARGV: 1 TTL in ms, then of each click: body, agenda item, now in ms
--- Reply: of each click 1 when it is stored, 0 when it was here already, -1 when something else is in its place
+-- Reply: for each click 1 if it was stored, 0 if it was here already, -1 if its key holds something else
 
 local reply = {}
 for i = 2, #KEYS do
@@ -10,7 +10,7 @@ for i = 2, #KEYS do
   if type(found) == 'table' then
     reply[#reply + 1] = -1
   elseif found then
-    -- Our own write, sent twice, is as new. Writing again gives WAITAOF on this connection something to wait for.
+    -- Our own write, sent twice, counts as new. Writing again gives WAITAOF on this connection something to wait for.
     redis.call('PEXPIRE', KEYS[i], redis.call('PTTL', KEYS[i]))
     reply[#reply + 1] = found == ARGV[at] and 1 or 0
   else

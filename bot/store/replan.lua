@@ -1,4 +1,4 @@
--- Make clicks due that are still to be carried out and have no place on the agenda.
+-- Make clicks due that haven't been carried out and aren't on the agenda.
 -- KEYS: 1 agenda, 2… clicks
 -- ARGV: 1 now in ms, 2… their agenda items
 -- Reply: how many there were

@@ -1,4 +1,4 @@
-"""Access requests in Redis: a script makes each change, all of it or nothing, and compares the revision first."""
+"""Requests in Redis. A script makes each change, all or nothing, and compares the revision first."""
 
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False, frozen=True, slots=True)
 class _Write:
-    """A change on its way into the store, with what the script takes but for the audit lines."""
+    """A change that is being stored, with everything the script takes except the audit lines."""
 
     change: Change
     was: int
@@ -44,11 +44,11 @@ class _Write:
 
 
 _Outcome: TypeAlias = bytes | LatchkeyError
-"""The sealed secret that was taken, b"" for none; or why nothing was written."""
+"""The sealed secret that was taken (b"" for none), or why nothing was written."""
 
 
 class RedisRequests:
-    """Port `Requests`."""
+    """Implements the port `Requests`."""
 
     def __init__(
         self, redis: Redis, keys: Keyspace, sealer: Sealer, audit: RedisAudit, disk: Disk, clock: Clock
@@ -62,12 +62,13 @@ class RedisRequests:
         self._script = load(redis, "audit", "commit")
         self._healer = Healer(redis)
         self._codec = REQUEST
-        # Changes that come together share a turn at the audit log, a script, and where they wait for it the disk.
+        # Changes that come together share a turn at the audit log, one script and, if they wait for it, one flush to
+        # disk.
         self._durable = Batches(partial(self._written, durable=True))
         self._others = Batches(partial(self._written, durable=False))
 
     async def get(self, request: RequestId) -> Stored[Request] | None:
-        """The request, or None when there is none. Raises `Tampered`, also for one that the audit log contradicts."""
+        """The request, or None if there is none. Raises `Tampered`, also if the audit log contradicts the record."""
         while True:
             newest, (found,) = self._audit.newest(request), await self._read([request])
             stored = self._opened(request, found)
@@ -75,16 +76,16 @@ class RedisRequests:
             if wrong is None:
                 self._audit.doubts.none_about(request)
                 return stored
-            if newest == self._audit.newest(request):  # else it was written after we read the record
+            if newest == self._audit.newest(request):  # otherwise it was written after we read the record
                 raise self._audit.doubts.about(request, wrong)
 
     async def commit(self, change: Change) -> tuple[Stored[Request], Secret | None]:
-        """Write all of `change` or nothing; with `take_secret`, remove the sealed secret and return it.
+        """Write all of `change` or nothing. With `take_secret`, also remove the sealed secret and return it.
 
-        Raises `Conflict` when the record has another revision, `Tampered` when the audit log cannot be continued.
-        `Unavailable` is raised also when a durable write was made but is not surely on disk, or when the answer was
-        lost twice: the change may then be there, and the caller must not go on to its effect. The next process to look
-        finds the record as it is.
+        Raises `Conflict` if the record has another revision, `Occupied` or `Unreviewed` if the request isn't allowed
+        now, and `Tampered` if the audit log can't be continued. Raises `Unavailable` also if a durable write was made
+        but may not be on disk, or if the answer was lost twice. Then the change may be stored, and the caller must not
+        carry out its effect; the next process to read the record finds it as it is.
         """
         try:
             return await self._commit(change)
@@ -94,10 +95,10 @@ class RedisRequests:
         return await self._commit(change)
 
     async def _forgotten(self, requester: SlackUserId, ids: Sequence[RequestId]) -> bool:
-        """Take out of the index what is open no more, as when its record is lost; returns whether there was any.
+        """Remove requests from the index that are no longer open, or lost. Returns whether there were any.
 
-        The index is in the clear: another person's request, which someone put there, takes no room, and is not shown.
-        What does not open may be open all the same, as what a newer version wrote.
+        The index is in the clear: a request of another person that someone planted there takes no room and isn't shown.
+        A record that doesn't open counts as open: a newer version may have written it.
         """
         found = await self._each(ids)
         closed = [each for each, one in found.items() if one is None or not _is_open_of(requester, one.value)]
@@ -120,7 +121,10 @@ class RedisRequests:
         return Stored(change.after, rev), secret
 
     async def secret(self, stored: Stored[Request]) -> Secret | None:
-        """The sealed secret of a Ready request, which stays where it is; None when it is missing or does not open."""
+        """The secret of a Ready request, which stays stored.
+
+        None for other states, or if it's missing or doesn't open.
+        """
         if not isinstance(stored.value, Ready):
             return None
         key = self._keys.secret(stored.value.ask.id)
@@ -129,31 +133,31 @@ class RedisRequests:
         return self._opened_at(sealed or b"", stored.value)
 
     def secret_place(self, request: Request) -> SealContext:
-        """Where the secret of this request belongs."""
+        """The place that this request's secret is sealed to."""
         attempt = request.attempt if isinstance(request, Approved | Working | Keyed) else 0
         return SealContext(Purpose.SECRET, self._keys.secret(request.ask.id), attempt)
 
     async def of_requester(self, requester: SlackUserId, limit: int) -> Sequence[Stored[Request]]:
-        """The newest requests of one person, newest first; those that do not open are left out, and logged."""
+        """One person's newest requests, newest first. Those that don't open are left out and logged."""
         key = self._keys.requests_of(requester)
         with translated():
             found: list[bytes] = await self._healer.read(key, "zset", lambda: self._redis.zrevrange(key, 0, limit - 1))
-        # The index is in the clear: anyone who can write to Redis could put another person's request there.
+        # The index is in the clear: anyone who can write to Redis can plant another person's request there.
         return [one for one in await self._many(found) if one.value.ask.requester.slack == requester]
 
     async def pending(self, limit: int) -> Sequence[Stored[Request]]:
-        """Requests that wait for a decision, oldest first; those that do not open are left out, and logged."""
+        """Requests that wait for a decision, oldest first. Those that don't open are left out and logged."""
         key = self._keys.pending
         with translated():
             found: list[bytes] = await self._healer.read(key, "zset", lambda: self._redis.zrange(key, 0, limit - 1))
         return [one for one in await self._many(found) if isinstance(one.value, Pending)]
 
     async def unreviewed(self, limit: int) -> Sequence[Stored[Request]]:
-        """Uses of break-glass that no one has reviewed, oldest first; those that do not open are left out, and logged.
+        """Uses of break-glass that no one has reviewed, oldest first. Those that don't open are left out and logged.
 
-        The audit log says which: an index could be emptied.
+        They are listed by the audit log, because someone could empty an index.
         """
-        await self._read([])  # follows the log
+        await self._read([])  # this follows the log
         uses = [RequestId(each) for each in self._audit.open_uses][:limit]
         return [one for one in (await self._each(uses)).values() if one]
 
@@ -168,7 +172,7 @@ class RedisRequests:
         return Stored(self._codec.open(self._sealer, body, place), rev)
 
     async def survey(self) -> None:
-        """Look at every record's revision, and have on the list of doubts what the audit log contradicts."""
+        """Compare every record's revision with the audit log, and remember those that it contradicts."""
         for some in await self._pages():
             for request, found in zip(some, await self._read(some, "rev"), strict=True):
                 rev = revision(found[0])
@@ -177,17 +181,17 @@ class RedisRequests:
                         await self.get(request)
 
     async def every(self) -> AsyncIterator[tuple[RequestId, Stored[Request] | None]]:
-        """All records, by their ids; None, with a line in the log, where one is not to be trusted or does not open."""
+        """Every record by its ID; None, with a log line, if it can't be trusted or doesn't open."""
         for some in await self._pages():
             opened = await self._each(some)
             for request in some:
-                if request not in opened or opened[request]:  # else it is gone meanwhile
+                if request not in opened or opened[request]:  # otherwise it was deleted meanwhile
                     yield request, opened.get(request)
 
     async def planned(self) -> Mapping[RequestId, tuple[int, datetime | None]]:
-        """Of all requests the revision, and when their item is due then; None for one that is not on the agenda.
+        """For each request, its revision and when its item is due; None if it isn't on the agenda.
 
-        Reads no body. Who finds the record at this revision later knows that the item was its own.
+        Reads no bodies. If the record still has this revision later, the item belonged to it.
         """
         found = dict[RequestId, tuple[int, datetime | None]]()
         for some in await self._pages():
@@ -200,7 +204,7 @@ class RedisRequests:
         return found
 
     async def _pages(self) -> Sequence[Sequence[RequestId]]:
-        """The ids of all records, some at a time."""
+        """The IDs of all records, in pages of `SCANNED`."""
         ids = list[RequestId]()
         prefix = self._keys.request(RequestId(""))
         with translated():
@@ -210,9 +214,9 @@ class RedisRequests:
         return [ids[first : first + SCANNED] for first in range(0, len(ids), SCANNED)]
 
     async def problem(self) -> str | None:
-        """Which records the audit log contradicts, as this process knows: a sentence; None when it contradicts none.
+        """How many records contradict the audit log, as far as this process knows, and the first; None if none does.
 
-        Looks again at some of them: an operator repairs or deletes them beside this process.
+        Rereads some of them, because an operator may have repaired or deleted them.
         """
         for request in self._audit.doubts.first:
             with suppress(Tampered):
@@ -222,7 +226,10 @@ class RedisRequests:
     async def _read(
         self, requests: Sequence[RequestId], *fields: Literal["rev", "body"]
     ) -> list[Sequence[bytes | None]]:
-        """These fields of each, or all, and after them what the audit log says: it speaks of whatever was read."""
+        """These fields of each request, or both.
+
+        Then follows the audit log, so that it covers everything that was read.
+        """
         seen = self._audit.seen
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
@@ -239,12 +246,13 @@ class RedisRequests:
         return found
 
     async def _must_follow(self, change: Change, was: int) -> None:
-        """Raise `Contradicted` when the audit log does not let this change follow, `Conflict` when it is outdated.
+        """Raise an error if this change can't follow what the audit log says.
 
-        And `Unreviewed` for a second use of break-glass.
+        `Contradicted` if the record contradicts the log, `Conflict` if the change is outdated, and `Unreviewed` for a
+        second use of break-glass.
         """
         request = change.after.ask.id
-        # The log as it is known here: once it has moved on, the script writes nothing, and this is asked again.
+        # This is the log as we know it. If it has grown since, the script writes nothing, and this is checked again.
         if use := self._audit.use_in_the_way(change.events):
             raise Unreviewed(RequestId(use))
         if self._audit.contradiction(request, was, change.events) is None:
@@ -264,7 +272,7 @@ class RedisRequests:
         return [one for one in each.values() if one]
 
     async def _each(self, requests: Sequence[RequestId]) -> dict[RequestId, Stored[Request] | None]:
-        """Each record, None where there is none; those that do not open are left out, and logged."""
+        """Each record, or None if there is none. Those that don't open are left out and logged."""
         opened = dict[RequestId, Stored[Request] | None]()
         for request, raw in zip(requests, await self._read(requests), strict=True):
             try:
@@ -272,7 +280,7 @@ class RedisRequests:
                 if one and self._audit.contradiction(request, one.rev):
                     one = await self.get(request)
             except Tampered as error:
-                # One bad record must not hide all the others from a list.
+                # One bad record must not hide the others from a list.
                 log.warning("left a request out of a list: %s", error)
             else:
                 opened[request] = one
@@ -314,7 +322,7 @@ class RedisRequests:
         ]
 
     def _planned_for(self, request: Request) -> timedelta:
-        """How long until the last that is planned: a key may be given years, and its record has to see its end."""
+        """How long until the last planned step. A key may have years, and its record has to outlive it."""
         return max((last_due(request) or self._clock()) - self._clock(), timedelta())
 
     def _sealed_secret(self, change: Change) -> tuple[bytes, int]:
@@ -337,7 +345,7 @@ class RedisRequests:
         return Secret(plain.decode())
 
     def _healed(self, change: Change) -> dict[str, Type]:
-        """Keys that may be emptied: a secret that is lost anyway, and the lists, which each write fills again."""
+        """Keys that may be deleted: a secret, which is lost anyway, and indexes, which each write fills again."""
         ours, ask = self._keys, change.after.ask
         return {
             ours.secret(ask.id): "string",
@@ -346,7 +354,7 @@ class RedisRequests:
         }
 
     async def _written(self, writes: Sequence[_Write], *, durable: bool) -> list[_Outcome]:
-        """Write them in their order, in one turn at the audit log; what became of each."""
+        """Write these in order, in one turn at the audit log. Returns the outcome of each."""
         outcomes = dict[_Write, _Outcome]()
         with translated():
             async with self._redis.client() as connection:  # WAITAOF waits for the writes of its own connection
@@ -357,7 +365,7 @@ class RedisRequests:
                             break
                         outcomes |= await self._tried(left, connection)
                     mark = self._audit.mark
-                # After the turn: others can write meanwhile, and wait for the same flush.
+                # After the turn, so that others can write meanwhile and wait for the same flush.
                 written = [write for write, outcome in outcomes.items() if isinstance(outcome, bytes)]
                 if durable and written:
                     await self._disk.wait_everywhere(connection)
@@ -368,11 +376,11 @@ class RedisRequests:
         return [outcomes.get(write, unconfirmed("the audit log kept changing")) for write in writes]
 
     async def _tried(self, writes: Sequence[_Write], connection: Redis) -> dict[_Write, _Outcome]:
-        """What became of those that are not to be tried again."""
+        """The outcomes of these writes, without those that have to be tried again."""
         outcomes, links, head = dict[_Write, _Outcome](), dict[_Write, Linked](), self._audit.head
         for write in writes:
             if _is_use(write) and any(map(_is_use, links)):
-                continue  # the log does not know of the other one yet
+                continue  # the log doesn't have the other use yet
             try:
                 await self._must_follow(write.change, write.was)
             except LatchkeyError as error:
@@ -393,13 +401,13 @@ class RedisRequests:
         return outcomes
 
     def _counted(self, write: _Write, linked: Linked) -> list[Argument]:
-        """What the script takes for one change, and before it how much that is."""
+        """The script's arguments for one change, preceded by how many there are."""
         chain: list[Argument] = [*self._audit.expected(linked), linked.after.stored, len(linked.lines)]
         args = [*write.args, *chain, *linked.lines, *_also(write.change)]
         return [len(args), *args]
 
     async def _outcome(self, write: _Write, linked: Linked, reply: list[Any]) -> _Outcome | None:
-        """What a reply of the script means; None when the change is to be tried again."""
+        """What the script's reply means; None if the change has to be tried again."""
         match reply:
             case [b"ok", bytes(taken)]:
                 self._audit.written(linked)
@@ -419,7 +427,7 @@ class RedisRequests:
 
 
 def _not_failed(answer: object) -> Sequence[bytes | None]:
-    """The fields of a record; a key of another type is no record, and must not hide the others."""
+    """The fields of a record. A key of another type isn't a record, and must not hide the others."""
     # The first word of an error reply is its code, says RESP; redis-py has no class for this one.
     if isinstance(answer, ResponseError) and str(answer).partition(" ")[0] == "WRONGTYPE":
         return (b"", None)
@@ -429,10 +437,10 @@ def _not_failed(answer: object) -> Sequence[bytes | None]:
 
 
 def _after(was: int, change: Change) -> int:
-    """The revision that follows. An audit line takes it to the next multiple of `LEAP`.
+    """The next revision: with an audit line, the next multiple of `LEAP`.
 
-    So it is newer than all that changes without a line have led to from where it began: someone may have kept those,
-    and put an older record back, before this line was written.
+    That is newer than anything reached by changes without a line. Someone may have kept such a newer record, and put an
+    older one back before this line was written.
     """
     return (was // LEAP + 1) * LEAP if was and change.events else was + 1
 
@@ -442,12 +450,15 @@ def _is_open_of(requester: SlackUserId, request: Request) -> bool:
 
 
 def _is_open(request: Request) -> bool:
-    """Whether it takes room: a pair is one request, which was counted when it was sent."""
+    """Whether it takes room among the open requests.
+
+    A pair's second key doesn't: the pair was counted when it was sent.
+    """
     return isinstance(request, Open) and request.ask.beside is None
 
 
 def _is_use(write: _Write) -> bool:
-    """Whether this is a use of break-glass."""
+    """Whether this change is a use of break-glass."""
     return any(event.action == Action.GLASS_USED for event in write.change.events)
 
 

@@ -1,7 +1,7 @@
--- Put values that were sealed anew in the places of those that were read, unless somebody wrote there meanwhile.
+-- Replace values by the same, sealed again, unless someone wrote there meanwhile.
 -- KEYS: 1 key
 -- ARGV: a field of a hash, an index of a list or '', the value that was read, the new value; and so on
--- Reply: how many were put
+-- Reply: how many were replaced
 
 local kind, put = redis.call('TYPE', KEYS[1]).ok, 0
 for i = 1, #ARGV, 3 do

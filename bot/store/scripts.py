@@ -1,7 +1,7 @@
-"""The Lua scripts, each with the value shapes it takes and gives.
+"""Loads the Lua scripts. The top of each file says which keys and arguments it takes and what it replies.
 
-A script is not rolled back when it fails half-way, so each one checks everything first and writes last. Those
-that change records may be sent again after a lost answer: they know their own write.
+A script that fails halfway isn't rolled back, so each one checks everything first and writes last. The scripts that
+change records can be sent again after a lost answer: they recognize their own write.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,39 +19,42 @@ T = TypeVar("T")
 
 
 class Script(Protocol):
-    """A script on the server; it is sent in full only when the server does not know it yet."""
+    """A script on the server. Its text is sent only if the server doesn't know it yet."""
 
     async def __call__(
         self, *, keys: Sequence[bytes | str], args: Sequence[Argument], client: Redis | None = None
     ) -> object:
-        """Run it."""
+        """Run it and return its reply, with strings as bytes."""
         ...
 
 
 def load(redis: Redis, *names: str) -> Script:
-    """The script made of these files, one after the other."""
+    """The script made by joining these files."""
     folder = files("bot.store")
     text = "\n".join(folder.joinpath(f"{name}.lua").read_text("utf-8") for name in names)
     return cast("Script", redis.register_script(text))
 
 
 class Healer:
-    """Removes a value of another type from a key that holds copies or an index only, so that it stops no reader."""
+    """Deletes a value of the wrong type from a key that holds only copies or an index, so that it stops no reader."""
 
     def __init__(self, redis: Redis) -> None:
         self._script = load(redis, "heal")
 
     async def read(self, key: str, of: Type, reading: Callable[[], Awaitable[T]]) -> T:
-        """What stands at a key of this type; a value of another type counts as nothing, and is logged as it goes."""
+        """Return what `reading` reads from this key.
+
+        A value of another type is deleted, logged, and counts as nothing.
+        """
         try:
             return await reading()
         except ResponseError:
             if not await self.remove(key, of):
-                raise  # of something else than the type
+                raise  # the type isn't the reason
         return await reading()
 
     async def remove(self, key: str, of: Type) -> bool:
-        """Remove what is there, unless it is of this type; whether it was removed."""
+        """Delete the value unless it has this type. Returns whether it was deleted."""
         removed = await self._script(keys=[key], args=[of]) == 1
         if removed:
             trouble.log.error(

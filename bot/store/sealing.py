@@ -1,9 +1,9 @@
-"""Sealing: what Latchkey stores, only Latchkey can read, and only at the place where it was put.
+"""Sealing: only Latchkey can read what it stores, and only at the place where it put it.
 
     sealed = 0x01 | key id (8 bytes) | nonce (12 bytes) | AES-256-GCM ciphertext and tag
 
-The associated data are the header, the purpose, the Redis key and the revision, so a body that is copied to another
-record, or kept back for another revision, does not open. Every purpose has its own subkey (HKDF-SHA256).
+The associated data are the header, the purpose, the Redis key and the revision. So a body that is copied to another
+record, or to another revision, doesn't open. Every purpose has its own subkey (HKDF-SHA256).
 """
 
 import base64
@@ -33,7 +33,7 @@ _HEADER_BYTES = len(_VERSION) + _KEY_ID_BYTES + _NONCE_BYTES
 
 
 class Purpose(StrEnum):
-    """What a subkey is for. Never rename one: what it sealed would not open again."""
+    """What a subkey is for. Never rename one: what it sealed wouldn't open again."""
 
     REQUEST = "request"
     SECRET = "secret"  # noqa: S105 -- a name, not a secret
@@ -46,28 +46,28 @@ class Purpose(StrEnum):
     REFUSAL = "refusal"
     AUDIT_HEAD = "audit-head"
     AUDIT_LINE = "audit-line"
-    """The MAC of a line, which its export has."""
+    """For the MAC of a line, which is part of an export."""
     AUDIT_BODY = "audit-body"
-    """A line as it is stored."""
+    """For a line as stored."""
     AUDIT_BASE = "audit-base"
 
 
 @dataclass(frozen=True, slots=True)
 class SealContext:
-    """Where a sealed body belongs: its Redis key, and its revision, attempt or field there."""
+    """The place that a body is sealed to: its Redis key, and its revision, attempt or field there."""
 
     purpose: Purpose
     key: str
     revision: int | str = 0
 
     def bound(self, header: bytes) -> bytes:
-        """Associated data; lengths stand before the parts, so no two places spell the same bytes."""
+        """The associated data. Each part has its length before it, so no two places give the same bytes."""
         parts = (header, self.purpose.encode(), self.key.encode(), str(self.revision).encode())
         return b"".join(len(part).to_bytes(4) + part for part in parts)
 
 
 class Sealer:
-    """Seals with the first master key, opens with all of them. Each is 32 random bytes; raises ValueError if not."""
+    """Seals with the first master key, opens with all. Raises ValueError unless each key is 32 bytes."""
 
     def __init__(self, master_keys: Sequence[bytes]) -> None:
         if not master_keys or any(len(key) != MASTER_KEY_BYTES for key in master_keys):
@@ -77,26 +77,29 @@ class Sealer:
 
     @property
     def key_ids(self) -> tuple[bytes, ...]:
-        """Ids of the master keys, as they stand in what is sealed: the sealing one first."""
+        """IDs of the master keys, which sealed bodies name; the one that seals is first."""
         return tuple(self._masters)
 
     def is_newest(self, sealed: bytes) -> bool:
-        """Whether the key that seals sealed this."""
+        """Whether the key that seals now sealed this."""
         return sealed.startswith(_VERSION + self._first)
 
     @staticmethod
     def is_sealed(value: bytes) -> bool:
-        """Whether this looks as what a master key sealed, whichever it was."""
+        """Whether this looks like something that a master key sealed, no matter which one."""
         return value.startswith(_VERSION)
 
     def seal(self, plain: bytes, place: SealContext) -> bytes:
-        """Encrypt for one place."""
+        """Encrypt a body for one place."""
         nonce = os.urandom(_NONCE_BYTES)
         header = _VERSION + self._first + nonce
         return header + self._cipher(self._first, place.purpose).encrypt(nonce, plain, place.bound(header))
 
     def open(self, sealed: bytes, place: SealContext) -> bytes:
-        """Decrypt what was sealed for this place. Raises `Tampered` when it was not, or when its key is gone."""
+        """Decrypt a body.
+
+        Raises `Tampered` if it wasn't sealed for this place, or if its master key isn't configured.
+        """
         header, ciphertext = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES:]
         key_id = header[len(_VERSION) : len(_VERSION) + _KEY_ID_BYTES]
         if len(header) < _HEADER_BYTES or not header.startswith(_VERSION):
@@ -109,11 +112,11 @@ class Sealer:
             raise not_ours(place, "does not open") from None
 
     def mac(self, data: bytes) -> str:
-        """HMAC-SHA256 over an audit line, with the id of its key: `KEY-ID.MAC`, both in hexadecimal."""
+        """The HMAC-SHA256 of an audit line's hash, with the ID of its key: `KEY-ID.MAC`, both in hexadecimal."""
         return self._mac(self._first, data)
 
     def mac_is_ours(self, data: bytes, mac: str) -> bool | None:
-        """Whether one of our keys made this MAC; None when its key is not among them."""
+        """Whether one of our keys made this MAC; None if it names a key that isn't configured."""
         try:
             key_id = bytes.fromhex(mac.partition(".")[0])
         except ValueError:
@@ -131,7 +134,7 @@ class Sealer:
 
 
 def not_ours(place: SealContext, why: str) -> Tampered:
-    """The error for a body that cannot be trusted: it names the place, and never the content. The operator is told."""
+    """Log, and return the error to raise for, a body that can't be trusted. Names the place, never the content."""
     trouble.log.error("stored data can't be trusted", extra={"why": f"{place.purpose}: it {why}"})
     return Tampered(
         "Latchkey can't trust what its store holds, so nothing was done.",
@@ -141,12 +144,12 @@ def not_ours(place: SealContext, why: str) -> Tampered:
 
 
 def new_master_key() -> str:
-    """A fresh master key, as `latchkey keygen` prints it: `lk1_` and 32 random bytes in base64url."""
+    """A new master key, as `latchkey keygen` prints it: `lk1_` and 32 random bytes in base64url."""
     return _PREFIX + base64.urlsafe_b64encode(os.urandom(MASTER_KEY_BYTES)).decode().rstrip("=")
 
 
 def parse_master_keys(text: str) -> list[bytes]:
-    """Read comma-separated master keys, the sealing one first.
+    """Parse comma-separated master keys; the one that seals is first.
 
     Raises ValueError, which says which key is malformed and never quotes it.
     """

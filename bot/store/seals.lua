@@ -1,7 +1,7 @@
--- How many values each master key seals, by the ids in their headers.
--- KEYS: keys; those of another type do not count
--- ARGV: 1 their type; for a list, 2, 3 its first and its last line that count
--- Reply: ID, COUNT, the first of KEYS that has it, …
+-- How many values each master key seals, by the key IDs in their headers.
+-- KEYS: keys; those of another type don't count
+-- ARGV: 1 their type; for a list, 2, 3 the first and last index that count
+-- Reply: for each master key its ID, COUNT, and the first of KEYS that it seals
 
 local found, first, reply = {}, {}, {}
 local function count(id, key)
@@ -17,7 +17,7 @@ end
 for _, key in ipairs(KEYS) do
   local kind = redis.call('TYPE', key).ok
   if kind ~= ARGV[1] then
-    -- none that is sealed
+    -- nothing that is sealed
   elseif kind == 'string' then
     look(redis.call('GETRANGE', key, 0, 8), key)
   elseif kind == 'hash' then
@@ -27,7 +27,7 @@ for _, key in ipairs(KEYS) do
   elseif kind == 'list' then
     for _, line in ipairs(redis.call('LRANGE', key, ARGV[2], ARGV[3])) do
       look(line, key)
-      local id = string.match(line, '"mac":"(' .. string.rep('%x', 16) .. ')%.') -- of before lines were sealed
+      local id = string.match(line, '"mac":"(' .. string.rep('%x', 16) .. ')%.') -- from before lines were sealed
       if id then
         count((string.gsub(id, '%x%x', function(byte) return string.char(tonumber(byte, 16)) end)), key)
       end

@@ -1,4 +1,4 @@
-"""Which master keys seal what is stored, and sealing it again under the newest, so that older ones can be dropped."""
+"""Counts what each master key seals, and seals everything again with the newest, so that old keys can be removed."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Container, Iterable, Sequence
@@ -18,19 +18,19 @@ from bot.store.scripts import Argument, load
 from bot.store.sealing import Purpose, SealContext, Sealer
 
 PAGE = 500
-"""Keys, or audit lines, that are looked at together."""
+"""Keys or audit lines that are read at once."""
 LINES = 50
-"""Audit lines that are put together: Redis walks through the log to each of them, and others wait."""
+"""Audit lines that are replaced at once. Redis walks through the log to each of them, while others wait."""
 PARTS = 16
-"""The same of entries of a base, which are larger."""
+"""The same for entries of a base, which are larger."""
 PASSES = 3
 Swap: TypeAlias = tuple[bytes | str | int, bytes, bytes]
-"""Where in a key, the value as it is, and sealed with the newest key."""
+"""Where in a key, the value as it is, and the same sealed with the newest master key."""
 
 
 _HASHES = frozenset({"request", "posts", "refusal"})
 _COPIES = frozenset({Purpose.CACHE, Purpose.DRAFT})
-"""Kinds of what expires soon, and is read or filled in again where it does not open."""
+"""Purposes of values that expire soon, and that are read or entered again if they don't open."""
 _ELSEWHERE = frozenset({Purpose.POST, Purpose.AUDIT_LINE, Purpose.AUDIT_BODY, Purpose.AUDIT_BASE})
 _STRINGS = frozenset(Purpose) - _HASHES - _COPIES - _ELSEWHERE
 _NAMED = 2
@@ -38,27 +38,27 @@ _NAMED = 2
 
 @dataclass(frozen=True, slots=True)
 class Seals:
-    """How many values each master key seals, by the id of the key. What we do not write is not counted."""
+    """How many values each master key seals, by the key's ID. Values that Latchkey didn't write don't count."""
 
     records: Counter[bytes] = field(default_factory=Counter[bytes])
     copies: Counter[bytes] = field(default_factory=Counter[bytes])
     lines: Counter[bytes] = field(default_factory=Counter[bytes])
     examples: dict[bytes, list[str]] = field(default_factory=dict[bytes, list[str]])
-    """Keys in Redis where records or lines are that this master key seals, a few for each."""
+    """For each master key, a few Redis keys with records or lines that it seals."""
 
     @property
     def keys(self) -> set[bytes]:
-        """Ids of all keys that seal something."""
+        """IDs of all master keys that seal something."""
         return {*self.records, *self.copies, *self.lines}
 
     def number(self, keys: Iterable[bytes]) -> int:
-        """How many of all these keys seal."""
+        """How many values these master keys seal."""
         return sum(self.records[key] + self.copies[key] + self.lines[key] for key in keys)
 
     def missing(self, known: Iterable[bytes]) -> tuple[int, list[bytes], list[str]]:
-        """How many values need keys other than these, the ids of those keys, and where in Redis some are.
+        """How many values need master keys other than these, the IDs of those, and some Redis keys that they seal.
 
-        Nobody misses a copy.
+        Copies don't count: they can be replaced.
         """
         needed = self.records + self.lines
         unknown = sorted(needed.keys() - set(known))
@@ -66,7 +66,7 @@ class Seals:
         return sum(needed[key] for key in unknown), unknown, places[:_NAMED]
 
     def add(self, to: Counter[bytes], found: Iterable[tuple[bytes, int, bytes]]) -> None:
-        """Count what a part of the store holds: ids of master keys, how many values, where the first is."""
+        """Add counts for a part of the store: (master key ID, how many values, Redis key of the first)."""
         for key, number, place in found:
             to[key] += number
             if to is not self.copies and len(examples := self.examples.setdefault(key, [])) < _NAMED:
@@ -75,7 +75,7 @@ class Seals:
 
 
 class RedisSeals:
-    """Counts and renews the seals of one workspace. Bots may run meanwhile: nothing that they write is overwritten."""
+    """Counts and renews the seals of one workspace. Bots can keep running: nothing that they write is overwritten."""
 
     def __init__(
         self, redis: Redis, keys: Keyspace, sealer: Sealer, audit: RedisAudit, requests: RedisRequests, disk: Disk
@@ -89,17 +89,17 @@ class RedisSeals:
         self._count = load(redis, "seals")
         self._put = load(redis, "reseal")
         self.unreadable: list[str] = []
-        """Keys in Redis that hold a value which did not open when it was to be sealed again."""
+        """Redis keys with a value that should have been sealed again but didn't open."""
         self.left = 0
-        """How many values another key than the newest seals, at the end of the last `renew`."""
+        """How many values weren't sealed with the newest master key at the end of the last `renew`."""
 
     @property
     def key_ids(self) -> tuple[bytes, ...]:
-        """Ids of the configured master keys, the sealing one first."""
+        """IDs of the configured master keys; the one that seals is first."""
         return self._sealer.key_ids
 
     async def count(self) -> Seals:
-        """Look at everything that is stored."""
+        """Count the seals of everything that is stored. Raises `Unavailable`."""
         seals = Seals()
         async for page in self._pages():
             seals.add(seals.records, await self._counted(self._of(page, _HASHES), "hash"))
@@ -113,15 +113,16 @@ class RedisSeals:
         return seals
 
     async def older(self) -> int:
-        """How many values another key than the newest seals."""
+        """How many values aren't sealed with the newest master key."""
         seals = await self.count()
         return seals.number(seals.keys - {self.key_ids[0]})
 
     async def renew(self) -> AsyncIterator[tuple[int, int]]:
-        """Seal again what an older key seals; tells how many that are so far, of how many.
+        """Seal again what an older master key seals. Yields how many values are done, and how many there are.
 
-        May end at any point, and begin anew. Raises `Tampered` for an audit log that does not hold: who wrote a line
-        that does not verify gets no MAC for it. What is `left` then is `unreadable`, or newly sealed with an older key.
+        It can be stopped at any point and started again. Raises `Tampered` if the audit log doesn't verify: a line that
+        someone else wrote must not get our MAC. What is `left` afterward is `unreadable`, or was just sealed with an
+        older key.
         """
         done, total = 0, await self.older()
         for _ in range(PASSES):
@@ -158,7 +159,7 @@ class RedisSeals:
         return cast("int", await self._put(keys=[key], args=args, client=connection))
 
     async def _read(self, page: Sequence[bytes]) -> list[tuple[bytes, object]]:
-        """What these keys hold, where it is of a kind that we seal; an error for a key of another type."""
+        """The values of these keys, if they're of a kind that we seal; an error for a key of another type."""
         hashes, strings = self._of(page, _HASHES), self._of(page, _STRINGS | _COPIES)
         async with self._redis.pipeline(transaction=False) as pipeline:
             for key in hashes:

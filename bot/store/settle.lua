@@ -1,6 +1,6 @@
--- End a lease, and make its item due again, unless the item was rescheduled or taken by somebody else meanwhile.
--- KEYS: 1 agenda, 2 leases, 3 maybe a record
--- ARGV: 1 item, 2 token of the lease, 3 next due in ms or '', 4 maybe the same if there is such a record
+-- End a lease and make its item due again, unless the item was rescheduled or taken by someone else meanwhile.
+-- KEYS: 1 agenda, 2 leases, 3 a record (optional)
+-- ARGV: 1 item, 2 token of the lease, 3 next due in ms or '', 4 the same if that record exists
 
 local ends = (redis.call('HGET', KEYS[2], ARGV[1]) or ''):match('^(%d+)%.' .. ARGV[2] .. '$')
 if not ends then

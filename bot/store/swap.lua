@@ -1,7 +1,7 @@
--- Put a copy in the place of the one that the caller saw, unless someone else was quicker.
+-- Replace the copy that the caller saw, unless someone else was faster.
 -- KEYS: 1 copy
 -- ARGV: 1 the copy that was seen, "" for none; 2 the new one; 3 milliseconds that it is kept
--- Reply: 1 when the new one is there, 0 when another one is
+-- Reply: 1 if the new one is stored, 0 if another one is
 
 local now = redis.call('GET', KEYS[1]) or ''
 if now == ARGV[2] then

@@ -1,10 +1,10 @@
--- What was written of a tally; one that then holds nothing but its first is over.
+-- Subtract what the audit log got from a tally. The tally is over if nothing was counted since.
 -- KEYS: 1 tally
--- ARGV: 1 how many were written, 2 the event of that, sealed
--- Reply: 1 when it goes on, 0 when it is over
+-- ARGV: 1 how many were written to the log, 2 the sealed event of that line
+-- Reply: 1 if counting continues, 0 if it's over
 
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  return 0 -- it expired meanwhile: what counts it down now would live for ever
+  return 0 -- it expired meanwhile; counting down would create one without a TTL
 end
 local left = redis.call('HINCRBY', KEYS[1], 'n', -ARGV[1])
 if ARGV[1] == '0' and left <= 1 then

@@ -1,1 +1,1 @@
-"""The audit log: its lines and their chain, where it begins and ends in Redis, and what contradicts it."""
+"""The audit log: its lines and their chain, where it starts and ends in Redis, and what contradicts it."""

@@ -1,4 +1,4 @@
-"""Moving the oldest audit lines out of Redis: one script puts a base in their place, once a file has them on disk."""
+"""Moves the oldest audit lines out of Redis: once a file has them on disk, one script replaces them by a base."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from bot.store.sealing import Sealer, not_ours
 
 @dataclass(slots=True)
 class Move:
-    """Lines on their way to a file: those behind `base`, up to `end`."""
+    """Lines that are being moved to a file: those after `base`, up to and including `end`."""
 
     base: Base
     summary: Summary
@@ -36,7 +36,7 @@ class Move:
 
 
 class RedisArchive:
-    """Moves lines of one workspace's audit log. Bots may run meanwhile: they write behind what is moved."""
+    """Moves lines of one workspace's audit log. Bots can keep running: they only append."""
 
     def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer, audit: RedisAudit, disk: Disk) -> None:
         self._redis = redis
@@ -47,16 +47,16 @@ class RedisArchive:
         self._script = load(redis, "audit", "archive")
 
     async def begin(self) -> Move:
-        """Look at the whole log, and be ready to move what Redis has of it. Raises `Tampered`."""
+        """Follow the whole log, and start to move the lines that Redis has. Raises `Tampered`."""
         await self._audit.follow()
         return Move(*await self._audit.bases.read())
 
     async def lines(
         self, move: Move, *, before: datetime | None = None, until: int | None = None
     ) -> AsyncIterator[Mapping[str, object]]:
-        """The oldest lines, for a file: up to line `until`, and to the first one that was not written `before` a time.
+        """Yield the oldest lines for a file: up to line `until`, and before the first one not older than `before`.
 
-        Raises `Tampered` for one that does not verify, and `Conflict` when another archive moves them meanwhile.
+        Raises `Tampered` for a line that doesn't verify, and `Conflict` if another archive moves them meanwhile.
         """
         last, walk = self._audit.head.seq, Verification(self._sealer)
         last = last if until is None else min(last, until)
@@ -75,16 +75,16 @@ class RedisArchive:
             raise _outrun(error.last) from None
 
     def written(self, move: Move, lines: Iterable[Mapping[str, object]]) -> str | None:
-        """Why what was read from a file is not all that is to be moved; None when it is."""
+        """Why the lines read back from a file aren't all of those to be moved; None if they are."""
         base, end = move.base.end, move.end
         walk = Verification(self._sealer, (end.seq, end.hash), (base.seq, base.hash))
         wrong = next(filter(None, map(walk.take, lines)), None) or walk.end()
         return wrong or (None if walk.lines == move.number else f"it has {walk.lines} lines, not {move.number}")
 
     async def finish(self, move: Move) -> None:
-        """Put a base in the place of these lines, all of which a file has. Durable when this returns.
+        """Replace these lines, all of which a file has, by a base. Durable when this returns.
 
-        Raises `Conflict` when others were moved meanwhile, and `Unavailable` also when the answer was lost.
+        Raises `Conflict` if another archive moved lines meanwhile, and `Unavailable` also if the answer was lost.
         """
         entries = self._audit.bases.sealed(move.end, move.summary)
         keys = [self._keys.audit, self._keys.audit_head, self._keys.audit_base]
@@ -107,7 +107,7 @@ class RedisArchive:
         match cast("list[Any]", reply):
             case [b"ok"]:
                 return True
-            case [b"moved"]:  # a reseal, perhaps
+            case [b"moved"]:  # by a reseal, perhaps
                 return False
             case _:
                 raise not_ours(self._audit.place, "or the log isn't of the type that Latchkey writes")

@@ -1,9 +1,9 @@
-"""Where the audit log begins in Redis: the base, in place of all lines that were moved to a file.
+"""Where the audit log starts in Redis: the base, which replaces all lines that were moved to a file.
 
-The base is a list of sealed entries. The first has number and hash of the last line that was moved, and a digest of the
-others. These, the parts, hold what the moved lines say as long as it matters: of each request its newest revision, how
-it ended and its state, of each key its state, and the beginning of each line's hash. So what an attacker puts back is
-compared as if the lines were still there, and so is a line that was noted elsewhere.
+The base is a list of sealed entries. The first has the number and hash of the last line that was moved, and a digest of
+the others, the parts. These keep what still matters of the moved lines: each request's newest revision, state, and how
+it ended; each key's state; and the start of each line's hash. So a record that an attacker puts back is checked as if
+the lines were still there, and so is a line that was noted elsewhere.
 """
 
 import hashlib
@@ -23,22 +23,22 @@ from bot.store.keyspace import Keyspace
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
 FORMAT = 2
-"""What this version reads; it writes 1 where there is nothing that only 2 has: uses of break-glass without a review."""
+"""The newest format this version reads. It writes 1 unless there are break-glass uses without a review."""
 DIGITS = 14
-"""Hexadecimal digits of a line's hash that a base keeps: at least as many as metrics tell and `--head` takes."""
+"""How many hexadecimal digits of each line's hash a base keeps: at least as many as metrics show and `--head` takes."""
 _PART = 2_000
-"""Rows of a part: some 100 kB before it is compressed."""
+"""Rows in a part: about 100 kB before compression."""
 _PRINTS = 10_000
-"""Lines whose hashes are in one row: 140 kB."""
+"""How many lines' hashes are in one row: 140 kB."""
 _PARTS = 16
-"""Parts that are read together."""
+"""Parts that are read at once."""
 _TRIES = 100
-"""How often a base may change while it is read: once for each archive or reseal at that moment."""
+"""How often the base may change while it's being read: once for each archive or reseal during that time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Number and hash of the last line that was moved, and how the store holds that; without any, the log is whole."""
+    """Number and hash of the last line that was moved, and the entry as stored. The default: nothing was moved."""
 
     seq: int = 0
     hash: str = START
@@ -47,26 +47,26 @@ class Base:
     stored: bytes = b""
 
     def is_same(self, other: "Base") -> bool:
-        """Whether both say the same, whichever master key sealed them."""
+        """Whether both say the same, no matter which master key sealed them."""
         return (self.seq, self.hash, self.digest) == (other.seq, other.hash, other.digest)
 
     @property
     def end(self) -> Head:
-        """The line behind which the log goes on."""
+        """The last line before the log continues in Redis."""
         return Head(self.seq, self.hash)
 
 
 @dataclass(slots=True)
 class Summary:
-    """What lines say, as far as it still matters once they were moved."""
+    """What moved lines say, as far as it still matters."""
 
     history: History = field(default_factory=History)
     census: Census = field(default_factory=Census)
     prints: bytearray = field(default_factory=bytearray)
-    """The first `DIGITS` of the hash of each line, one after the other."""
+    """The first `DIGITS` digits of each line's hash, joined."""
 
     def take(self, seq: int, found: str, line: Mapping[str, object]) -> None:
-        """Learn from the next line, whose hash is known to be `found`."""
+        """Learn from the next line, whose hash was verified to be `found`."""
         action, request, details = said(line)
         rev = line.get("rev")
         if request is not None:
@@ -75,11 +75,11 @@ class Summary:
         self.prints += found[:DIGITS].encode()
 
     def has(self, seq: int, found: str) -> bool:
-        """Whether line `seq` has this hash, or a hash that begins so."""
+        """Whether the hash of line `seq` starts with `found`; digits after the first `DIGITS` aren't compared."""
         return self.prints[(seq - 1) * DIGITS : seq * DIGITS].startswith(found[:DIGITS].encode())
 
     def parts(self) -> Iterator[bytes]:
-        """Everything in parts of bounded size, as `learn` takes them."""
+        """The whole summary, in compressed parts of limited size, as `learn` takes them."""
         states = self.census.requests_known()
         ended = ((id_, rev, end, *states.get(id_, ("", False))) for id_, end, rev in self.history.items())
         for name, rows in (("requests", ended), ("keys", self.census.keys_known().items())):
@@ -91,7 +91,7 @@ class Summary:
         yield _packed({"deleted": [self.census.deleted]})
 
     def learn(self, seq: int, parts: Iterable[bytes]) -> None:
-        """Know what these parts tell, which stand for all lines up to `seq`."""
+        """Learn from these parts, which replace all lines up to `seq`."""
         told: dict[str, list[Any]] = {"requests": [], "keys": [], "prints": [], "deleted": [], "uses": []}
         for part in parts:
             for name, some in cast("dict[str, list[Any]]", json.loads(zlib.decompress(part))).items():
@@ -117,7 +117,7 @@ class Bases:
         self.place = SealContext(Purpose.AUDIT_BASE, self._key)
 
     def opened(self, stored: bytes | None) -> Base:
-        """What the first entry says. Raises `Tampered`."""
+        """The base that this first entry describes. Raises `Tampered`, and also if a newer version wrote it."""
         if not stored:
             return Base()
         content = json.loads(self._sealer.open(stored, self.place))
@@ -126,7 +126,7 @@ class Bases:
         return Base(content["seq"], content["hash"], content["parts"], content["digest"], stored)
 
     def sealed(self, end: Head, summary: Summary) -> list[bytes]:
-        """All entries of the base that stands for the lines up to `end`."""
+        """All entries of the base that replaces the lines up to `end`."""
         parts = list(summary.parts())
         format_ = FORMAT if summary.history.open_uses else 1
         first = {"format": format_, "seq": end.seq, "hash": end.hash, "parts": len(parts), "digest": _digest(parts)}
@@ -134,14 +134,17 @@ class Bases:
         return [self._sealer.seal(canonical(first), self.place), *sealed]
 
     async def read(self) -> tuple[Base, Summary]:
-        """The base as it is, with all that it tells. Raises `Tampered` where a part of it is missing or another's."""
+        """The current base and its summary.
+
+        Raises `Tampered` if a part is missing or belongs to another base, and `Unavailable` if it kept changing.
+        """
         for _ in range(_TRIES):
             base = self.opened((await self._entries(0, 0))[0])
             parts = list[bytes]()
             for first in range(1, base.parts + 1, _PARTS):
                 stored, *some = await self._entries(first, min(first + _PARTS, base.parts + 1) - 1)
                 if stored != base.stored:
-                    break  # another one took its place, or it was sealed again
+                    break  # it was replaced, or sealed again
                 nths = enumerate(some, first)
                 parts += [self._sealer.open(each or b"", self._place_of(base.seq, nth)) for nth, each in nths]
             else:
@@ -149,13 +152,13 @@ class Bases:
         raise unconfirmed("the base of the audit log kept changing")
 
     async def older(self) -> list[tuple[int, bytes, bytes]]:
-        """Entries that the newest master key did not seal: their places, as they are, and as it seals them."""
+        """Entries not sealed with the newest master key: their indexes, as they are, and sealed with it."""
         found = list[tuple[int, bytes, bytes]]()
         base = self.opened((await self._entries(0, 0))[0])
         for nth in range(base.parts + 1 if base.stored else 0):
             stored, *some = await self._entries(nth, nth)
             if stored != base.stored:
-                break  # it changed meanwhile: the next pass has the rest
+                break  # it changed meanwhile: the next pass gets the rest
             for each in some:
                 if each is not None and not self._sealer.is_newest(each):
                     place = self._place_of(base.seq, nth) if nth else self.place
@@ -171,7 +174,7 @@ class Bases:
         return summary
 
     async def _entries(self, first: int, last: int) -> list[bytes | None]:
-        """The first entry, and with it these, as they are at the same moment."""
+        """The first entry, and those from index `first` to `last`, read at the same moment."""
         with translated():
             async with self._redis.pipeline() as together:
                 together.lindex(self._key, 0)
@@ -195,7 +198,7 @@ def _digest(parts: Iterable[bytes]) -> str:
 
 
 def _some(rows: Iterable[Any], most: int) -> Iterator[list[Any]]:
-    """The rows, so many at a time."""
+    """The rows in lists of `most`."""
     page = list[Any]()
     for row in rows:
         page.append(row)

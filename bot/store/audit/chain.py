@@ -1,7 +1,7 @@
-"""The chain of audit lines: how one is written, and how a walk along them finds what was changed, moved or left out.
+"""The chain of audit lines: how to write one, and how to verify that none was changed, moved or left out.
 
-A line is canonical JSON: `hash` is SHA-256 of `prev` and the body, `mac` is an HMAC of `hash`. It names the revisions
-of its request before (`was`) and after it (`rev`); lines from before Latchkey did so have neither.
+A line is canonical JSON: `hash` is the SHA-256 of `prev` and the body, `mac` is an HMAC of `hash`. `was` and `rev` are
+the revisions of its request before and after it; lines written by old versions have neither.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _ENCODED = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def parsed(lines: Iterable[str]) -> Iterator[dict[str, object]]:
-    """Each line as an object; one that is none as an empty object, which no chain has and no check lets pass."""
+    """Parse each line as an object. What isn't one becomes an empty object, which every check rejects."""
     for line in lines:
         try:
             value = json.loads(line)
@@ -33,7 +33,7 @@ def parsed(lines: Iterable[str]) -> Iterator[dict[str, object]]:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event, and the revisions of its record before and after it; None where there is no record."""
+    """An event, and the revisions of its record before and after it; None if there is no record."""
 
     event: Event
     was: int | None = None
@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where the log ends: number and hash of its last line, and how the store holds that."""
+    """Where the log ends: number and hash of its last line, and the head as stored."""
 
     seq: int = 0
     hash: str = START
@@ -61,12 +61,13 @@ class Linked:
 
 
 class Verification:
-    """A walk along an export, line by line: nothing of a line is kept but 150 bytes for each request.
+    """Verifies an export line by line. Keeps only 150 bytes for each request.
 
-    Without keys it shows that no line was changed, moved or left out, that no request's revision goes back and that
-    nothing happens to one that has ended; unless the whole chain was written anew. With `sealer`, MACs are checked too.
-    Lines missing at the very end show in the store, where the head is (`RedisAudit.read`), or by `known`: number and
-    hash, or the beginning of the hash, of a line that was there. `after` is the line before the first, of a part.
+    Without `sealer` it shows that no line was changed, moved or left out, that no request's revision goes back, and
+    that nothing happens to a request after its end; but not that the whole chain wasn't rewritten. With it, MACs are
+    checked, too. Lines missing at the very end show only by the store's head (`RedisAudit.read`), or by `known`: the
+    number and hash, or the start of the hash, of a line that existed. For an export that starts later, `after` is the
+    line before it.
     """
 
     def __init__(
@@ -76,12 +77,12 @@ class Verification:
         self._sealer, self._is_part = sealer, after is not None
         self.lines = 0
         self.archived = 0
-        """The last line that was moved to a file, of a log that begins after it."""
+        """The number of the last line that was moved to a file; 0 for a log that starts with line 1."""
 
     def begin(self, after: Head, history: History, has: Callable[[int, str], bool]) -> str | None:
-        """Begin behind a line of which it is proven what it and those before it say, and which hashes they have.
+        """Start after a line that a verified base ends with. `history` and `has` say what the lines up to it said.
 
-        Returns why `known` is none of them.
+        Returns why `known` isn't one of them, or None.
         """
         self._chain, self.lines, self.archived = Chain(after, self._sealer, history), 0, after.seq
         if self._known is None or not 0 < self._known[0] <= after.seq or has(*self._known):
@@ -90,11 +91,11 @@ class Verification:
 
     @property
     def last(self) -> str:
-        """Number and hash of the last line, as `known` takes them."""
+        """Number and hash of the last line, as `--head` takes them."""
         return f"{self._chain.seq}:{self._chain.hash}"
 
     def take(self, line: Mapping[str, object]) -> str | None:
-        """Go on to the next line; returns why it is not to be believed."""
+        """Verify the next line. Returns why it can't be trusted, or None."""
         chain, request = self._chain, line.get("request")
         is_begun = isinstance(request, str) and chain.history.newest(request) is not None
         wrong = chain.next(line) or (None if self._is_part and not is_begun else chain.contradiction)
@@ -106,7 +107,7 @@ class Verification:
         return None
 
     def end(self) -> str | None:
-        """What is missing, once all lines were taken."""
+        """Which lines are missing after the last one, or None."""
         at = self._chain.seq
         if self._known and self._known[0] > at:
             return f"the log ends with line {at}: lines {at + 1} to {self._known[0]} are missing"
@@ -116,24 +117,24 @@ class Verification:
 def verify_lines(
     lines: Iterable[Mapping[str, object]], sealer: Sealer | None = None, known: tuple[int, str] | None = None
 ) -> str | None:
-    """The first bad line of an export and why; None when the chain holds. See `Verification`."""
+    """Which line of an export is the first bad one and why, or None if all are good. See `Verification`."""
     walk = Verification(sealer, known)
     return next(filter(None, map(walk.take, lines)), None) or walk.end()
 
 
 class Chain:
-    """A walk along the chain, from a line on that was seen."""
+    """Walks along the chain, starting after the line `seen`."""
 
     def __init__(self, seen: Head, sealer: Sealer | None = None, history: History | None = None) -> None:
         self.seq, self.hash = seen.seq, seen.hash
         self.history = history or History()
-        """What the lines say, with those before them, as far as these are known."""
+        """What the lines so far say, including those before `seen` as far as they are known."""
         self.contradiction: str | None = None
-        """Why the line before contradicts those before it, as far as this walk knows them."""
+        """Why the last line contradicts those before it, as far as this walk knows them."""
         self._sealer = sealer
 
     def next(self, line: Mapping[str, object]) -> str | None:
-        """Go on to this line; returns why it is none that follows."""
+        """Move on to this line. Returns why it isn't the next one of the chain, or None."""
         self.seq, self.contradiction = self.seq + 1, None
         fields = frozenset(line.keys() - _CHAIN)
         if fields not in (_OLD_BODY, _BODY) or not line.keys() >= _CHAIN:
@@ -169,7 +170,7 @@ class Chain:
 
 
 def line_of(seq: int, prev: str, entry: Entry, sealer: Sealer) -> dict[str, object]:
-    """The line that says so, as the next one of the chain."""
+    """The next line of the chain, with its hash and MAC."""
     event = entry.event
     line: dict[str, object] = {
         "seq": seq,
@@ -188,17 +189,17 @@ def line_of(seq: int, prev: str, entry: Entry, sealer: Sealer) -> dict[str, obje
 
 
 def said(line: Mapping[str, object]) -> tuple[str, str | None, Mapping[str, object]]:
-    """Action, request and details of a line that is one of the chain."""
+    """Action, request and details of a line that has been verified."""
     request, details = line["request"], line["details"]
     known: Mapping[str, object] = cast("Mapping[str, object]", details) if isinstance(details, dict) else {}
     return str(line["action"]), request if isinstance(request, str) else None, known
 
 
 def hash_of(prev: str, line: Mapping[str, object]) -> str:
-    """The hash of a line, which the next one names."""
+    """The hash of a line, in hexadecimal; the next line's `prev`."""
     return hashlib.sha256(prev.encode() + canonical({name: line[name] for name in line.keys() & _BODY})).hexdigest()
 
 
 def canonical(value: Mapping[str, object]) -> bytes:
-    """The one way to write it as JSON."""
+    """The value as JSON with sorted keys and no spaces, so that equal values give equal bytes."""
     return _ENCODED(value).encode()

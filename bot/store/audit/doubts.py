@@ -1,4 +1,4 @@
-"""Records that the audit log contradicts: left alone, and told to the people who operate Latchkey."""
+"""Records that the audit log contradicts. Latchkey leaves them alone and reports them to its operators."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -7,12 +7,12 @@ from bot import trouble
 from bot.domain.errors import Contradicted
 
 NAMED = 20
-"""Records that are named in the log, or read again at once: anyone who can write to Redis can put any number there."""
+"""How many records are named in the log or reread at once: anyone who can write to Redis can plant any number."""
 _MOST = 10_000
 
 
 class Doubts:
-    """Each record is logged once, at ERROR, and counts until it is seen to be right, or gone."""
+    """Remembers the doubtful records. Each is logged once, at ERROR, and counts until it's found right or gone."""
 
     def __init__(self) -> None:
         self._found = dict[str, str]()
@@ -21,7 +21,7 @@ class Doubts:
         return len(self._found)
 
     def about(self, request: str, why: str) -> Contradicted:
-        """The error for such a record."""
+        """Remember this record, log it if it's new, and return the error to raise for it."""
         error = Contradicted(request, why)
         if request not in self._found and len(self._found) < _MOST:
             self._found[request] = why
@@ -30,17 +30,17 @@ class Doubts:
         return error
 
     def none_about(self, request: str) -> None:
-        """This record is right, or gone."""
+        """Forget this record: it's right, or gone."""
         self._found.pop(request, None)
 
     @property
     def first(self) -> Sequence[str]:
-        """The requests that have been doubted for the longest time."""
+        """Up to `NAMED` requests, those doubted for the longest time first."""
         return list(islice(self._found, NAMED))
 
     @property
     def problem(self) -> str | None:
-        """What to show to an operator: a sentence; None when there is nothing to show."""
+        """A sentence for operators, or None if there is nothing to report."""
         if not self._found:
             return None
         request, why = next(iter(self._found.items()))

@@ -1,11 +1,11 @@
 """The audit log: a hash chain that only grows, written by the same scripts that change requests.
 
-A line (`bot.store.audit.chain`) is stored sealed. The last number and hash are sealed beside the log (the head), so a
-log whose end was cut off does not pass, nor take another line. Where it begins, once older lines were moved to a file,
-the base says (`bot.store.audit.base`).
+Lines (`bot.store.audit.chain`) are stored sealed. The last number and hash are sealed beside the log (the head), so a
+log whose end was cut off neither verifies nor accepts another line. If older lines were moved to a file, the base
+(`bot.store.audit.base`) says where the log starts.
 
-Each process follows the log, and so knows what it says of each request: no line is written, and no record is touched,
-that contradicts it.
+Each process follows the log, and so knows what it says about each request. It writes no line and changes no record that
+contradicts the log.
 """
 
 import asyncio
@@ -34,13 +34,13 @@ from bot.store.scripts import Argument, load
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
 TURN_SECONDS = 5
-"""How long a writer waits for its turn in this process, and then tries to be faster than other processes."""
+"""How many seconds a writer waits for its turn in this process, and then competes with other processes."""
 _PAGE = 500
 log = logging.getLogger("latchkey.audit")
 
 
 class Extent(NamedTuple):
-    """Where the log begins and ends in Redis: two that are alike have the same lines."""
+    """Where the log starts and ends in Redis. If two extents are equal, so are the lines."""
 
     length: int
     base: bytes
@@ -48,7 +48,7 @@ class Extent(NamedTuple):
 
 
 class Page(NamedTuple):
-    """The log at one moment: some of its lines, how many there are, and the head, all as they are stored."""
+    """The log at one moment: some of its lines, how many there are, and the head, all as stored."""
 
     base: Base
     head: bytes | None
@@ -57,7 +57,7 @@ class Page(NamedTuple):
 
 
 class RedisAudit:
-    """Port `Audit`. `Tampered` is raised, and nothing written, when head and log do not fit together."""
+    """Implements the port `Audit`. Raises `Tampered`, and writes nothing, if head and log don't match."""
 
     def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer, disk: Disk) -> None:
         self._redis: Commands = redis
@@ -68,7 +68,7 @@ class RedisAudit:
         self.bases = Bases(redis, keys, sealer)
         self._turn, self._following = asyncio.Lock(), asyncio.Lock()
         self._disk = disk
-        # What we saw last, to save a read: the scripts compare it with what is there.
+        # What this process saw last, which saves a read: the scripts compare it with the store.
         self._head, self._base, self._noted = Head(), Base(), Head()
         self._history = History()
         self._surety = Surety(waits=disk.waits_for_replicas)
@@ -77,35 +77,35 @@ class RedisAudit:
         self._recent = Recent()
         self.doubts = Doubts()
         self.trouble: str | None = None
-        """Why the log could not be followed the last time; None when it could."""
+        """Why the log couldn't be followed the last time; None if it could."""
 
     @property
     def head(self) -> Head:
-        """Where the log ended when this process last saw it."""
+        """The end of the log when this process last saw it."""
         return self._head
 
     @property
     def counted(self) -> Head:
-        """The last line that outlives a failover, for those outside of Redis; of a log just read, the end."""
+        """The last line that outlives a failover, for copies outside Redis; the end of the log if none is known."""
         return self._surety.head if self._surety.head.seq else self._head
 
     @property
     def mark(self) -> Mark:
-        """The last line that this process wrote, for `sure`."""
+        """The last line that this process wrote, to be passed to `sure`."""
         return self._surety.mark
 
     def expect(self, seq: int, hash_: str) -> None:
-        """Trust no log without this line, which was noted outside of Redis, before the log is first followed."""
+        """Reject any log without this line, noted outside Redis. Call it before the log is first followed."""
         self._noted = Head(seq, hash_)
 
     def newest(self, request: str) -> int | None:
-        """The newest revision of a request, as far as this process has followed the log; None without a line."""
+        """A request's newest revision in the log, as far as this process has followed it; None without a line."""
         return self._history.newest(request)
 
     async def append(self, *events: Event) -> None:
-        """Write events that go with no change of a request; durable when this returns.
+        """Write events that belong to no change of a request. Durable when this returns.
 
-        Raises `Contradicted` when the record of one is not what the log says.
+        Raises `Contradicted` if the record of one doesn't match the log, `Tampered`, and `Unavailable`.
         """
         if not events:
             return
@@ -126,15 +126,15 @@ class RedisAudit:
             if wrong is None:
                 if await self._tried(self.link(entries), connection):
                     return
-            elif entries == await self._entries(events):  # else the record has moved on meanwhile
+            elif entries == await self._entries(events):  # otherwise the record changed meanwhile
                 raise wrong
         raise unconfirmed("the audit log kept changing")
 
     async def read(self, after: int | None = None) -> AsyncIterator[Mapping[str, object]]:
-        """Every line behind line `after`, oldest first, to be verified: those that are not sealed may be anybody's.
+        """Yield every line after line `after`, or all that are in Redis, oldest first and unverified.
 
-        Without `after`, all that are in Redis. Raises `Tampered` for one that is not JSON, and at the end if lines are
-        missing, `after` among them; `Archived` where lines behind it were moved to a file.
+        Lines from before lines were sealed may be forged. Raises `Tampered` for a line that isn't JSON, and at the end
+        if lines are missing; `Archived` if lines after `after` were moved to a file.
         """
         at = after
         while True:
@@ -152,13 +152,13 @@ class RedisAudit:
             raise not_ours(self.place, f"says {head.seq} lines, but there were {at}: an older copy")
 
     async def begins(self) -> Base:
-        """Where the log begins in Redis."""
+        """The current base: where the log starts in Redis. Raises `Tampered`."""
         return (await self._page(None, 1)).base
 
     async def ends_of(self, base: Base, end: Head) -> tuple[Base, bytes, bytes] | None:
-        """The base as it is stored now, with the first line behind it and line `end`; None where it is another base.
+        """The base as stored now, the first line after it, and line `end`; None if the base has been replaced.
 
-        Raises `Tampered` where line `end` is another one.
+        Raises `Tampered` if line `end` has another hash.
         """
         now, _, raw = await self._tail(base.seq, most=1)
         if not now.is_same(base):
@@ -171,15 +171,16 @@ class RedisAudit:
         return again, raw[0], last[0]
 
     async def archived(self, requests: Collection[RequestId]) -> Collection[RequestId]:
-        """Those of these requests of which lines were moved to a file: the others do not say all about them."""
+        """Those of these requests that have lines in archive files, so that the lines in Redis aren't all of them."""
         _, told = await self.bases.read()
         return {request for request in requests if told.history.newest(request) is not None}
 
     async def proven(self) -> AsyncIterator[Mapping[str, object]]:
-        """The lines that this process has followed. Raises `Tampered`, perhaps at the end, where they are others now.
+        """Yield the lines that this process has followed.
 
-        A line from before they were sealed opens, no matter who wrote it: only the chain up to a head that we know
-        proves it.
+        Raises `Tampered`, perhaps only at the end, if they differ now; `Unavailable` if an archive moves lines
+        meanwhile. A line from before they were sealed opens no matter who wrote it. Only the chain up to a head that we
+        know proves it.
         """
         await self.follow()
         seen, chain = self._head, Chain(self._base.end)
@@ -198,9 +199,10 @@ class RedisAudit:
             raise not_ours(self.place, f"doesn't match line {chain.seq}: another log has taken its place")
 
     async def older(self) -> AsyncIterator[list[tuple[int, bytes, bytes]]]:
-        """Pages of lines that the newest master key did not seal: their places, as they are, and as it writes them.
+        """Yield pages of lines not sealed with the newest master key: their indexes, as they are, and sealed with it.
 
-        Hashes stay, and only what verifies with its own key gets a new MAC. Raises `Tampered` at the first other line.
+        Hashes don't change, and only a line that verifies with its own key gets a new MAC. Raises `Tampered` at the
+        first line that doesn't verify.
         """
         await self.follow()
         chain = Chain(self._base.end, self._sealer)
@@ -221,14 +223,14 @@ class RedisAudit:
             yield page
 
     async def older_base(self) -> list[tuple[int, bytes, bytes]]:
-        """The same of the base. Raises `Tampered` for an entry that does not open."""
+        """The same for the entries of the base. Raises `Tampered` for an entry that doesn't open."""
         return await self.bases.older()
 
     async def follow(self) -> None:
-        """Read what was written since, from the first line on in a process that begins.
+        """Read the lines that are new to this process; in a new process, all of them.
 
-        Raises `Tampered` when head and log do not fit, or do not continue what this process has seen of them; lines
-        that a failover may lose count as not seen.
+        Raises `Tampered` if head and log don't match, or don't continue what this process has seen. Lines that a
+        failover may lose don't count as seen.
         """
         try:
             try:
@@ -246,15 +248,15 @@ class RedisAudit:
     async def _follow(self) -> None:
         walk = Walk(Chain(self._head), self.census, ((self._noted, FEED),))
         base, head = await self._walked(walk)
-        self._history.learn(walk.chain.history)  # some may have come here meanwhile: to learn twice does no harm
+        self._history.learn(walk.chain.history)  # some may be known by now; learning twice is harmless
         self._base = base
         if head.seq >= self._head.seq:
             self._head = head
 
     async def _follow_anew(self) -> None:
-        """Forget lines that were lost in a failover, if that is what happened: those that count must still be there."""
+        """Forget lines that a failover lost, if that's what happened: the lines that count must still exist."""
         async with self._beginning:
-            with suppress(Tampered):  # another one did it meanwhile
+            with suppress(Tampered):  # another task did it meanwhile
                 await self._follow()
                 return
             was = self._head
@@ -267,7 +269,7 @@ class RedisAudit:
             log.warning("audit lines were lost in a failover", extra={"from": self._head.seq, "to": was.seq})
 
     async def _walked(self, walk: Walk) -> tuple[Base, Head]:
-        """Go along the log to its end; returns where it begins and ends. Raises `Tampered`."""
+        """Walk to the end of the log. Returns where it starts and ends. Raises `Tampered`."""
         seen = walk.chain.seq
         while True:
             base, head, raw = await self._tail(walk.chain.seq)
@@ -287,9 +289,9 @@ class RedisAudit:
         return base, head
 
     async def _begun(self, walk: Walk) -> None:
-        """Go on behind lines that were moved to a file before this walk came to them: their base says what they said.
+        """Continue after lines that were moved to a file before this walk reached them, using their base.
 
-        It is none of ours if it knows another line in the place of one that was seen, here or outside of Redis.
+        Raises `Tampered` if the base has another hash for a line that was seen here or noted outside Redis.
         """
         base, told = await self.bases.read()
         chain = walk.chain
@@ -301,17 +303,17 @@ class RedisAudit:
 
     @property
     def seen(self) -> Extent:
-        """Where the log begins and ends, as this process saw it last."""
+        """Where the log starts and ends, as this process last saw it."""
         return Extent(self._head.seq - self._base.seq, self._base.stored, self._head.stored)
 
     def ask_extent(self, pipeline: Commands) -> None:
-        """Put the questions for `followed` last into a pipeline: first the length, which counts from the base on."""
+        """Add the reads for `followed` to a pipeline, as its last ones."""
         pipeline.llen(self._keys.audit)
         pipeline.lindex(self._keys.audit_base, 0)
         pipeline.get(self._keys.audit_head)
 
     async def followed(self, length: int, base: bytes | None, head: bytes | None, seen: Extent) -> None:
-        """Follow the log as far as was found, if that is not what was `seen`; one reader at a time."""
+        """Follow the log if what `ask_extent` found isn't what was `seen` before; one reader at a time."""
         found = Extent(length, base or b"", head or b"")
         if found == seen:
             return
@@ -322,12 +324,12 @@ class RedisAudit:
                 await self.follow()
 
     def expected(self, linked: Linked) -> list[Argument]:
-        """What the scripts compare: the end of the log before these lines, its length, and its base."""
+        """What the scripts compare: the head before these lines, the number of lines in Redis, and the base."""
         return [linked.before.stored, linked.before.seq - self._base.seq, self._base.stored]
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
-        """One writer of this process at a time. Raises `Unavailable` when the turn does not come."""
+        """Admit one writer of this process at a time. Raises `Unavailable` after `TURN_SECONDS` without a turn."""
         try:
             async with asyncio.timeout(TURN_SECONDS):
                 await self._turn.acquire()
@@ -339,22 +341,22 @@ class RedisAudit:
             self._turn.release()
 
     def contradiction(self, request: str, was: int, events: Sequence[Event] = ()) -> str | None:
-        """Why this revision, and a change of it with these events, is not what the log says; None when it is."""
+        """Why this revision, or a change of it with these events, contradicts the log; None if it doesn't."""
         actions = (*(event.action for event in events), None)
         wrong = (self._history.contradiction(request, was, action) for action in actions)
         return next(filter(None, wrong), None)
 
     def use_in_the_way(self, events: Sequence[Event]) -> str | None:
-        """The request of a use of break-glass that has to be reviewed before these events; None without one."""
+        """The request whose use of break-glass has to be reviewed before these events; None if there is none."""
         return next(filter(None, map(self._history.use_in_the_way, events)), None)
 
     @property
     def open_uses(self) -> Collection[str]:
-        """The requests of uses of break-glass that no one has reviewed, as far as this process has followed the log."""
+        """The requests whose use of break-glass nobody has reviewed, as far as this process has followed the log."""
         return self._history.open_uses
 
     def link(self, entries: Sequence[Entry], before: Head | None = None) -> Linked:
-        """Continue the chain, from where we think that it ends or will end by then."""
+        """Continue the chain from `before`, or else from where this process saw it end."""
         before = before or self._head
         seq, prev, hashes, lines = before.seq, before.hash, list[str](), list[bytes]()
         for entry in entries:
@@ -367,7 +369,7 @@ class RedisAudit:
         return Linked(before, Head(seq, prev, stored), tuple(entries), tuple(hashes), tuple(lines))
 
     def written(self, linked: Linked) -> None:
-        """Remember that the store took these lines; the log of this process is told of them once they count."""
+        """Remember that the store has these lines. They go to the feed once they count."""
         if linked.after.seq > self._head.seq:
             self._head = linked.after
         lines = list[Told]()
@@ -384,7 +386,7 @@ class RedisAudit:
             self._tell(self._surety.wrote(linked.after, lines))
 
     def sure(self, mark: Mark) -> None:
-        """Count the lines up to this one, of which a wait said that they outlive a failover."""
+        """Count the lines up to this mark, after a wait confirmed that they outlive a failover."""
         self._tell(self._surety.sure(mark))
 
     def _tell(self, lines: Sequence[Told]) -> None:
@@ -392,7 +394,7 @@ class RedisAudit:
             log.info("audit", extra={"seq": line.seq, "hash": line.hash, **line.says})
 
     async def _entries(self, events: Sequence[Event]) -> tuple[Entry, ...]:
-        """The events, with the revisions that their records have now; the log is followed as far as these."""
+        """The events, with the current revisions of their records. Follows the log to the same moment."""
         seen = self.seen
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
@@ -405,7 +407,7 @@ class RedisAudit:
         return tuple(Entry(event, rev, rev) for event, rev in zip(events, revisions, strict=True))
 
     def _proven(self, event: Event, rev: bytes | None, body: bytes | None) -> int | None:
-        """The revision, if the record has it: in the clear it may be any, and a line of it would outdate the record."""
+        """The revision, if the sealed body confirms it: anyone can change the one in the clear."""
         if body is None or revision(rev) is None:
             return None
         place = SealContext(Purpose.REQUEST, self._keys.request(event.request or RequestId("")), revision(rev) or 0)
@@ -437,9 +439,9 @@ class RedisAudit:
                 raise not_ours(self.place, "or the log isn't of the type that Latchkey writes")
 
     async def _tail(self, after: int, most: int = _PAGE) -> tuple[Base, Head, list[bytes]]:
-        """The base, the head, and lines behind `after`, unless that was moved to a file, all of the same moment.
+        """The base, the head, and lines after `after` (none if that line was moved to a file), all of the same moment.
 
-        Raises `Tampered` when base, length and head do not fit.
+        Raises `Tampered` if base, length and head don't match.
         """
         page = await self._page(after, most)
         return page.base, self._head_of(page), list(page.raw)
@@ -476,7 +478,7 @@ class RedisAudit:
         return self._sealer.seal(canonical(line), self._place_of(cast("int", line["seq"])))
 
     def _opened(self, stored: bytes, seq: int) -> dict[str, object]:
-        """A line as it was written. Lines from before they were sealed are JSON; their hashes and MACs hold, too."""
+        """A line as it was written. Lines from before they were sealed are plain JSON with the same hashes and MACs."""
         place = self._place_of(seq)
         plain = stored if stored.startswith(b"{") else self._sealer.open(stored, place)
         try:
@@ -489,9 +491,9 @@ class RedisAudit:
 
 
 def tries() -> Iterator[None]:
-    """One for each time that another process may be faster; it ends after a time, because a few lost races are normal.
+    """Yield once for each attempt against other writers, for `TURN_SECONDS`: a few lost races are normal.
 
-    Measured with three processes that write without pause: the unluckiest line of 1,500 needed 146 tries, in 0.2 s.
+    Measured with three processes that write without pause: the unluckiest line of 1,500 needed 146 attempts, in 0.2 s.
     """
     end = time.monotonic() + TURN_SECONDS
     while time.monotonic() < end:

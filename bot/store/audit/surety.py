@@ -1,8 +1,8 @@
-"""Which audit lines count: those that outlive a failover. Others may be lost in one, and nobody relied on them.
+"""Which audit lines count: those that outlive a failover. The others may be lost, and nothing relies on them.
 
-Where replicas have to have what is written (`LATCHKEY_REDIS_REPLICAS`), a line that a master took may be gone once its
-replica is promoted. So it is told to nobody outside of Redis, and a log without it is trusted, until a wait for the
-replicas said that they have it.
+If writes have to reach replicas (`LATCHKEY_REDIS_REPLICAS`), a line that only the master has is lost when a replica is
+promoted. So until a wait confirms that the replicas have it, the line isn't reported outside Redis, and a log without
+it is trusted.
 """
 
 import time
@@ -16,11 +16,11 @@ from bot.store.audit.chain import Chain, Head, said
 
 FEED = "LATCHKEY_AUDIT_LOG"
 STANDS_SECONDS = 30.0
-"""After so long, a line that another process wrote counts, too. A failover is over sooner."""
+"""After this many seconds, a line that another process wrote counts, too. A failover takes less."""
 
 
 class Told(NamedTuple):
-    """What the log of this process and the feed are told of a line."""
+    """What this process's log and the feed say about a line."""
 
     seq: int
     hash: str
@@ -28,22 +28,25 @@ class Told(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A line that this process wrote, for when the wait for it is over; of no use once the log was followed anew."""
+    """The last line that this process wrote, kept until the wait for it is over. Void once the log is followed anew."""
 
     epoch: int
     head: Head
 
 
 class Surety:
-    """Which lines count, as far as this process knows. `waits` says whether writes wait for replicas: else all do."""
+    """Which lines count, as far as this process knows.
+
+    `waits`: whether writes wait for replicas; otherwise all count.
+    """
 
     def __init__(self, *, waits: bool) -> None:
         self.head = Head()
-        """The last line that counts: no log without it is trusted."""
+        """The last line that counts. A log without it isn't trusted."""
         self._waits, self._epoch, self._wrote = waits, 0, Head()
         self._untold = dict[int, Told]()
         self._stood = deque[tuple[float, Head]]()
-        """Lines that others wrote, and since when they are known."""
+        """The log's ends that others wrote, and since when (in monotonic seconds) they are known."""
 
     @property
     def mark(self) -> Mark:
@@ -51,17 +54,20 @@ class Surety:
         return Mark(self._epoch, self._wrote)
 
     def wrote(self, last: Head, lines: Sequence[Told]) -> Sequence[Told]:
-        """Take lines that the master has; returns those that may be told now."""
+        """Add lines that the master has. Returns those that can be reported now."""
         self._untold |= {line.seq: line for line in lines}
         self._wrote = last
         return () if self._waits else self._count(last)
 
     def sure(self, mark: Mark) -> Sequence[Told]:
-        """The lines up to this one outlive a failover; returns those that may be told now."""
+        """Count the lines up to this mark: they outlive a failover. Returns those that can be reported now."""
         return self._count(mark.head) if mark.epoch == self._epoch else ()
 
     def followed(self, head: Head) -> Sequence[Told]:
-        """The log still goes on from the lines known, up to this one; returns those that may be told now."""
+        """Note that the log still continues the known lines, up to this one.
+
+        Returns the lines that can be reported now.
+        """
         if not self._waits:
             return self._count(head)
         now, stood = time.monotonic(), self.head
@@ -72,7 +78,10 @@ class Surety:
         return self._count(stood)
 
     def restarted(self, hashes: Mapping[int, str]) -> None:
-        """The log was followed anew: lines behind the last one that counts now have these hashes."""
+        """Start over after the log was followed anew.
+
+        `hashes` are those of the lines after the last one that counts.
+        """
         self._epoch, self._wrote = self._epoch + 1, self.head
         self._stood.clear()
         self._untold = {seq: line for seq, line in self._untold.items() if hashes.get(seq) == line.hash}
@@ -84,26 +93,26 @@ class Surety:
 
 
 class Walk:
-    """A walk along the log as it is in Redis. `needs` are lines that it has to have, each with who knows of it."""
+    """Walks along the log in Redis. `needs` are the lines it must have, each with the name of where it's known from."""
 
     def __init__(
         self, chain: Chain, census: Census, needs: Sequence[tuple[Head, str]], *, is_anew: bool = False
     ) -> None:
         self.chain, self.census, self.needs = chain, census, needs
         self.hashes = dict[int, str]()
-        """Of lines behind those that it has to have, of which there are few, on a walk along lines seen before."""
+        """The hashes of lines after those it must have, which are few; only if the log is followed anew."""
         self._is_anew = is_anew
         self._after = max(need.seq for need, _ in needs)
 
     def begin(self, base: Base, told: Summary) -> None:
-        """Go on behind a base, which says what the lines before it said."""
+        """Continue after a base, which says what the lines before it said."""
         self.census.begin(base.seq, told.census.requests_known(), told.census.keys_known(), told.census.deleted)
         told.history.learn(self.chain.history)
         if base.seq > self.chain.seq:
             self.chain = Chain(base.end, history=told.history)
 
     def take(self, line: Mapping[str, object]) -> str | None:
-        """Go on to the next line; returns why it is not to be trusted."""
+        """Verify the next line. Returns why it can't be trusted, or None."""
         if wrong := self.chain.next(line):
             return f"doesn't match line {self.chain.seq}: {wrong}"
         seq, found = self.chain.seq, self.chain.hash
@@ -113,7 +122,7 @@ class Walk:
         return next((_lacks(need, of) for need, of in self.needs if need.seq == seq and need.hash != found), None)
 
     def end(self, head: Head) -> str | None:
-        """Why this is not the end of the log; None when it is."""
+        """Why this isn't the end of the log, or None if it is."""
         for need, of in self.needs:
             if head.seq < need.seq or (head.seq == need.seq and head.hash != need.hash):
                 return _lacks(need, of)
