@@ -203,8 +203,8 @@ def _terms(
     unseen = _IN_THE_DECISION | _UNSEEN.get(operation, frozenset())
     if isinstance(before, Allowed) and isinstance(after, Allowed):
         unseen |= _WHILE_IT_WAITS
-    for name in there.keys() - unseen:
-        if there[name] != here[name]:
+    for name in there:
+        if name not in unseen and there[name] != here[name]:
             yield name, there[name], here[name]
 
 

@@ -5,9 +5,9 @@ Exit codes: 0 nothing changes, 1 something does, 2 it can't be checked.
 What a command needs is imported inside it, as in `bot.cli.main`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -97,14 +97,32 @@ def _value(name: str, value: object) -> str:
 
     from bot.cli.explanation import long
 
-    if isinstance(value, dict):  # the ticket
-        said = cast("dict[str, object]", value)
-        return f"{'required' if said['required'] else 'optional'} {said['pattern']} {said['url']}".rstrip()
+    if isinstance(value, dict):
+        return _IN_WORDS[name](cast("dict[str, Any]", value))
     spans = cast("list[object]", value) if isinstance(value, list) else [value]
     if name.endswith("_seconds"):
         words = [long(timedelta(seconds=each)) if isinstance(each, int) else "unlimited" for each in spans]
         return ", ".join(words) or "none"
     return ", ".join(map(str, spans)) if value is not None else "none"
+
+
+def _ticket(said: Mapping[str, Any]) -> str:
+    return f"{'required' if said['required'] else 'optional'} {said['pattern']} {said['url']}".rstrip()
+
+
+def _break_glass(said: Mapping[str, Any]) -> str:
+    notified = f", notifies {', '.join(said['notify'])}" if said["notify"] else ""
+    return f"{', '.join(said['by'])}, {_value('lifetime_seconds', said['lifetime_seconds'])}{notified}"
+
+
+def _approvers(said: Mapping[str, Any]) -> str:
+    of = " or ".join(each["team"] or ", ".join(each["ids"]) for each in said["one_of"])
+    one_of = f"only {of}{', each approval from a different one' if said['distinct'] else ''}"
+    return "; ".join([*([one_of] if of else []), *(f"not {each}" for each in said["not"])])
+
+
+_IN_WORDS = {"ticket": _ticket, "break_glass": _break_glass, "approvers": _approvers}
+"""The terms that are objects in JSON, each with what writes it as text."""
 
 
 def _as_json(difference: "Difference") -> dict[str, object]:

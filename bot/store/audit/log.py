@@ -248,7 +248,7 @@ class RedisAudit:
     async def _follow(self) -> None:
         walk = Walk(Chain(self._head), self.census, ((self._noted, FEED),))
         base, head = await self._walked(walk)
-        self._history.learn(walk.chain.history)  # some may be known by now; learning twice is harmless
+        self._history.learn(walk.chain.history)  # some may be known already; learning twice is harmless
         self._base = base
         if head.seq >= self._head.seq:
             self._head = head

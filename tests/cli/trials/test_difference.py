@@ -288,3 +288,25 @@ def test_terms_that_are_lists_are_compared(files: Files, term: str) -> None:
     changes = files.changes(PROD, PROD.replace("lifetime: 30d", f"lifetime: 30d, {term}"))
 
     assert {name.removesuffix("_seconds") for each in changes for name in each["terms"]} == {term.partition(":")[0]}
+
+
+def test_every_term_of_a_rule_has_words_in_the_order_of_explain(files: Files) -> None:
+    rule = "rules: [{name: dev, match: {environment: env-dev001, kind: kafka, operation: create}"
+    times = "remind: [1h], pending: 2h, claim: 3h, lifetime: 4d, ticket: {pattern: 'OPS-[0-9]+'}, confirm: resource"
+    glass = "break_glass: {by: [S0PLATFORM, OrganizationAdmin], lifetime: 4h, notify: [S0PLATFORM]}"
+    conditions = "approvers: {one_of: [S0PLATFORM, U0ERIN], not: [owner, same group], distinct: true}"
+
+    result = files.run(f"{rule}}}]", f"{rule}, {conditions}, {glass}, {times}}}]")
+
+    assert result.exit_code == 1, result.exception
+    terms = dict.fromkeys(line.strip() for line in result.stdout.splitlines() if line.startswith("  "))
+    assert [each for each in terms if not each.startswith(("can ", "who:", "what:"))] == [
+        "remind: 4 hours, 12 hours -> 1 hour",
+        "pending: 1 day -> 2 hours",
+        "claim: 1 day -> 3 hours",
+        "lifetime: unlimited -> 4 days",
+        "ticket: none -> optional OPS-[0-9]+",
+        "confirm: none -> resource",
+        "break glass: none -> OrganizationAdmin, S0PLATFORM, 4 hours, notifies S0PLATFORM",
+        "approvers: none -> only S0PLATFORM or U0ERIN, each approval from a different one; not owner; not same group",
+    ]
