@@ -114,8 +114,9 @@ class ReviewPage:
     """The roles that the account is granted with the key."""
     also: Resource | None = None
     """What a second key is for, in the same request."""
-    break_glass: timedelta | None = None
-    """How long the key would work if its reader used break-glass; None where they can't."""
+    break_glass: timedelta | str | None = None
+    """How long the key would work if its reader used break-glass, or a sentence that says why they can't use it again
+    yet; None for who can't use it at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class TextPage:
     back: str = ""
     typed: str = ""
     anyway: str = ""
-    break_glass: timedelta | None = field(default=None, kw_only=True)
+    break_glass: timedelta | str | None = field(default=None, kw_only=True)
     """As in `ReviewPage`, for the draft `back`: what can be done in place of what was refused."""
 
 

@@ -28,7 +28,7 @@ from bot.domain.reports.rows import KeyRow, RequestRow
 from bot.domain.requests import Request
 from bot.domain.review import Attestation
 from bot.services.ports.store import Change
-from bot.services.requests.submit import summary
+from bot.services.requests.transitions import summary
 from bot.settings import StoreSettings
 from bot.store import Store
 from bot.store.audit.log import RedisAudit

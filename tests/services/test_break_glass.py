@@ -271,6 +271,24 @@ async def test_there_is_no_second_use_before_the_review_and_then_there_is() -> N
         assert isinstance(await world.state("R2"), Ready)
 
 
+@pytest.mark.parametrize("way", [None, one_approver])
+async def test_before_the_review_no_page_offers_a_second_use(way: Callable[[World], Awaitable[None]] | None) -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        if way:
+            await way(world)
+        await use(world)
+        for reviewed in (False, True):
+            if reviewed:
+                await judge(world)
+            await world.click(Check(replace(DRAFT, name="again")), by=DANA, view="V1")
+            await world.work_now()
+            shown = world.slack.pages[-1]
+            assert isinstance(shown, TextPage if way else ReviewPage)
+            assert ("hasn't been reviewed yet" in str(modal(shown))) is not reviewed
+            assert ("Use break-glass" in str(modal(shown))) is reviewed
+
+
 async def test_two_processes_at_once_make_one_use() -> None:
     async with a_world() as world:
         world.policy = policy()

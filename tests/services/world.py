@@ -22,7 +22,8 @@ from bot.domain.requests import Confirmed, Pending, Request, Shown
 from bot.services.commands import CardAt, Deed, Replace, ReplyTo, Saved
 from bot.services.keys.reveal import Delivery
 from bot.services.ports.store import Change, Requests, Stored
-from bot.services.requests.submit import Forms, summary
+from bot.services.requests.submit import Forms
+from bot.services.requests.transitions import summary
 from bot.services.worker import Worker
 from bot.store import Store
 from tests.support import build, lines

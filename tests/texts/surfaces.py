@@ -41,7 +41,7 @@ from bot.services.commands import NO_ONE, Draft, Wish
 from bot.services.form.access import offered, wanted
 from bot.services.messages import surfaces
 from bot.services.pages import Handover, SecondKey
-from bot.services.requests.submit import too_many
+from bot.services.requests.submit import too_many, unreviewed
 from bot.services.surfaces import ONCE, Surface, SurfaceKind
 from bot.slack.api.notifier import drawn
 from bot.slack.messages import answers, digest, secret
@@ -262,7 +262,8 @@ def views() -> Iterator[tuple[str, Any]]:
     named = _review(replace(draft, ticket="OPS-1"), CLUSTER)
     for terms in (build.terms(ticket=TICKET), build.terms(approvals=2, approvers=(APPROVERS,))):
         yield f"review, {'ticket' if terms.ticket else 'approvers'}", page(replace(named, terms=terms))
-    yield "review, break-glass", page(replace(_review(draft, CLUSTER), break_glass=4 * HOUR))
+    for name, offer in (("break-glass", 4 * HOUR), ("break-glass not again", unreviewed(build.pending()))):
+        yield f"review, {name}", page(replace(_review(draft, CLUSTER), break_glass=offer))
     for people in (1, 12):
         use = pages.GlassPage("D1", draft, ACCOUNT, CLUSTER, build.terms(approvals=0), 4 * HOUR, people)
         yield "break-glass", page(use)

@@ -22,8 +22,7 @@ from bot.domain.readiness import OtherKey
 from bot.domain.requests import Approved, Ask, Confirmed, Failed, Ready, Request, Revealing, Shown, Working
 from bot.services.keys.expiry import Expiry
 from bot.services.ports.store import Stored
-from bot.services.requests.submit import summary
-from bot.services.requests.transitions import Transitions, With, persistently
+from bot.services.requests.transitions import Transitions, With, persistently, summary
 
 SOON = timedelta(seconds=1)
 """How soon the other record of a pair is checked again."""

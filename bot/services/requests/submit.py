@@ -34,7 +34,7 @@ from bot.services.requests.deciders import called
 from bot.services.requests.glass import begun
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.remind import first_round, next_round
-from bot.services.requests.transitions import Transitions, With
+from bot.services.requests.transitions import Transitions, With, summary
 from bot.services.surfaces import ASKED
 from bot.services.text import lifetime_of, when
 
@@ -128,7 +128,7 @@ class Proposals:
         """Why there is no second use, with the name of the first one."""
         with suppress(Tampered):
             if first := await self.transitions.find(error.request):
-                return unreviewed(first.value)
+                return f"{unreviewed(first.value)} Nothing was created."
         return f"{error.happened} {error.changed}"
 
     async def _opened(
@@ -220,13 +220,20 @@ class Forms:
 
     async def _glass_offered(
         self, directory: Directory, ask: Ask, target: Target, held_roles: HeldRoles
-    ) -> timedelta | None:
-        """How long the key would work by break-glass; None for who can't use it, and while Slack doesn't tell that."""
+    ) -> timedelta | str | None:
+        """What a page offers, as its `break_glass`; None also while Slack doesn't tell who may use it."""
         with suppress(Unavailable):
             asker = await directory.asking(held_roles, Operation.CREATE, target, shown=True, break_glass=True)
             verdict = decide(directory.policy(), with_glass(ask), asker)
-            return verdict.terms.lifetime if isinstance(verdict, Allowed) else None
+            if isinstance(verdict, Allowed):
+                return await self._last_use(asker.person) or verdict.terms.lifetime
         return None
+
+    async def _last_use(self, person: Person) -> str:
+        """Why this person can't use break-glass again yet; "" if they can."""
+        mine = await self.requests.of_requester(person.slack, MOST_READ)
+        uses = (each.value for each in mine if (use := glass_of(each.value)) and use.review is None)
+        return next(map(unreviewed, uses), "")
 
     async def _or_glass(
         self,
@@ -282,9 +289,8 @@ class Forms:
         verdict = decide(policy, with_glass(self._ask(RequestId(deed.draft), draft, target, asker, policy)), asker)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
-        for each in await self.requests.of_requester(person.slack, MOST_READ):
-            if (use := glass_of(each.value)) and use.review is None:
-                raise Refused(unreviewed(each.value))
+        if waits := await self._last_use(person):
+            raise Refused(f"{waits} Nothing was created.")
         people = await self.candidates.of(target, person, verdict.terms.approvers, fresh=directory.is_afresh)
         enough(people, NeedsApproval(verdict.terms, 1))
         lasts = verdict.terms.lifetime or LONGEST_GLASS
@@ -388,41 +394,8 @@ def unreviewed(first: Request) -> str:
     """The sentence for a person who has used break-glass and waits for the review."""
     return (
         f"Your last use of break-glass, for {called(first)}, hasn't been reviewed yet, so you can't use it again. "
-        "Nothing was created. Ask someone who can approve such keys to review it on its card."
+        "Ask someone who can approve such keys to review it on its card."
     )
-
-
-def summary(ask: Ask) -> dict[str, str]:
-    """What was asked, for the audit log."""
-    said: dict[str, str] = {
-        "operation": ask.operation,
-        "requester": ask.requester.slack,
-        "principal": ask.requester.principal,
-        "owner": ask.owner.id or ask.owner.kind,
-        "kind": ask.resource.kind,
-        "resource": ask.resource.id,
-        "name": ask.name,
-        "description": ask.description,
-        "reason": ask.reason,
-        "digest": ask.digest(),
-    }
-    if ask.resource.environment:
-        said["environment"] = ask.resource.environment
-    if ask.key is not None:
-        said["key"] = ask.key.id
-    if ask.ticket:
-        said["ticket"] = ask.ticket
-    if ask.lifetime is not None:
-        said["lifetime"] = str(ask.lifetime)
-    if ask.bindings:
-        said["access"] = "; ".join(f"{each.role} {each.scope}" for each in ask.bindings)
-    if ask.also is not None:
-        said["also"] = ask.also.id
-    if ask.leaked:
-        said["leaked"] = "yes"
-    if ask.break_glass:
-        said["break_glass"] = "yes"
-    return said
 
 
 def too_many(number: int, most: int) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from bot.domain.audit import SYSTEM, Action, Event
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, Refused, Throttled
 from bot.domain.keys import RequestId, Secret
-from bot.domain.requests import Approved, Request
+from bot.domain.requests import Approved, Ask, Request
 from bot.services.agenda import Item
 from bot.services.ports.store import Audit, Change, Clock, Requests, Room, Stored
 
@@ -122,3 +122,36 @@ def backoff(tries: int, error: LatchkeyError | None = None) -> timedelta:
     if isinstance(error, Throttled):
         return error.wait
     return REFUSED if isinstance(error, CloudRefused) else BACKOFF[min(tries, len(BACKOFF) - 1)]
+
+
+def summary(ask: Ask) -> dict[str, str]:
+    """What was asked, for the audit log."""
+    said: dict[str, str] = {
+        "operation": ask.operation,
+        "requester": ask.requester.slack,
+        "principal": ask.requester.principal,
+        "owner": ask.owner.id or ask.owner.kind,
+        "kind": ask.resource.kind,
+        "resource": ask.resource.id,
+        "name": ask.name,
+        "description": ask.description,
+        "reason": ask.reason,
+        "digest": ask.digest(),
+    }
+    if ask.resource.environment:
+        said["environment"] = ask.resource.environment
+    if ask.key is not None:
+        said["key"] = ask.key.id
+    if ask.ticket:
+        said["ticket"] = ask.ticket
+    if ask.lifetime is not None:
+        said["lifetime"] = str(ask.lifetime)
+    if ask.bindings:
+        said["access"] = "; ".join(f"{each.role} {each.scope}" for each in ask.bindings)
+    if ask.also is not None:
+        said["also"] = ask.also.id
+    if ask.leaked:
+        said["leaked"] = "yes"
+    if ask.break_glass:
+        said["break_glass"] = "yes"
+    return said

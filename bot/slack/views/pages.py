@@ -173,16 +173,19 @@ def _then(terms: Terms) -> str:
     return f"Approvers have {duration(terms.pending)} to respond. {claim}"
 
 
-def _in_an_emergency(lasts: timedelta | None, draft: str) -> list[Block]:
-    """The way around approvals, for people who have it; `lasts` is how long the key would work."""
-    if lasts is None:
+def _in_an_emergency(offer: timedelta | str | None, draft: str) -> list[Block]:
+    """The way around approvals, for people who have it; `offer` is a page's `break_glass`."""
+    if offer is None:
         return []
+    title = Bold("Can't wait? ")
+    if isinstance(offer, str):
+        return [divider(), lines([title, offer])]
     says = (
-        f"Break-glass creates the key now, without an approval. The key expires {duration(lasts)} later, "
+        f"Break-glass creates the key now, without an approval. The key expires {duration(offer)} later, "
         "everyone who could approve it is told, and one of them reviews it."
     )
     use = button("Use break-glass", ids.GLASS, draft, "danger")
-    return [divider(), lines([Bold("Can't wait? "), says]), actions(use), divider()]
+    return [divider(), lines([title, says]), actions(use), divider()]
 
 
 def break_glass(content: GlassPage) -> Block:

@@ -19,7 +19,8 @@ from bot.services.commands import Back, Check, Draft, ReplyTo, Send
 from bot.services.pages import FormPage, ReviewPage, Right
 from bot.services.people.candidates import Candidate
 from bot.services.ports.store import Post
-from bot.services.requests.submit import Forms, draft_again, enough, follows, summary, too_few
+from bot.services.requests.submit import Forms, draft_again, enough, follows, too_few
+from bot.services.requests.transitions import summary
 from bot.services.surfaces import ASKED, CARD
 from tests.services.world import World, a_world
 from tests.support import build

@@ -12,8 +12,16 @@ from bot.domain.keys import RequestId, Secret
 from bot.domain.requests import Cancelled
 from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Room
-from bot.services.requests.submit import summary
-from bot.services.requests.transitions import BACKOFF, REFUSED, ROUNDS, Transitions, With, backoff, persistently
+from bot.services.requests.transitions import (
+    BACKOFF,
+    REFUSED,
+    ROUNDS,
+    Transitions,
+    With,
+    backoff,
+    persistently,
+    summary,
+)
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DANA, HOUR, NOW
