@@ -29,6 +29,9 @@ NO_NEWS = "As you gave `client` as well, `token` will be unused."
 NO_CONNECTION = "Failed to connect"
 """How the SDK's message begins at each try of Socket Mode that leads nowhere, every ten seconds while Slack is away."""
 
+COLORED = "color_message"
+"""Uvicorn's message again, with the escape codes of a terminal."""
+
 GONE = "[redacted]"
 AUDIT = logging.getLogger("latchkey.audit")
 """Told of each audit line; see docs/audit.md."""
@@ -179,6 +182,7 @@ def _formatter(shared: list[Processor], *, pretty: bool) -> logging.Formatter:
 
 
 def _without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event.pop(COLORED, None)
     return {redact(str(name)): _clean(value, str(name)) for name, value in event.items()}
 
 

@@ -367,6 +367,7 @@ from bot import logs
 logs.configure("INFO", audit="stdout")
 logs.AUDIT.info("audit", extra={"seq": 1, "key": "\\x1b[31mred\\x1b[0m"})
 logging.getLogger("latchkey").warning("\\x1b[31mred\\x1b[0m")
+logging.getLogger("uvicorn.error").warning("red", extra={"color_message": "\\x1b[31mred\\x1b[0m"})
 """
 
 
@@ -384,4 +385,5 @@ def test_json_holds_no_escape_codes_in_a_pipe_nor_at_a_terminal() -> None:
     for text in (done.stdout, done.stderr, out):
         assert "\x1b" not in text
         assert all(json.loads(line) for line in text.splitlines())
+        assert "color_message" not in text, "uvicorn says everything twice"
     assert "\x1b" in err, "people at a terminal see colors"
