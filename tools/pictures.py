@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -631,11 +631,11 @@ async def scene(browser: Browser, policy: str) -> AsyncGenerator[Scene, None]:
                 await context.close()
 
 
-async def shoot(page: Page, folder: Path, name: str, only: str) -> None:
+async def shoot(page: Page, folder: Path, name: str, only: str, sizes: Sequence[tuple[int, int]] = SIZES) -> None:
     """All pictures of what the page shows now."""
     await page.wait_for_timeout(SETTLED_MS)
     await page.evaluate("import('./panel.js').then(({ refresh }) => refresh())")
-    for width, height in SIZES:
+    for width, height in sizes:
         for scheme in SCHEMES:
             variant = f"{width}.{scheme}"
             if only and only not in f"{folder.name}/{name}.{variant}":
@@ -679,7 +679,7 @@ _BLACKED_OUT = """() => {
 }"""
 """Not even the secret of a sandbox belongs in the repository."""
 _NEEDED = """() => {
-  const inside = [...document.querySelectorAll("#scroller, .shade:not([hidden]) .modal-body")];
+  const inside = [...document.querySelectorAll("#scroller, #panel-body, .shade:not([hidden]) .modal-body")];
   const missing = inside.map((each) => each.scrollHeight - each.clientHeight);
   return window.innerHeight + Math.max(0, ...missing) + 40 * missing.some((each) => each > 0);
 }"""
@@ -716,18 +716,45 @@ async def tell(browser: Browser, name: str, *, only: str, for_readme: bool) -> s
 
 
 async def panel(browser: Browser, only: str) -> None:
-    """The page of the sandbox itself, with its panel open."""
+    """The page of the sandbox itself with its panel: at the start, with a fault, what the bot tells, and a kill."""
     folder = FOLDER / "panel"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="latchkey-pictures-") as place:
         async with a_sandbox(Path(place)) as here:
-            context = await browser.new_context()
-            await context.add_init_script("localStorage.setItem('panel', 'open')")
-            page = await context.new_page()
             here.clock.advance(timedelta(days=1))
-            await page.goto(f"{here.slack_url}/#U0DANA/{GENERAL_CHANNEL}")
-            await shoot(page, folder, "panel", only)
-            await context.close()
+            for size in SIZES:
+                context = await browser.new_context(viewport={"width": size[0], "height": size[1]})
+                await context.add_init_script("localStorage.removeItem('panel')")
+                page = await context.new_page()
+                await page.goto(f"{here.slack_url}/#U0DANA/{GENERAL_CHANNEL}")
+                async for name in _panel(page):
+                    await shoot(page, folder, name, only, [size])
+                await context.close()
+
+
+async def _panel(page: Page) -> AsyncGenerator[str, None]:
+    toggle = page.locator("#panel-toggle")
+    await page.wait_for_selector("#panel-body", state="attached")
+    if await toggle.get_attribute("aria-expanded") != "true":
+        yield "closed"
+        await toggle.click()
+    yield "open"
+    await page.get_by_role("button", name="Confluent is down", exact=True).click()
+    yield "fault"
+    await page.get_by_role("button", name="Clear all faults").click()
+    told = page.get_by_text("Log, audit, metrics and report")
+    await told.click()
+    for tab in ("Log", "Audit", "Metrics", "Report"):
+        await page.get_by_role("tab", name=tab).click()
+        yield tab.lower()
+    await told.click()
+    await page.get_by_role("button", name="Kill -9").click()
+    yield "killed"
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await page.get_by_text("API keys at Confluent").click()
+    yield "console"
+    await page.get_by_text("Single faults").click()
+    yield "faults"
 
 
 async def take(stories: list[str], only: str, *, for_readme: bool) -> int:
