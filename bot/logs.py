@@ -55,11 +55,14 @@ _PATTERNS = (
     re.compile(r"(?i)\b(?:basic|bearer)\s+[A-Za-z0-9+/=._~-]{16,}"),
     re.compile(r"(?i)(?<=://)[^\s/@\"']*:[^\s@\"']*(?=@)"),
 )
+_CODES = re.compile(r"[\x1b\x9b](?:\[?[0-?]*[ -/]*[@-~])?")
+"""What a terminal takes for a command. JSON would only write it out, and `jq -r` makes it one again."""
 _SECRET_NAME = re.compile(r"(?i)secret|passw|token|authorization|cookie|master_?key|response_url")
 
 
 def redact(text: str) -> str:
-    """`text` without anything that looks like a secret."""
+    """`text` without anything that looks like a secret, and without escape codes."""
+    text = _CODES.sub("", text)
     for pattern in _PATTERNS:
         text = pattern.sub(GONE, text)
     return text

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pty
+import re
 import subprocess
 import sys
 import warnings
@@ -384,6 +385,9 @@ def test_json_holds_no_escape_codes_in_a_pipe_nor_at_a_terminal() -> None:
 
     for text in (done.stdout, done.stderr, out):
         assert "\x1b" not in text
+        assert re.search(r"\\u00(1b|9b)", text) is None, "written out, `jq -r` makes them codes again"
         assert all(json.loads(line) for line in text.splitlines())
         assert "color_message" not in text, "uvicorn says everything twice"
+    assert '"key": "red"' in done.stdout
     assert "\x1b" in err, "people at a terminal see colors"
+    assert "\x1b[31mred" not in err, "but only ours"
