@@ -33,10 +33,23 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
     except LatchkeyError as error:
         may_pass = isinstance(error, Unavailable) and not isinstance(error, KeyRefused)
         fail(str(error), code=os.EX_TEMPFAIL if may_pass else 1)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            raise  # Typer ends it without a word
         # Python's own traceback would go past the redaction of the log.
         logging.getLogger("bot.terminal").critical("unexpected error", exc_info=True)
         raise typer.Exit(1) from None
+
+
+def _nobody_reads() -> bool:
+    """Whether what we print goes nowhere, as in `| head -1`; else it was another pipe that broke."""
+    import sys
+
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def settings(*, feed: bool = False) -> "Settings":

@@ -24,12 +24,16 @@ SECONDS = 60.0
 
 
 @asynccontextmanager
-async def export(folder: Path, key: str, *words: str) -> AsyncGenerator[Process]:
+async def export(folder: Path, key: str, *words: str, stdout: int = PIPE) -> AsyncGenerator[Process]:
     """`latchkey audit export` in an environment that has the store and the master key, and nothing else."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     own = {"LATCHKEY_DATA_DIR": str(folder), "LATCHKEY_MASTER_KEYS": key}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "audit", "export", *words, env=kept | own, stdin=DEVNULL, stdout=PIPE, stderr=PIPE
+        *(sys.executable, "-m", "bot", "audit", "export", *words),
+        env=kept | own,
+        stdin=DEVNULL,
+        stdout=stdout,
+        stderr=PIPE,
     )
     try:
         async with asyncio.timeout(SECONDS):
@@ -73,3 +77,17 @@ async def test_an_export_with_another_master_key_ends_with_one_line(tmp_path: Pa
 
     assert (process.returncode, out) == (1, b"")
     assert b"was sealed with a master key that is not configured" in err.splitlines()[-1]
+
+
+async def test_an_export_that_nobody_reads_any_further_ends_without_a_word(tmp_path: Path) -> None:
+    """As in `latchkey audit export | head -1`."""
+    key = new_master_key()
+    read, write = os.pipe()
+    os.close(read)
+    async with embedded(tmp_path) as url, connect(url) as redis:
+        await Store.open(redis, Sealer(parse_master_keys(key)), TEAM).audit.append(event())
+        async with export(tmp_path, key, stdout=write) as process:
+            os.close(write)
+            _, err = await process.communicate()
+
+    assert (process.returncode, err) == (1, b"")
