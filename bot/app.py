@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from prometheus_client import CollectorRegistry
@@ -19,6 +19,7 @@ from bot.diagnosis.records import audit_problem, format_problem, hold_to_feed, k
 from bot.diagnosis.records import records_problem as records_contradicted
 from bot.domain.errors import LatchkeyError, Unavailable
 from bot.domain.policy import Policy
+from bot.fitness import cause_of
 from bot.health import Check, Health, watched
 from bot.policyfile import PolicySource
 from bot.scanning import webhook
@@ -342,13 +343,13 @@ def _checks(
         return "the worker has stopped" if seen is None or time.monotonic() - seen > TURNED_WITHIN else None
 
     return {
-        "store": lambda: must_take_writes(world.redis, world.store.keys),
-        "audit": lambda: audit_problem(world.store),
+        "store": lambda: _explained(must_take_writes(world.redis, world.store.keys)),
+        "audit": lambda: _explained(audit_problem(world.store)),
         "worker": turning,
-        "agenda": lambda: _agenda_problem(world),
-        "disk": lambda: world.store.disk.problem(world.redis),
-        "replicas": lambda: world.store.disk.replicas_problem(world.redis),
-        "clock": lambda: clock_problem(world.redis),
+        "agenda": lambda: _explained(_agenda_problem(world)),
+        "disk": lambda: _explained(world.store.disk.problem(world.redis)),
+        "replicas": lambda: _explained(world.store.disk.replicas_problem(world.redis)),
+        "clock": lambda: _explained(clock_problem(world.redis)),
         "records": world.store.requests.problem,
         "format": lambda: format_problem(world.store),
         "slack": socket.problem if socket else lambda: None,
@@ -359,6 +360,16 @@ def _checks(
             source.problem and f"the policy file isn't valid, so the old policy still applies: {source.problem}"
         ),
     }
+
+
+async def _explained(check: Awaitable[str | None]) -> str | None:
+    """What a check of the store finds; or what the error that ends it means. Redis's own words are in the log."""
+    try:
+        return await check
+    except Unavailable as error:
+        if error.__cause__ is None:
+            raise
+        return cause_of(error).says
 
 
 @asynccontextmanager

@@ -129,8 +129,8 @@ async def _disk(redis: Redis, store: Store) -> Finding:
     problem = await store.disk.problem(redis)
     if problem is None:
         return ok(DISK, "every step waits for the disk")
-    do = "Use Redis 7.2 or newer, and let the user run WAITAOF. Without it, appendfsync has to be always."
-    return warning(DISK, f"{problem}.", do)
+    needs = "an append-only file, Redis 7.2 or newer, and the right to run WAITAOF"
+    return warning(DISK, f"{problem.rstrip('.')}.", f"It needs {needs}. Without it, appendfsync has to be always.")
 
 
 async def _replicas(redis: Redis, store: Store, replicas: int) -> Finding:

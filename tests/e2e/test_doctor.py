@@ -238,7 +238,7 @@ FAULTS = [
     ),
     Fault("14 evicts", server(maxmemory_policy="allkeys-lru"), "store settings", ("maxmemory-policy is allkeys-lru",)),
     Fault("15 away", redis_away, "store", ("nothing is listening",), do="Start it, or correct REDIS_URL."),
-    Fault("16 no WAITAOF", without_waitaof, "disk", ("WAITAOF, which came with 7.2",), "warning"),
+    Fault("16 no WAITAOF", without_waitaof, "disk", ("WAITAOF, which came with 7.2", "append-only"), "warning"),
     Fault("16 no append-only file", server(appendonly="no"), "store settings", ("append-only file is off",)),
     Fault(
         "17 everysec", server(appendfsync="everysec"), "appendfsync", ("is everysec",), "warning", "Set it to always."
@@ -321,6 +321,7 @@ async def test_doctor_names_the_fault_and_examines_everything_else(tmp_path: Pat
         found = await examined(it)
 
     assert {each.check for each in found} == set(CHECKS)
+    assert [each for each in found if ".." in f"{each.says} {each.do}"] == []
     named = [each for each in found if each.check == fault.check and each.state == fault.state]
     assert [each for each in named if all(word in f"{each.says} {each.do}" for word in fault.words)], found
     assert any(fault.do in each.do for each in named)
