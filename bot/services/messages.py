@@ -158,17 +158,21 @@ class Publisher:
         """Bring all messages up to date. Returns when to retry those that failed; None if all is well."""
         known = await self.posts.get(request.ask.id)
         retry: list[datetime] = []
-        note, card = "", _card_of(known)
+        note, card = "", _post_of(known, CARD)
         for surface in _all(request, known):
             copies: list[Post | None] = [post for post in known if post.surface == surface and not post.broken]
-            beside = await self._linked(request, card) if surface == ASKED else card
+            beside = await self._linked(request, card) if surface == ASKED else await self._root(request, surface)
             for post in copies or [None]:
                 again, trouble = await self._one(surface, request, post, note if surface == ASKED else "", beside)
                 retry += [again] if again else []
                 note = trouble if surface == CARD and isinstance(request, states.Pending) else note
             if surface == CARD and isinstance(request, states.Pending) and not (card and card.link):
-                card = _card_of(await self.posts.get(request.ask.id))
+                card = _post_of(await self.posts.get(request.ask.id), CARD)
         return min(retry, default=None)
+
+    async def _root(self, request: states.Request, surface: Surface) -> Post | None:
+        """The message in whose thread it stands, unless Slack has just said that this one is gone."""
+        return _post_of(await self.posts.get(request.ask.id), surface.root) if surface.root else None
 
     async def _linked(self, request: states.Request, card: Post | None) -> Post | None:
         """The card with its address, which is read while the request waits, if the requester can open it."""
@@ -197,14 +201,14 @@ class Publisher:
         return True
 
     async def _one(
-        self, surface: Surface, request: states.Request, post: Post | None, note: str, card: Post | None
+        self, surface: Surface, request: states.Request, post: Post | None, note: str, beside: Post | None
     ) -> tuple[datetime | None, str]:
         """Write one message; returns when to try again, and what to tell the requester about it."""
-        if surface.is_below_card and card is None:
+        if surface.root == CARD and beside is None:
             return None, ""  # it goes below the card, once that is there
         now = self.clock()
         try:
-            written = await self.notifier.publish(surface, request, post, note, card)
+            written = await self.notifier.publish(surface, request, post, note, beside)
         except Throttled as error:
             return now + error.wait, ""
         except Unavailable:
@@ -213,6 +217,8 @@ class Publisher:
             if post is not None and error.reason in _GONE:
                 await self.posts.put(request.ask.id, replace(post, broken=error.reason))
                 return None, ""
+            if post is None and surface.root == ASKED and beside is not None:
+                return await self._one(surface, request, None, note, None)  # no reply there: as a message of its own
             about = {"request": request.ask.id, "surface": surface.kind.value, "code": error.reason}
             log.warning("Slack refused a message", extra=about)
             wait = max(REPAIRED, (now - _news_of(request, now)) / EVER_LESS) if error.lasting else REPOST
@@ -235,10 +241,10 @@ _GONE = frozenset({_NOT_FOUND, "cant_update_message", "edit_window_closed"})
 """With these, Slack says that nobody can ever change the message. Anything else, a person may repair."""
 
 
-def _card_of(known: Sequence[Post]) -> Post | None:
-    """The card, to link to or to post below, which also works where it can no longer be changed."""
-    cards = [post for post in known if post.surface == CARD and post.broken != _NOT_FOUND]
-    return min(cards, key=lambda post: post.broken != "", default=None)
+def _post_of(known: Sequence[Post], surface: Surface) -> Post | None:
+    """A message to link to or to post below, which also works where it can no longer be changed."""
+    posts = [post for post in known if post.surface == surface and post.broken != _NOT_FOUND]
+    return min(posts, key=lambda post: post.broken != "", default=None)
 
 
 def _with_question(post: Post, request: states.Request) -> Post:

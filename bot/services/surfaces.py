@@ -62,9 +62,11 @@ class Surface(NamedTuple):
         return ":".join(str(each) for each in self if each is not None)
 
     @property
-    def is_below_card(self) -> bool:
-        """Whether it stands in the thread of the card."""
-        return self.kind is SurfaceKind.THREAD or (self.kind is SurfaceKind.APPROVERS and self.user is None)
+    def root(self) -> "Surface | None":
+        """The message in whose thread it stands; None if it stands in none."""
+        if self.kind is SurfaceKind.THREAD or (self.kind is SurfaceKind.APPROVERS and self.user is None):
+            return CARD
+        return ASKED if self.kind is SurfaceKind.OUTCOME else None
 
     @classmethod
     def parse(cls, name: str) -> "Surface":

@@ -14,8 +14,11 @@ _MENTION = re.compile(r"<(?:@(?P<user>[UW]\w+)|!subteam\^(?P<group>\w+)|!(?P<all
 
 
 def rung(message: Json, channel: "Channel", groups: Mapping[str, "UserGroup"], thread: Iterable[Json] = ()) -> set[str]:
-    """The members whose Slack rings for a new message; `thread` is what was said before in the one that it is in."""
-    if channel.dm_of:
+    """The members whose Slack rings for a new message; `thread` is what was said before in the one that it is in.
+
+    Nothing in the documentation says that a reply in a direct message rings for someone who doesn't follow the thread.
+    """
+    if channel.dm_of and not message.get("thread_ts"):
         told = {channel.dm_of}
     else:
         told = set(mentioned(message, channel, groups))

@@ -177,7 +177,8 @@ async def test_the_reason_of_a_denial_is_read_as_it_was_typed(it: Play) -> None:
 
     await it.dana.go("Latchkey")
 
-    told = it.dana.message("Denied: your request").last
+    await expect(it.dana.message("Denied: your request")).to_be_visible()
+    told = it.dana.message("Denied by").last
     await expect(told).to_contain_text("Denied by @Erin Castellanos today at")
     await expect(told).to_contain_text("Nothing was created.")
     await expect(told.locator("blockquote")).to_have_text(REASON, use_inner_text=True)

@@ -120,12 +120,13 @@ async def edit_from_home(it: Play, key: str) -> None:
     await dana.dialog.get_by_label("Name (optional)").fill("counted clicks")
     await dana.dialog.get_by_label("Description").fill("counts <!here> & שלום")
     await dana.dialog.get_by_label("Reason").fill("It counts more than clicks")
-    await dana.press("Save")
+    await dana.press("Send request")
     await dana.done("Request sent.")
     await it.approve("clicks → counted clicks")
 
     await page.get_by_role("tab", name="Messages").click()
-    await expect(dana.message("Edited: Kafka API key")).to_contain_text("The key was updated today at")
+    await expect(dana.message("Edited: Kafka API key")).to_be_visible()
+    await expect(dana.message("The key was updated today at")).to_contain_text("@Dana Okafor")
 
 
 async def find_in_the_list(it: Play, key: str) -> None:
@@ -192,13 +193,14 @@ async def delete(it: Play, key: str) -> None:
     word = dana.dialog.get_by_label("Type CONFIRM to delete this API key")
     await word.fill("confirm")
     await dana.dialog.get_by_label("Reason").fill("It is no longer used")
-    await dana.dialog.get_by_role("button", name="Delete API key").click()
+    await dana.press("Send request")
     await expect(dana.dialog).to_contain_text("Type CONFIRM in capital letters.")
     await word.fill("CONFIRM")
-    await dana.dialog.get_by_role("button", name="Delete API key").click()
+    await dana.press("Send request")
     await dana.done("Request sent.")
     await it.approve("requests to delete")
-    await expect(dana.message("Deleted: Kafka API key")).to_contain_text("The key was deleted today at")
+    await expect(dana.message("Deleted: Kafka API key")).to_be_visible()
+    await expect(dana.message("The key was deleted today at")).to_contain_text("@Dana Okafor")
     await dana.say(f"/apikey show {key}")
     await dana.done("no longer exists in Confluent Cloud: it was deleted")
 

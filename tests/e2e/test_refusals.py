@@ -9,7 +9,7 @@ from sandbox.cast import APPROVALS_CHANNEL, DEV, Actor, crn
 from sandbox.slack.blocks import Json
 from sandbox.slack.person import PersonAtClient
 from tests.support.play import Play, play
-from tests.support.wishes import buttons
+from tests.support.wishes import buttons, words_of
 
 ADMIN = (("EnvironmentAdmin", crn(f"environment={DEV}")),)
 UNCHANGED = "Nothing changed."
@@ -221,6 +221,8 @@ async def test_a_denied_request_stays_denied_and_its_reason_is_read(tmp_path: Pa
         await it.card_says("Denied by")
         await it.dana.see("❌ Denied: your request for a Kafka API key for orders-dev")
         await it.dana.see("Use the shared key of the orders team.")
+        assert it.dana.bells[-1]["thread_ts"] == asked["ts"]
+        assert "❌ <@U0DANA>: Denied by <@U0ERIN>" in words_of(it.dana.bells[-1])
         assert buttons(it.cards()[-1], *it.dana.messages()) == ["Request again"]
 
         olga = it.person("U0OLGA")

@@ -29,6 +29,7 @@ KIND = {
     "slack.link-disabled": "not seen",
     "slack.newer-blocks": "not seen",
     "slack.ephemeral-by-click": "not seen",
+    "slack.reply-rings": "not seen",
     "slack.used-address": "not seen",
     "slack.org-wide": "not seen",
     "slack.is-member": "FALSE",

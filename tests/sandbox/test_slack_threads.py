@@ -262,6 +262,18 @@ async def test_a_reply_rings_for_those_who_follow_the_thread(
     assert slack.workspace.bells("U0ERIN", APPROVALS_CHANNEL) == [erin.bells[0]["ts"]]
 
 
+async def test_a_reply_in_a_direct_message_rings_for_a_mention_or_in_a_thread_that_is_followed(
+    slack: Slack, client: AsyncWebClient, dana: PersonAtClient
+) -> None:
+    answer = await client.chat_postMessage(channel="U0DANA", text="Sent")
+    root, dm = str(answer["ts"]), str(answer["channel"])
+    await client.chat_postMessage(channel=dm, text="Missed", thread_ts=root)
+    await client.chat_postMessage(channel=dm, text="<@U0DANA> Denied", thread_ts=root)
+    await client.chat_postMessage(channel=dm, text="Again", thread_ts=root)
+
+    assert rung(dana) == ["Sent", "<@U0DANA> Denied", "Again"]
+
+
 # -------------------------------------------------------------------------------------------------------------- clicks
 
 

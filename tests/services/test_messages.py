@@ -27,7 +27,8 @@ class _Refusing(FakeSlack):
     async def publish(
         self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
     ) -> Post:
-        self.tries.append(surface)
+        if surface.root is None or beside is None:  # what is refused as a reply is tried on its own at once
+            self.tries.append(surface)
         if surface in self.refused:
             raise Undeliverable("is_archived", lasting=True)
         return await FakeSlack.publish(self, surface, request, post, note)
@@ -114,6 +115,56 @@ async def test_a_message_that_is_gone_is_left_alone() -> None:
 
         assert await publisher.publish(build.approved()) is None
         assert slack.messages == {}
+
+
+# --- how a request ended is a reply to its first message ------------------------------------------------------------
+
+
+def _replied(slack: FakeSlack) -> tuple[str, bool]:
+    """Where the outcome was posted below: the first message or nothing; and whether it was posted."""
+    root, told = slack.beside["outcome"], {versions[0][0] for versions in slack.messages.values()}
+    return str(root.surface) if root else "", "outcome" in told
+
+
+async def test_how_a_request_ended_is_told_in_the_thread_of_its_first_message() -> None:
+    async with a_world() as world:
+        slack = FakeSlack()
+        publisher = Publisher(world.store.posts, slack, slack, TestClock())
+        await publisher.publish(build.pending())
+        assert await publisher.publish(build.states()["denied"]) is None
+        assert _replied(slack) == ("asked", True)
+
+
+async def test_it_is_told_on_its_own_where_the_first_message_is_gone() -> None:
+    async with a_world() as world:
+        slack = FakeSlack()
+        publisher = Publisher(world.store.posts, slack, slack, TestClock())
+        await publisher.publish(build.pending())
+        for place in [each for each in slack.messages if each[0].startswith("asked")]:
+            del slack.messages[place]  # as where the workspace keeps messages for a day
+        assert await publisher.publish(build.states()["denied"]) is None
+        assert _replied(slack) == ("", True)
+
+
+@dataclass(slots=True)
+class _WithoutThreads(FakeSlack):
+    """A Slack that takes no replies."""
+
+    async def publish(
+        self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
+    ) -> Post:
+        if surface.root and beside is not None and post is None:
+            raise Undeliverable("thread_not_found", lasting=True)
+        return await FakeSlack.publish(self, surface, request, post, note, beside)
+
+
+async def test_it_is_told_on_its_own_where_slack_takes_no_reply() -> None:
+    async with a_world() as world:
+        slack = _WithoutThreads()
+        publisher = Publisher(world.store.posts, slack, slack, TestClock())
+        await publisher.publish(build.pending())
+        assert await publisher.publish(build.states()["denied"]) is None
+        assert _replied(slack) == ("", True)
 
 
 @dataclass(slots=True)

@@ -41,6 +41,7 @@ from bot.services.commands import NO_ONE, Draft, Wish
 from bot.services.form.access import offered, wanted
 from bot.services.messages import surfaces
 from bot.services.pages import Handover, SecondKey
+from bot.services.ports.store import Post
 from bot.services.requests.submit import too_many, unreviewed
 from bot.services.surfaces import ONCE, Surface, SurfaceKind
 from bot.slack.api.notifier import drawn
@@ -196,8 +197,10 @@ def of_requests() -> Iterator[Message]:
     seen = set[str]()
     every = requests()
     for name, request in every.items():
-        for surface in surfaces(request):
-            yield from _message(f"{name}: {surface.kind.value}", surface, request, seen)
+        wanted = surfaces(request)
+        for surface in wanted:
+            root = Post(surface.root, "D1", "1.0", "") if surface.root and surface.root in wanted else None
+            yield from _message(f"{name}: {surface.kind.value}", surface, request, seen, root)
     for name, request in every.items():
         for kind in (each for each in SurfaceKind if each not in ONCE and _can_be(each, request)):
             number = request.attempt if isinstance(request, Offered | Keyed) else 1
@@ -216,9 +219,11 @@ def _can_be(kind: SurfaceKind, request: Request) -> bool:
     return changed or kind is not SurfaceKind.TOLD
 
 
-def _message(name: str, surface: Surface, request: Request, seen: set[str]) -> Iterator[Message]:
-    """A message, unless one that reads the same was told."""
-    message = Message(name, *drawn(surface, request, ""))
+def _message(
+    name: str, surface: Surface, request: Request, seen: set[str], root: Post | None = None
+) -> Iterator[Message]:
+    """A message, unless one that reads the same was told; with `root`, a reply in its thread."""
+    message = Message(name, *drawn(surface, request, "", root))
     if message.text not in seen:
         yield message
     seen.add(message.text)

@@ -73,7 +73,7 @@ class Notifier(Protocol):
         """Bring one message up to date: post it, update it, or leave it alone when it shows the right thing.
 
         `note` is a sentence that the message has to carry besides: what went wrong with another message. `beside` is
-        the card in the channel, to link to, or to post below.
+        the message in whose thread it stands (see `Surface.root`), or the card that it links to.
         """
         ...
 

@@ -146,14 +146,13 @@ class SlackNotifier:
     ) -> Post:
         """See `Notifier.publish`. Slack's posting is not idempotent: a crash right after it can leave a second copy."""
         is_over = post is not None and post.text and not isinstance(request, Pending)
-        link = beside.link if beside else ""
-        blocks, text = _closed(request, post) if post and is_over else drawn(surface, request, note, link)
+        blocks, text = _closed(request, post) if post and is_over else drawn(surface, request, note, beside)
         digest = hashlib.sha256(json.dumps([blocks, text], sort_keys=True).encode()).hexdigest()[:16]
         if post is not None and post.digest == digest:
             return post
         at = CardAt(post.channel, post.ts) if post else None
         message, to = dict(as_message(blocks, text)), _place(surface, request)
-        if surface.is_below_card and beside is not None and at is None:
+        if surface.root and beside is not None and at is None:
             message["thread_ts"], to = beside.ts, beside.channel
         at = await self._put(surface.kind.value, to, message, at)
         return replace(post, digest=digest) if post else Post(surface, at.channel, at.ts, digest)
@@ -240,10 +239,12 @@ def _closed(request: Request, question: Post) -> tuple[Sequence[Block], str]:
     return conversation.closed(request.ask, question.by, question.text)
 
 
-def drawn(surface: Surface, request: Request, note: str, link: str = "") -> tuple[Sequence[Block], str]:
-    """The blocks of one message about a request, and its notification text."""
+def drawn(surface: Surface, request: Request, note: str, beside: Post | None = None) -> tuple[Sequence[Block], str]:
+    """The blocks of one message about a request, and its notification text. See `Notifier.publish`."""
     if surface.kind is SurfaceKind.ASKED:
-        return request_messages.asked(request, note, link)
+        return request_messages.asked(request, note, beside.link if beside else "")
+    if surface.kind is SurfaceKind.OUTCOME:
+        return request_messages.outcome(request, is_reply=beside is not None)
     if surface.kind in ONCE:
         return conversation.drawn(surface.kind, request, surface.number or 0)
     if surface.kind is SurfaceKind.APPROVERS:
@@ -257,7 +258,6 @@ _OF_A_REQUEST: Mapping[SurfaceKind, Callable[[Request], tuple[Sequence[Block], s
     SurfaceKind.CARD: card.card,
     SurfaceKind.COPY: card.card,
     SurfaceKind.CHANGED: request_messages.changed,
-    SurfaceKind.OUTCOME: request_messages.outcome,
     SurfaceKind.REPLACED: key_messages.replaced,
     SurfaceKind.END: key_messages.end,
     SurfaceKind.REMINDER: key_messages.reminder,

@@ -1,6 +1,7 @@
 """The requester's messages about a request: that it was sent, that its policy changed, and how it ended. Pure.
 
-Slack rings no bell for edits, so each ending is a new message. The first one then says its state in a line or two.
+Slack rings no bell for edits, so each ending is a new message, in the thread of the first one where there is one. The
+first one then says its state in a line or two.
 """
 
 from bot.domain.deadlines import glass_of
@@ -19,9 +20,9 @@ from bot.domain.requests import (
     Working,
 )
 from bot.slack.blocks.kit import actions, button
-from bot.slack.blocks.text import Block, Bold, Link, Row, flat, lines, quote, told
+from bot.slack.blocks.text import Block, Bold, Link, Mention, Row, flat, lines, quote, told
 from bot.slack.messages.card import asked_rows, in_a_line, key_of, notified, own_account, wish
-from bot.slack.messages.progress import Rows, progress
+from bot.slack.messages.progress import Rows, progress, stands
 from bot.slack.messages.progress import reviewed as progress_of_review
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
@@ -67,10 +68,17 @@ def reviewed(request: Request) -> tuple[list[Block], str]:
     return [lines(*rows)], f"Your use of break-glass was {outcome}: {in_a_line(wish(request.ask))}"
 
 
-def outcome(request: Request) -> tuple[list[Block], str]:
-    """How a request ended that gave no key. Only for requests that ended so."""
+def outcome(request: Request, *, is_reply: bool = False) -> tuple[list[Block], str]:
+    """How a request ended that gave no key. Only for requests that ended so.
+
+    As a reply to the first message it doesn't repeat what that one says. It mentions the requester, because Slack rings
+    for a mention, but perhaps not for a reply in a thread that nobody follows.
+    """
     ask = request.ask
-    blocks = [lines(headline(request), *progress(request, yours=True))]
+    head: Row = [f"{state(request).sign} ", Mention(ask.requester.slack), ": "]
+    first, *rest = stands(request, yours=True)
+    before = progress(request, yours=True)[: -len(rest) - 1]
+    blocks = [lines([*head, *first], *rest, *before) if is_reply else lines(headline(request), *before, first, *rest)]
     if isinstance(request, Denied):
         blocks.append(quote(request.reason))
     if isinstance(request, Failed) and request.offer_account:
@@ -79,7 +87,8 @@ def outcome(request: Request) -> tuple[list[Block], str]:
         blocks.append(actions(again(request)))
     elif isinstance(request, Done) and ask.operation is not Operation.DELETE and ask.key is not None:
         blocks.append(actions(button("Open key", ids.KEY_DETAILS, ask.key.id)))
-    return blocks, f"{state(request).word}: {in_a_line(_which(request))}"
+    rung = f"<@{ask.requester.slack}> " if is_reply else ""
+    return blocks, f"{rung}{state(request).word}: {in_a_line(_which(request))}"
 
 
 def again(request: Request) -> Block:

@@ -99,11 +99,13 @@ def edit(content: EditPage) -> Block:
         ]
     stays = _TAG if view.request else ""
     named = field("Name", ids.NAME_BLOCK, text_input(ids.FORM_TEXT, name, limit=LIMITS["name"]), optional=True)
-    blocks += [named, _description(description, stays), _reason(reason, optional=not view.needs_reason)]
+    blocks += [named, _description(description, stays), _reason(content, reason, optional=not view.needs_reason)]
     blocks = redrawn([*blocks, *ticket_field(content.terms.ticket, ticket)], content.drawing)
     # Slack sends back its own copy of what a field was drawn with, escaped: what it held is told by these.
     metadata = f"{view.key.id} {fingerprint(*now)} {fingerprint(now[0], '')} {fingerprint('', now[1])}"
-    return modal("Edit API key", blocks, callback=ids.EDIT, submit="Save", close="Cancel", metadata=metadata)
+    return modal(
+        "Edit API key", blocks, callback=ids.EDIT, submit=_sends(content, "Save"), close="Cancel", metadata=metadata
+    )
 
 
 def delete(content: DeletePage) -> Block:
@@ -114,10 +116,10 @@ def delete(content: DeletePage) -> Block:
         *_top(content, *about(view), *_needs(content), *_access_left(view)),
         alert("error", _LOST, on="modal"),
         field(f"Type {CONFIRM} to delete this API key", ids.WORD_BLOCK, word),
-        _reason(_why(view), optional=not view.needs_reason),
+        _reason(content, _why(view), optional=not view.needs_reason),
         *ticket_field(content.terms.ticket),
     ]
-    return _asking("Delete API key", blocks, ids.DELETE, view, submit="Delete API key")
+    return _asking("Delete API key", blocks, ids.DELETE, view, submit=_sends(content, "Delete API key"))
 
 
 def _access_left(view: KeyView) -> Rows:
@@ -139,7 +141,7 @@ def rotate(content: RotatePage) -> Block:
         _description(view.key.description),
         field("Keep the old key for", ids.OVERLAP_BLOCK, _overlaps(content), hint=_OVERLAP),
         field("Lifetime of the new key", ids.LASTS_BLOCK, _lifetimes(view, lifetime_options(content.terms.lifetime))),
-        _reason(_why(view)),
+        _reason(content, _why(view)),
         *ticket_field(content.terms.ticket),
     ]
     return _asking("Rotate API key", blocks, ids.ROTATE, view)
@@ -152,7 +154,7 @@ def extend(content: ExtendPage) -> Block:
     blocks = [
         *_top(content, *_what(view), ["Expires: ", *_end(view)], *_needs(content)),
         field("Extend to", ids.LASTS_BLOCK, _lifetimes(view, longer), hint="Counted from approval."),
-        _reason(),
+        _reason(content),
         *ticket_field(content.terms.ticket),
     ]
     return _asking("Extend API key", blocks, ids.EXTEND, view)
@@ -189,7 +191,7 @@ def _named(row: Row) -> tuple[str, Row]:
 def _age(view: KeyView) -> Row:
     if view.key.created_at is None:
         return ["unknown to Confluent"]
-    return [view.key.created_at, *([f" ({ago(view.age)})"] if view.age is not None else [])]
+    return [view.key.created_at, *([f" ({ago(view.age)})"] if view.age is not None and view.age.days else [])]
 
 
 def ago(age: timedelta) -> str:
@@ -253,16 +255,29 @@ def _needs(content: ChangePage) -> Rows:
     return [[Bold(needs(content.terms))], *conditions(content.terms), *who(content.approvers, are_told=False)]
 
 
+def _sends(content: ChangePage, deed: str) -> str:
+    """The button's text: what it does at once, or that it sends a request."""
+    return "Send request" if content.terms.approvals else deed
+
+
 def _description(text: str, hint: str = "") -> Block:
     is_long = len(text) > _LONG or "\n" in text
     typed = text_input(ids.FORM_TEXT, text, limit=LIMITS["description"], lines=is_long)
     return field("Description", ids.DESCRIPTION_BLOCK, typed, optional=True, hint=hint)
 
 
-def _reason(text: str = "", *, optional: bool = False) -> Block:
-    hint = "Approvers will see this, if one is needed." if optional else "Approvers will see this."
+def _reason(content: ChangePage, text: str = "", *, optional: bool = False) -> Block:
     typed = text_input(ids.FORM_TEXT, text, limit=LIMITS["reason"], lines=True)
-    return field("Reason", ids.REASON_BLOCK, typed, optional=optional, hint=hint)
+    return field("Reason", ids.REASON_BLOCK, typed, optional=optional, hint=_readers(content))
+
+
+def _readers(content: ChangePage) -> str:
+    """The people who will see the reason: without an approval, those who are told of the change."""
+    if content.terms.approvals:
+        return "Approvers will see this."
+    if isinstance(content.view.owner, ServiceAccount):
+        return "People in the approvals channel and the account's owners will see this."
+    return "" if content.view.is_own else "People in the approvals channel will see this."
 
 
 def _asking(title: str, blocks: list[Block], callback: str, view: KeyView, submit: str = "Send request") -> Block:
