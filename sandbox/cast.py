@@ -142,7 +142,7 @@ CAST: tuple[Actor, ...] = (
     Actor(
         "U0SAMI",
         "Sami Haddad",
-        "ResourceOwner on sa-orders",
+        "ResourceOwner on orders-service",
         "sami@acme.example",
         "u-sami01",
         (
@@ -185,7 +185,7 @@ CAST: tuple[Actor, ...] = (
     Actor(
         "U0LENA",
         "Lena Ivers",
-        "ResourceOwner on sa-etl001",
+        "ResourceOwner on nightly-etl",
         "lena@acme.example",
         "u-lena01",
         (("ResourceOwner", crn("service-account=sa-etl001")),),

@@ -75,6 +75,7 @@ class PersonApi:
                         "id": each.id,
                         "name": each.name,
                         "kind": each.kind,
+                        "is_private": each.is_private,
                         "members": len(each.members),
                         "topic": each.topic,
                     }

@@ -25,7 +25,7 @@ Clock: TypeAlias = Callable[[], datetime]
 _TS = re.compile(r"\d{10}\.\d{6}")
 _ABOUT_THREAD = frozenset({"thread_ts", "reply_count", "reply_users_count", "reply_users", "latest_reply"})
 PLATFORM_GROUP = "S0PLATFORM"
-HINT = "For an API key, type /apikey create. For everything else, /apikey."
+HINT = "For an API key, type /apikey create. For everything else, type /apikey."
 
 
 @dataclass(slots=True)

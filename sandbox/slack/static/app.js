@@ -7,13 +7,13 @@ import { SESSION, get, personApi } from "./api.js";
 import { Surface } from "./blocks.js";
 import { Composer } from "./composer.js";
 import { h } from "./dom.js";
-import { MessageList, announcement } from "./messages.js";
+import { MessageList, announcement, stayAtTheEnd } from "./messages.js";
 import { Modals } from "./modal.js";
 import { encode } from "./mrkdwn.js";
 import { names, redate } from "./names.js";
 import { toast } from "./overlay.js";
 import { startPanel } from "./panel.js";
-import { Places, ReadMarks, fillPeople, personTitle } from "./sidebar.js";
+import { Places, ReadMarks, fillPeople, personTitle, signOf, tellFolded } from "./sidebar.js";
 import { Threads } from "./threads.js";
 
 const $ = (selector) => document.querySelector(selector);
@@ -223,7 +223,7 @@ class Visit {
     const [atHome, isDm] = [this.#where === HOME, channel.kind === "dm"];
     const messages = this.#sorted(channel.id);
     if (!atHome && messages.length > 0) this.#marks.read(channel.id, messages.at(-1).ts);
-    $("#title").textContent = isDm ? channel.name : `# ${channel.name}`;
+    $("#title").textContent = isDm ? channel.name : `${signOf(channel)} ${channel.name}`;
     $("#members").textContent = isDm ? "App" : `${channel.members} members`;
     $("#topic").textContent = channel.topic ?? "";
     this.#drawTabs(atHome, isDm);
@@ -231,13 +231,15 @@ class Visit {
     $("#messages").hidden = atHome;
     $("#composer").hidden = atHome;
     this.#composer.address(isDm ? `Message ${channel.name}` : `Message #${channel.name}`);
-    if (!atHome) this.#list.show(channel.id, messages, channel.topic || "No messages yet.");
-    this.#places.show(this.#channels, (one) => ({
+    if (!atHome) this.#list.show(channel.id, messages, "No messages yet.");
+    const at = (one) => ({
       current: one.id === channel.id,
       unread: (atHome || one.id !== channel.id) && this.#marks.isUnread(one.id, this.#sorted(one.id)),
       rung: atHome || one.id !== channel.id ? this.#marks.rung(one.id, this.#bells.get(one.id) ?? []) : 0,
       go: () => navigate(this.user, one.id),
-    }));
+    });
+    this.#places.show(this.#channels, at);
+    tellFolded($("#rail-toggle"), this.#channels.map(at));
     redate(); // what was drawn a while ago may say another day
   }
 
@@ -285,6 +287,7 @@ async function start() {
   $("#you").addEventListener("change", (event) => navigate(event.target.value));
   $("#rail-toggle").addEventListener("click", () => document.body.classList.toggle("rail-open"));
   window.addEventListener("hashchange", () => route(people));
+  stayAtTheEnd($("#scroller"), $("#messages"));
   await startPanel();
   route(people);
 }

@@ -125,7 +125,7 @@ class Combo {
   }
 
   #position() {
-    const box = this.input.getBoundingClientRect();
+    const box = this.root.getBoundingClientRect();
     const below = window.innerHeight - box.bottom - 8;
     const up = below < Math.min(LIST_MAX_PX, this.popup.scrollHeight) && box.top > below;
     const style = this.popup.style;

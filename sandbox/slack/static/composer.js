@@ -3,6 +3,8 @@
 import { h } from "./dom.js";
 import { openMenu, toast } from "./overlay.js";
 
+const NARROW = matchMedia("(max-width: 760px)"); // as in float.css
+
 export class Composer {
   #nodes;
   #on;
@@ -10,6 +12,7 @@ export class Composer {
   #shortcuts = [];
   #found = [];
   #active = 0;
+  #label = "";
 
   /** `nodes`: {input, send, bolt, list}; `on`: {command(text), message(text), shortcut(callback_id)} give promises. */
   constructor(nodes, on, signal) {
@@ -22,6 +25,7 @@ export class Composer {
     input.addEventListener("blur", () => this.#hide(), { signal });
     send.addEventListener("click", () => this.#send(), { signal });
     bolt.addEventListener("click", () => this.#menu(), { signal });
+    NARROW.addEventListener("change", () => this.address(this.#label), { signal });
     this.#hide();
   }
 
@@ -32,7 +36,8 @@ export class Composer {
 
   /** Write to this conversation from now on. */
   address(label) {
-    const [first] = this.#commands;
+    const first = NARROW.matches ? null : this.#commands[0]; // a placeholder that is too long is cut off
+    this.#label = label;
     this.#nodes.input.placeholder = first ? `${label}, or type ${first.command}` : label;
     this.#nodes.input.setAttribute("aria-label", label);
   }

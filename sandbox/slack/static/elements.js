@@ -7,6 +7,7 @@ import { names } from "./names.js";
 import { askConfirm, openMenu } from "./overlay.js";
 
 const TYPING_DEBOUNCE_MS = 300;
+const NEAR_THE_LIMIT = 0.8; // of the longest text: from there on, its length is shown
 
 /**
  * Tell the bot about `extra` (a click or a new value), after the element's own confirm dialog. `busy` shows that we
@@ -197,10 +198,13 @@ function counter(use, input) {
   const { min_length: least, max_length: most } = use.element;
   if (!least && !most) return null;
   const node = h("span", { class: "counter" });
+  const near = (most ?? Infinity) * NEAR_THE_LIMIT;
   const count = () => {
     const length = [...input.value].length;
+    const isWrong = (most && length > most) || (length > 0 && length < (least ?? 0));
     node.textContent = most ? `${length} / ${most}` : `${length} (at least ${least})`;
-    node.classList.toggle("over", (most && length > most) || (length > 0 && length < (least ?? 0)));
+    node.hidden = !isWrong && length < near;
+    node.classList.toggle("over", Boolean(isWrong));
   };
   input.addEventListener("input", count);
   count();

@@ -28,6 +28,21 @@ const authorName = (message) => message.username ?? names.user(authorOf(message)
 export const announcement = (message) =>
   `${authorName(message)}: ${h("div", {}, mrkdwn(message.text ?? "")).textContent.slice(0, 200)}`;
 
+/**
+ * Keep the newest message in view when the page gets narrower or a picture loads, unless the reader scrolled up to read.
+ * `scroller` holds the list of messages, and the Home tab in its place.
+ */
+export function stayAtTheEnd(scroller, list) {
+  let atEnd = true;
+  scroller.addEventListener("scroll", () => {
+    if (!list.hidden) atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_BOTTOM_PX;
+  });
+  const resized = new ResizeObserver(() => {
+    if (!list.hidden && atEnd) scroller.scrollTop = scroller.scrollHeight;
+  });
+  for (const node of [scroller, list]) resized.observe(node);
+}
+
 export class MessageList {
   #node;
   #api;

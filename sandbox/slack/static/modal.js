@@ -1,7 +1,7 @@
 /** The stack of modals. Only the top one is shown and live; those below keep what was typed. */
 
 import { Surface } from "./blocks.js";
-import { focusables, h, trapTab } from "./dom.js";
+import { h, trapTab } from "./dom.js";
 import { words } from "./mrkdwn.js";
 import { toast } from "./overlay.js";
 
@@ -145,10 +145,12 @@ class Sheet {
   focus() {
     const wanted = this.view.blocks.find((block) => block.element?.focus_on_load);
     const block = wanted && [...this.body.children].find((node) => node.dataset.block === wanted.block_id);
-    const field = block?.querySelector("[data-focus]") ?? this.body.querySelector("[data-focus]");
-    const target = field ?? focusables(this.form)[0] ?? this.form;
+    const first = (block ?? this.body).querySelector("[data-focus]:not(button)");
+    const field = first?.closest(".choices")?.querySelector(":checked") ?? first;
+    const target = field ?? this.form; // never a button: one Enter too many must not do anything
     this.#stopgap = field ? null : target;
-    target.focus();
+    target.focus({ preventScroll: true });
+    block?.scrollIntoView({ block: "nearest" });
   }
 
   complain(message) {

@@ -16,6 +16,21 @@ export function link(url, label) {
   return h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, label ?? url);
 }
 
+const WHOLE = 32; // an id or a command fits on a line, a secret may break
+
+/** Inline code. What is short stands on one line, as the next one has room for it. */
+export function code(content) {
+  const text = h("span", {}, content).textContent;
+  return h("code", { class: text.length > WHOLE ? null : "whole" }, content);
+}
+
+/** The text of a command block: its lines break between words, never after the hyphens of an option. */
+export function unbroken(text) {
+  return text
+    .split(/(\s+)/)
+    .map((part, index) => (index % 2 === 1 || part.length > WHOLE ? part : h("span", { class: "whole" }, part)));
+}
+
 /** A person, channel, group or broadcast, drawn so that nobody overlooks that it notifies people. */
 export function mention(kind, text, isMe = false) {
   return h("span", { class: `mention ${kind}${isMe ? " me" : ""}`, dir: "auto" }, text);
@@ -68,7 +83,7 @@ const INLINE = new RegExp(
 const STYLES = { bold: "strong", italic: "em", strike: "s" };
 
 function token(groups, verbatim) {
-  if (groups.code !== undefined) return h("code", {}, decode(groups.code));
+  if (groups.code !== undefined) return code(decode(groups.code));
   if (groups.angle !== undefined) return angle(groups.angle);
   if (groups.bare !== undefined) return verbatim ? decode(groups.bare) : link(decode(groups.bare));
   if (groups.emoji !== undefined) return emoji(groups.emoji) ?? `:${groups.emoji}:`;
@@ -110,7 +125,7 @@ function lines(text, verbatim) {
 /** mrkdwn → nodes. `verbatim` leaves bare web addresses alone. */
 export function mrkdwn(text, verbatim = false) {
   return text.split(/```([\s\S]+?)```/).flatMap((part, index) => {
-    if (index % 2 === 1) return h("pre", { dir: "auto" }, decode(part.replace(/^\n/, "")));
+    if (index % 2 === 1) return h("pre", { dir: "auto" }, unbroken(decode(part.replace(/^\n/, ""))));
     return part ? lines(part, verbatim) : [];
   });
 }

@@ -75,6 +75,9 @@ const long = (date) => show(date, { weekday: "long", month: "long", day: "numeri
 const plain = (date) => show(date, { month: "long", day: "numeric", year: "numeric" });
 const short = (date) => show(date, { month: "short", day: "numeric", year: "numeric" });
 
+/** A time stands on one line: its AM or PM never begins the next. */
+const unbroken = (text) => text.replaceAll(" ", "\u00a0");
+
 const TOKENS = {
   date_num: dateNum,
   date_slash: (date) => dateNum(date).replaceAll("-", "/"),
@@ -85,8 +88,8 @@ const TOKENS = {
   date_short_pretty: (date) => relativeDay(date) ?? short(date),
   date_long_pretty: (date) => relativeDay(date) ?? long(date),
   day_divider_pretty: (date) => relativeDay(date) ?? show(date, { weekday: "long", month: "long", day: "numeric" }),
-  time: (date) => show(date, { hour: "numeric", minute: "2-digit" }),
-  time_secs: (date) => show(date, { hour: "numeric", minute: "2-digit", second: "2-digit" }),
+  time: (date) => unbroken(show(date, { hour: "numeric", minute: "2-digit" })),
+  time_secs: (date) => unbroken(show(date, { hour: "numeric", minute: "2-digit", second: "2-digit" })),
   ago,
 };
 

@@ -2,18 +2,19 @@
 
 import { h } from "./dom.js";
 import { emoji } from "./emoji.js";
-import { broadcast, channelMention, groupMention, link, time, userMention } from "./mrkdwn.js";
+import { broadcast, channelMention, code, groupMention, link, time, unbroken, userMention } from "./mrkdwn.js";
 
-const STYLE_TAGS = [
-  ["code", "code"],
-  ["bold", "strong"],
-  ["italic", "em"],
-  ["strike", "s"],
-  ["underline", "u"],
+const tag = (name) => (inner) => h(name, {}, inner);
+const STYLES = [
+  ["code", code],
+  ["bold", tag("strong")],
+  ["italic", tag("em")],
+  ["strike", tag("s")],
+  ["underline", tag("u")],
 ];
 
 function styled(node, style = {}) {
-  return STYLE_TAGS.reduce((inner, [name, tag]) => (style[name] ? h(tag, {}, inner) : inner), node);
+  return STYLES.reduce((inner, [name, draw]) => (style[name] ? draw(inner) : inner), node);
 }
 
 function emojiText(part) {
@@ -62,7 +63,8 @@ async function copy(button, content) {
 }
 
 function preformatted(element) {
-  const body = h("pre", { dir: "auto", tabindex: "0" }, inline(element.elements));
+  const parts = inline(element.elements).map((part) => (typeof part === "string" ? unbroken(part) : part));
+  const body = h("pre", { dir: "auto", tabindex: "0" }, parts);
   const onclick = (event) => copy(event.currentTarget, body.textContent);
   return h("div", { class: "preformatted" }, body, h("button", { type: "button", class: "copy", onclick }, "Copy"));
 }

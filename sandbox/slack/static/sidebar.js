@@ -17,11 +17,26 @@ export function fillPeople(select, people) {
   );
 }
 
+/** What stands before the name of a conversation: a lock tells that a channel is private, as in Slack. */
+export function signOf(channel) {
+  if (channel.kind === "dm") return "◆";
+  return channel.is_private ? "🔒" : "#";
+}
+
+/** Where the list is folded away, the button that unfolds it tells what is new; `places` as for `Places.show`. */
+export function tellFolded(toggle, places) {
+  const rung = places.reduce((sum, each) => sum + each.rung, 0);
+  const unread = places.some((each) => each.unread);
+  if (rung > 0 || unread) toggle.dataset.news = rung > 0 ? rung : "";
+  else delete toggle.dataset.news;
+  toggle.ariaLabel = rung > 0 ? `Conversations (${rung} new)` : `Conversations${unread ? " (unread)" : ""}`;
+}
+
 /** One conversation of the list, drawn once and then changed in place: a button replaced under the mouse loses its click. */
-function entry(kind) {
+function entry(channel) {
   const name = h("span", { class: "name", dir: "auto" });
   const bells = h("span", { class: "bells", "aria-hidden": "true" });
-  const sign = h("span", { class: "sign", "aria-hidden": "true" }, kind === "dm" ? "◆" : "#");
+  const sign = h("span", { class: "sign", "aria-hidden": "true" }, signOf(channel));
   const button = h("button", { type: "button" }, sign, name, bells);
   const node = h("li", {}, button);
   const update = (channel, { current, unread, rung, go }) => {
@@ -63,7 +78,7 @@ export class Places {
   }
 
   #drawn(channel, how) {
-    if (!this.#entries.has(channel.id)) this.#entries.set(channel.id, entry(channel.kind));
+    if (!this.#entries.has(channel.id)) this.#entries.set(channel.id, entry(channel));
     const { node, update } = this.#entries.get(channel.id);
     update(channel, how);
     return node;
