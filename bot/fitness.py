@@ -20,7 +20,7 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as TimedOut
 
-from bot.store.connection import ANSWER_SECONDS, Commands, is_of_cluster, translated
+from bot.store.connection import ANSWER_SECONDS, Commands, NoCluster, is_of_cluster, translated
 from bot.store.disk import is_unknown
 from bot.store.keyspace import Keyspace
 
@@ -123,6 +123,13 @@ _CAUSES: Sequence[tuple[type[BaseException], Cause]] = (
     ),
     (BusyLoadingError, Cause("Redis is still loading its data.", "Try again in a minute.")),
     (MovedError, _NODES),
+    (
+        NoCluster,
+        Cause(
+            "The server in REDIS_URL isn't part of a Redis Cluster, or doesn't let Latchkey run CLUSTER SLOTS.",
+            "Start REDIS_URL with redis:// or rediss:// if it's a single server.",
+        ),
+    ),
     (ClusterDownError, Cause("The Redis Cluster has no master for Latchkey's data.", "Check its nodes.")),
     (
         MasterNotFoundError,

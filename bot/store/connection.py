@@ -146,8 +146,12 @@ class _Nodes:
                 yield cluster
         except RedisClusterException as error:  # it isn't a RedisError
             if isinstance(error.__cause__, RedisClusterException):  # a node did answer
-                raise ResponseError("no node of a Redis Cluster, or CLUSTER SLOTS is not permitted") from error
+                raise NoCluster("no node of a Redis Cluster, or CLUSTER SLOTS is not permitted") from error
             raise ConnectionFailed("no node of the cluster says which one has Latchkey's data") from error
+
+
+class NoCluster(ResponseError):
+    """A server answers, but doesn't say which nodes it forms a Redis Cluster with."""
 
 
 class SlotMoving(ConnectionFailed):

@@ -14,7 +14,7 @@ from bot.app import audit_lines
 from bot.connections import opened_store
 from bot.domain.errors import Unavailable
 from bot.domain.keys import RequestId, TeamId
-from bot.fitness import server_problems
+from bot.fitness import cause_of, server_problems
 from bot.settings import StartupError, StoreSettings
 from bot.store import Store, connection
 from bot.store.connection import Commands, connect, following, must_take_writes
@@ -164,8 +164,9 @@ async def test_a_server_that_is_no_cluster_is_told_from_a_cluster_that_is_away(t
     await server.start()
     try:
         async with connect(f"redis+cluster://127.0.0.1:{server.port}", key=KEYS.probe) as redis:
-            with pytest.raises(Unavailable, match="no node of a Redis Cluster"):
+            with pytest.raises(Unavailable, match="no node of a Redis Cluster") as raised:
                 await must_take_writes(redis, KEYS)
+            assert cause_of(raised.value).do.startswith("Start REDIS_URL with redis://")
     finally:
         await server.kill()
 
