@@ -6,23 +6,48 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from redis.exceptions import AuthenticationError
 
 from bot.policyfile.source import PolicySource
+from bot.settings import SECRETS
 from bot.store.connection import Commands, connect
 from bot.store.sealing import new_master_key
 from sandbox.cast import APPROVALS_CHANNEL
-from sandbox.stage import MASTER_KEY
+from sandbox.stage import MASTER_KEY, stage
 from tests.support.processes import OwnRedis, audit_of, crew, latchkey, own_redis, take_secret
 from tests.test_architecture import ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 COMMANDS = re.findall(r"^ *(latchkey .*)$", "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)), re.MULTILINE)
+
+TYPED = re.findall(
+    r"`((?:docker|kubectl|env|journalctl|pip download|valkey-cli|redis-cli|ACL|CONFIG|INFO|audit (?!log)) ?[^`]+)`",
+    " ".join(PAGE.split()),
+)
+"""What else someone may type, in the order of the page."""
+COPY = "valkey-cli --rdb latchkey.rdb"
+PASSWORD = ("ACL SETUSER NAME >NEW", "ACL SETUSER NAME <OLD", "ACL SAVE")
+ON_SERVERS = {COPY, "redis-cli --rdb", *PASSWORD, "CONFIG SET appendonly yes", "INFO persistence"}
+"""What tests below send to a server."""
+BY_HAND = {
+    "docker compose exec latchkey latchkey doctor",
+    "docker compose logs latchkey",
+    "docker compose exec valkey sh -c 'REDISCLI_AUTH=$(cat /run/secrets/store_password) valkey-cli'",
+    "kubectl -n latchkey exec deploy/latchkey -- latchkey doctor",
+    "kubectl -n latchkey logs deploy/latchkey --previous",
+    "journalctl -u latchkey",
+    "pip download --require-hashes -r requirements.lock -d wheels",
+}
+"""What needs a container engine, a cluster, a running systemd or the package index: a test holds the names in it."""
+AS_ROOT = "env LATCHKEY_SECRETS_DIR=/etc/latchkey/secrets LATCHKEY_POLICY=/etc/latchkey/policy.yml "
+"""What comes before `/opt/latchkey/bin/latchkey doctor` where systemd runs it."""
 
 TOPICS = (
     "What each alert means",
@@ -64,10 +89,17 @@ async def typed(line: str, folder: Path, **environment: str) -> tuple[int, str]:
 
 
 async def copied(redis: OwnRedis, to: OwnRedis) -> None:
-    """A copy as `valkey-cli --rdb` takes it, in an empty data folder."""
+    """A copy in an empty data folder, taken as the page says."""
     to.folder.mkdir()
-    async with connect(redis.url) as client:
-        commands: Commands = client
+    client = shutil.which("valkey-cli") or shutil.which("redis-cli")
+    assert client or not os.environ.get("TEST_REQUIRE_TOOLS"), "CI has to install redis-tools"
+    if client:
+        words = COPY.replace("latchkey.rdb", str(to.folder / "dump.rdb")).split()[1:]
+        taken = await asyncio.create_subprocess_exec(client, "-u", redis.url, *words)
+        assert await taken.wait() == 0
+        return
+    async with connect(redis.url) as connection:
+        commands: Commands = connection
         await commands.execute_command("SAVE")
     shutil.copy(redis.folder / "dump.rdb", to.folder)
 
@@ -110,9 +142,57 @@ def test_what_the_page_says_of_the_policy_file_is_so() -> None:
 
 def test_every_command_that_the_page_names_is_one_that_is_run() -> None:
     named = {" ".join(words.split()) for words in re.findall(r"`(latchkey [^`]*)`", PAGE)}
+    blocks = [line.strip() for line in "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)).splitlines()]
 
     assert len(COMMANDS) >= 10
-    assert named <= set(COMMANDS)
+    assert [line for line in blocks if line] == COMMANDS
+    assert named <= {*COMMANDS, *(line.partition(" >")[0] for line in COMMANDS)}
+    assert set(TYPED) == {*ON_SERVERS, *BY_HAND, f"{AS_ROOT}/opt/latchkey/bin/latchkey doctor"}
+
+
+def test_what_is_typed_elsewhere_names_what_there_is() -> None:
+    compose = yaml.load((ROOT / "compose.yaml").read_text(), yaml.BaseLoader)
+    kubernetes = list(yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "latchkey.yaml").read_text()))
+    unit = (ROOT / "deploy" / "systemd" / "latchkey.service").read_text()
+
+    assert {"latchkey", "valkey"} <= compose["services"].keys()
+    assert "store_password" in compose["services"]["valkey"]["secrets"]
+    assert ("Deployment", "latchkey", "latchkey") in [
+        (each["kind"], each["metadata"]["name"], each["metadata"].get("namespace")) for each in kubernetes
+    ]
+    secrets, policy = (word.partition("=")[2] for word in AS_ROOT.split()[1:])
+    assert f"LoadCredential=redis_url:{secrets}/redis_url\n" in unit
+    assert f"Environment=LATCHKEY_POLICY={policy}\n" in unit
+    assert "ExecStart=/opt/latchkey/bin/latchkey run\n" in unit
+    assert (ROOT / "requirements.lock").exists()
+
+
+async def test_a_password_is_replaced_and_outlives_a_restart(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here:
+        (tmp_path / "redis").mkdir()
+        (tmp_path / "users.acl").write_text("user default on nopass ~* +@all\nuser latchkey on >old ~lk:* +@all\n")
+        redis = OwnRedis(tmp_path / "redis", here.free_port(), f"--aclfile {tmp_path}/users.acl")
+        words = {"NAME": "latchkey", ">NEW": ">new", "<OLD": "<old"}
+
+        async def lets_in(password: str) -> bool:
+            async with connect(redis.url.replace("//", f"//latchkey:{password}@")) as client:
+                commands: Commands = client
+                with suppress(AuthenticationError):
+                    return bool(await commands.ping())
+            return False
+
+        await redis.start()
+        try:
+            async with connect(redis.url) as client:
+                commands: Commands = client
+                for nth, line in enumerate(PASSWORD):
+                    await commands.execute_command(*(words.get(word, word) for word in line.split()))
+                    assert [await lets_in("old"), await lets_in("new")] == [nth == 0, True]
+            await redis.kill()
+            await redis.start()
+            assert [await lets_in("old"), await lets_in("new")] == [False, True]
+        finally:
+            await redis.kill()
 
 
 def test_links_of_the_page_lead_somewhere() -> None:
@@ -132,19 +212,23 @@ async def test_the_commands_of_the_page_run_and_a_backup_comes_back(
     monkeypatch.chdir(tmp_path)
     async with crew(tmp_path) as (it, bots), own_redis(it.stage) as redis:
         bot = await bots.start(REDIS_URL=redis.url)
+        other = OwnRedis(tmp_path / "other", it.stage.free_port())
         await it.ask()
         await it.approve()
         await it.dana.see("Show secret")
+        await copied(redis, other)
         await take_secret(it)
         await bots.kill(bot)
 
-        before = await audit_of(it.stage, REDIS_URL=redis.url)
-        other = OwnRedis(tmp_path / "other", it.stage.free_port())
-        await copied(redis, other)
         try:
             await restored(other)
-            assert await audit_of(it.stage, REDIS_URL=other.url) == before
-            await all_typed(tmp_path, before[-1], it.stage.environment(redis_url=other.url))
+            kept = await audit_of(it.stage, REDIS_URL=other.url)
+            assert [*kept] == (await audit_of(it.stage, REDIS_URL=redis.url))[: len(kept)]
+            environment = it.stage.environment(redis_url=other.url)
+            assert "LATCHKEY_AUDIT_LOG: an older copy" in (await latchkey("doctor", **environment)).out
+            assert "move the file of `LATCHKEY_AUDIT_LOG` away" in PAGE
+            shutil.move(environment["LATCHKEY_AUDIT_LOG"], tmp_path / "audit.jsonl.before")
+            await all_typed(tmp_path, kept[-1], environment)
         finally:
             await other.kill()
 
@@ -159,3 +243,13 @@ async def all_typed(folder: Path, last: Mapping[str, Any], environment: dict[str
     for line in COMMANDS:
         code, out = await typed(line.replace("N:HASH", f"{last['seq']}:{last['hash']}"), folder, **environment)
         assert code == 0, f"{line}\n{out}"
+
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    for name in SECRETS:
+        if value := environment.pop(name, ""):
+            (secrets / name.lower()).write_text(f"{value}\n")
+    del environment["LATCHKEY_SECRETS_DIR"]
+    given = AS_ROOT.replace("/etc/latchkey/secrets", str(secrets)).replace("/etc/latchkey", str(folder))
+    code, out = await typed(f"{given} {sys.executable} -m bot doctor", folder, **environment)
+    assert code == 0, out
