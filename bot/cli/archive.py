@@ -1,4 +1,7 @@
-"""What `latchkey audit archive` does: lines go to a file, the file to disk, and only then the lines leave the store."""
+"""Implements `latchkey audit archive`.
+
+Writes lines to a file and the file to disk, then removes them from the store.
+"""
 
 import contextlib
 import json
@@ -20,9 +23,9 @@ if TYPE_CHECKING:
 async def archived(
     settings: "StoreSettings", team: str, file: Path, *, before: datetime | None, until: int | None
 ) -> str:
-    """Move lines that were written `before` a time, or up to line `until`; returns what to say about it.
+    """Move lines written `before` a time, or up to line `until`, to a file. Returns what to print about it.
 
-    Raises `StartupError` where the file cannot be made, and `LatchkeyError` where the store does not allow it.
+    Raises `StartupError` if the file can't be written, and `LatchkeyError` if the store refuses or doesn't answer.
     """
     from bot.connections import opened_store
     from bot.diagnosis.records import hold_to_feed
@@ -47,17 +50,20 @@ async def archived(
         await _finish(store.archive, move, file)
         await _tell(store, move)
         left = store.audit.head.seq - move.end.seq
+        moved = f"Line {move.end.seq} was" if move.number == 1 else f"Lines {move.base.seq + 1} to {move.end.seq} were"
+        rest = "1 line is" if left == 1 else f"{left} lines are"
         return (
-            f"Lines {move.base.seq + 1} to {move.end.seq} were moved to {file}. "
-            f"The last one is {move.end.seq}:{move.end.hash}. At least {left} lines are still in the store."
+            f"{moved} moved to {file}. The last one is {move.end.seq}:{move.end.hash}. "
+            f"At least {rest} still in the store."
         )
 
 
 @contextlib.contextmanager
 def _part_of(file: Path) -> Generator[Path]:
-    """A new file beside this one, which is not there yet; removed unless it takes its name.
+    """Yield a new file beside `file`, which must not exist. It's deleted unless it was renamed to `file`.
 
-    One that a killed process left is no copy of anything: lines leave the store only once the file has its name.
+    A part that a killed process left contains no archive: lines leave the store only after the file has its final name.
+    Raises `StartupError`.
     """
     from bot.settings import StartupError
 
@@ -85,7 +91,7 @@ async def _write(lines: AsyncIterator[Mapping[str, object]], out: TextIO) -> Non
 
 
 def _must_be_written(archive: "RedisArchive", move: "Move", part: Path) -> None:
-    """Read the file again, as `audit verify` would. Raises `StartupError`."""
+    """Read the file again and verify it, as `audit verify` would. Raises `StartupError`."""
     from bot.settings import StartupError
 
     with part.open(encoding="utf-8") as read:
@@ -95,7 +101,7 @@ def _must_be_written(archive: "RedisArchive", move: "Move", part: Path) -> None:
 
 
 def _to_disk(folder: Path) -> None:
-    """Have the names in this folder outlive a crash."""
+    """Make sure that names in this folder survive a crash."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -114,7 +120,10 @@ async def _finish(archive: "RedisArchive", move: "Move", file: Path) -> None:
 
 
 async def _tell(store: "Store", move: "Move") -> None:
-    """Have the log say that the lines were moved. Where that fails, the base says so, and the line before it."""
+    """Write to the log that the lines were moved.
+
+    If that fails, the base still shows it, and so does the earlier line.
+    """
     from bot.domain.audit import Action
     from bot.domain.errors import LatchkeyError
 
@@ -125,7 +134,7 @@ async def _tell(store: "Store", move: "Move") -> None:
 
 
 def _line(action: "Action", move: "Move") -> "Event":
-    """What the log says of a move: how many lines, the last of them, and the operating system's user who moves them."""
+    """The audit event of a move: how many lines, the last of them, and the operating system's user who runs it."""
     import pwd
     from datetime import UTC
 

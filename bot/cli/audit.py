@@ -1,4 +1,4 @@
-"""`latchkey audit`: the log, to be verified, and for other systems. Needs the store and the master keys alone."""
+"""`latchkey audit`: verifies, exports and archives the audit log. Needs only the store and the master keys."""
 
 import re
 from contextlib import suppress
@@ -67,7 +67,8 @@ def verify(
     macs = "" if sealer else " Who wrote them wasn't checked: LATCHKEY_MASTER_KEYS is not set."
     begins = f" It begins after line {walk.archived}, which was archived." if walk.archived else ""
     last = f" The last one is {walk.last}." if walk.lines or begins else ""
-    typer.echo(f"The chain of {walk.lines} lines is intact.{begins}{last}{macs}")
+    lines = "1 line" if walk.lines == 1 else f"{walk.lines} lines"
+    typer.echo(f"The chain of {lines} is intact.{begins}{last}{macs}")
 
 
 @app.command()
@@ -127,7 +128,7 @@ async def _exported(settings: "StoreSettings", team: str, since: int | None, for
         typer.echo(begun())
     until = asyncio.Event() if follow else None
     if until is not None:
-        # Not Python's own handler, which cancels this task: a cancellation that meets a time-out of redis-py is lost.
+        # Python's own handler would cancel this task, and a cancellation during a time-out of redis-py gets lost.
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, until.set)
     async for line in audit_lines(settings, team, since, until=until):
@@ -147,7 +148,7 @@ async def _verified(settings: "StoreSettings", team: str, walk: "Verification") 
         base, told = await audit_begins(settings, team)
         if wrong := walk.begin(base.end, told.history, told.has):
             return wrong
-        with suppress(Archived):  # meanwhile: begin again, where the log begins now
+        with suppress(Archived):  # archived meanwhile: start over, where the log starts now
             async for line in audit_lines(settings, team, base.seq):
                 if wrong := walk.take(line):
                     return wrong

@@ -1,6 +1,6 @@
-"""Audit lines as other systems want them: OCSF events and CSV.
+"""Writes audit lines in formats of other systems: OCSF events and CSV.
 
-Both hold what the feed holds: ids and names of rules, and no reasons, descriptions and addresses.
+Both contain what the feed does: IDs and names of rules, but no reasons, descriptions or addresses.
 """
 
 import csv
@@ -16,7 +16,7 @@ Line = Mapping[str, object]
 
 OCSF_VERSION = "1.3.0"
 CATEGORY_UID, CLASS_UID = 6, 6003
-"""Application Activity; API Activity."""
+"""OCSF's category Application Activity and class API Activity."""
 CREATE, READ, UPDATE, DELETE, OTHER = 1, 2, 3, 4, 99
 SUCCESS, FAILURE, UNKNOWN = 1, 2, 0
 INFORMATIONAL, LOW, MEDIUM = 1, 2, 3
@@ -26,7 +26,7 @@ COLUMNS = (
     *(name for name in TOLD if name not in _NEWER),
     *("hash", *_NEWER),
 )
-"""What came later stands last, so that readers who count columns find the others where they were."""
+"""New columns are added at the end, so that programs that count columns find the others in place."""
 _ACTIVITIES: Mapping[str, int] = {
     "submitted": CREATE,
     "create-intended": CREATE,
@@ -48,7 +48,7 @@ _ACTIVITIES: Mapping[str, int] = {
     "edited": UPDATE,
     "extended": UPDATE,
 }
-"""By the verb of an action; every other one is `OTHER`."""
+"""OCSF's activity for the verb of an action; any other verb is `OTHER`."""
 _FAILURES = frozenset(
     {
         Action.REFUSED,
@@ -64,16 +64,16 @@ _ODD = frozenset(
     {Action.FAILED, Action.CREATE_UNKNOWN, Action.DELETE_FAILED, Action.UNDELIVERED, Action.FOUND_ORPHANED}
 )
 _RESOURCES = {"key": "api_key", "account": "service_account", "resource": ""}
-"""Details that name a resource, and its type; that of `resource` is its kind."""
+"""Details that name a resource, and OCSF's type of it. For `resource`, the type is the kind of key."""
 
 
 def jsonl(line: Line) -> str:
-    """A line as it is, which `audit verify` takes."""
+    """The line as JSON, unchanged; `audit verify` reads it."""
     return json.dumps(dict(line))
 
 
 def ocsf(line: Line) -> str:
-    """A line as an event of OCSF's class API Activity (6003)."""
+    """The line as JSON: an event of OCSF's class API Activity (6003)."""
     details, action, actor = _details(line), str(line["action"]), str(line["actor"])
     activity = _ACTIVITIES.get(action.partition(":")[2], OTHER)
     event: dict[str, object] = {
@@ -96,7 +96,7 @@ def ocsf(line: Line) -> str:
         },
         "actor": {"app_name": SYSTEM} if actor == SYSTEM else {"user": {"uid": actor, "type_id": 1}},
         "api": {"operation": action, "service": {"name": "latchkey"}},
-        # Neither Slack nor the log knows where a person is: what is known is the service that a click came from.
+        # Neither Slack nor the log knows where a person is, only the service that a click came from.
         "src_endpoint": {"svc_name": SYSTEM if actor == SYSTEM else "slack"},
         "resources": [
             {"uid": details[name], "type": kind or details.get("kind", "")}
@@ -109,13 +109,13 @@ def ocsf(line: Line) -> str:
 
 
 def row(line: Line) -> str:
-    """A line as a row of CSV, of `COLUMNS`."""
+    """The line as a row of CSV, with `COLUMNS`."""
     details = _details(line)
     return csv_row([line.get(name, details.get(name)) for name in COLUMNS])
 
 
 def header() -> str:
-    """The first row of CSV."""
+    """The header row of CSV."""
     return csv_row(COLUMNS)
 
 
@@ -124,7 +124,7 @@ FORMATS: Mapping[str, tuple[Callable[[Line], str], Callable[[], str] | None]] = 
     "ocsf": (ocsf, None),
     "csv": (row, header),
 }
-"""Each with what begins it, if anything does."""
+"""For each format, the function that writes a line, and the one that writes the header, if there is one."""
 
 
 def _details(line: Line) -> Mapping[str, str]:
@@ -139,28 +139,28 @@ def _status(action: str) -> int:
 
 
 def csv_row(values: Sequence[object]) -> str:
-    """Cells as a row of CSV, none of which a spreadsheet takes for a formula."""
+    """A row of CSV without its line break, in which no spreadsheet finds a formula and no terminal a command."""
     out = io.StringIO()
     csv.writer(out, lineterminator=_END).writerow([_plain(value) for value in values])
     return out.getvalue().removesuffix(_END)
 
 
 def _plain(value: object) -> object:
-    """A value that no spreadsheet takes for a formula, and no terminal for a command."""
+    """The value, changed so that no spreadsheet takes it for a formula and no terminal for a command."""
     value = _COMMANDS.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
     is_formula = isinstance(value, str) and (value.lstrip().startswith(_SIGNS) or value.startswith(_BLANKS))
     return f"'{value}" if is_formula else value
 
 
 def json_row(cells: Mapping[str, object]) -> str:
-    """Named cells as an object of JSON in one line, in which no terminal finds a command."""
+    """Named cells as a JSON object in one line, with control characters escaped for terminals."""
     return _COMMANDS.sub(lambda each: f"\\u{ord(each[0]):04x}", json.dumps(cells, ensure_ascii=False))
 
 
 _COMMANDS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""What terminals may act on, or turn the line round for: texts are as people typed them."""
+"""Characters that terminals may act on, or that reverse the direction of text. People can type any of them."""
 _SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What begins a formula; in some languages, the full-width signs do, too."""
+"""Characters that start a formula; in some languages the full-width signs do, too."""
 _BLANKS = ("\t", "\r", "\n")
 _END = "\r\n"
-"""Python quotes a cell with a line break only where this has it."""
+"""Python quotes a cell with a line break only if the terminator contains that character."""

@@ -1,6 +1,6 @@
 """`latchkey doctor`.
 
-What it needs is imported inside it, as in `bot.cli.main`.
+Its imports are inside the functions, as in `bot.cli.main`.
 """
 
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bot.diagnosis.findings import Finding
 
 SETTINGS = 2
-"""The exit code where the settings will not do."""
+"""The exit code if the settings are invalid."""
 
 
 def doctor(*, json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:

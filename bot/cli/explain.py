@@ -1,8 +1,8 @@
 """`latchkey policy explain`, `who-can-approve` and `snapshot`.
 
-Exit codes: 0 it is allowed or someone could approve it, 1 it is forbidden or nobody could, 2 it can't be checked.
+Exit codes: 0 it's allowed or enough people could approve it, 1 it's forbidden or too few could, 2 it can't be checked.
 
-What a command needs is imported inside it, as in `bot.cli.main`.
+Imports are inside the functions, as in `bot.cli.main`.
 """
 
 import json
@@ -71,7 +71,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the options say."""
+    """The request that the options describe."""
 
     user: str
     operation: Operation
@@ -80,21 +80,21 @@ class Question:
     owner: str
     environment: str
     access: Sequence[str] = ()
-    """Each the name of an entry in the policy's list, and what is typed for it behind `=`."""
+    """Each is an entry's name in the policy's list, `=`, and the text typed for it."""
     also: str = ""
-    """The Schema Registry of a pair."""
+    """The Schema Registry of a pair; "" for none."""
     break_glass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where to look for the answer."""
+    """Where to get the answer from."""
 
     policy: Path | None
     snapshot: Path | None = None
     channel: str = ""
     live: "CloudSettings | None" = None
-    """How to reach Slack and Confluent Cloud; None where a snapshot stands for them."""
+    """How to reach Slack and Confluent Cloud; None if a snapshot is used instead."""
 
 
 def explain(  # noqa: PLR0913 -- one for each option
@@ -192,7 +192,7 @@ def _answered(question: Question, sources: Sources) -> tuple["Explanation", dict
 
 
 def reached(sources: Sources) -> Sources:
-    """With the settings, where no snapshot stands for Slack and Confluent. Ends the program where they won't do."""
+    """The sources, with settings unless there is a snapshot. Ends the program with 2 if the settings are invalid."""
     return sources if sources.snapshot else replace(sources, live=cloud_settings())
 
 
@@ -206,7 +206,7 @@ async def _answer(question: Question, sources: Sources) -> tuple["Explanation", 
 
 
 async def answer(who: "Explainer", question: Question) -> "Explanation":
-    """What would be decided. Raises `NotFound` for words that mean nothing, and `LatchkeyError` for no answer."""
+    """What would be decided. Raises `NotFound` for unknown names, and `LatchkeyError` if there is no answer."""
     from bot.domain.authority import Target
     from bot.services.catalog.index import find_owner, find_resource
 
@@ -219,7 +219,7 @@ async def answer(who: "Explainer", question: Question) -> "Explanation":
 
 
 async def _also(cloud: "Inventory", question: Question, resource: "Resource") -> "Cluster | None":
-    """The Schema Registry of a pair. Raises `NotFound` where there is none such, or no pair."""
+    """The Schema Registry of a pair. Raises `NotFound` if it doesn't exist, or if there can't be a pair."""
     from bot.domain.errors import NotFound
     from bot.domain.keys import Cluster
     from bot.services.catalog.index import find_resource
@@ -234,7 +234,7 @@ async def _also(cloud: "Inventory", question: Question, resource: "Resource") ->
 
 
 def _bindings(policy: "Policy", question: Question, target: "Target") -> "tuple[WantedBinding, ...]":
-    """The role bindings that come with the keys. Raises `NotFound` for access that can't be requested with it."""
+    """The role bindings requested with the keys. Raises `NotFound` for access that can't be requested."""
     from bot.domain.errors import NotFound
     from bot.domain.keys import MyAccount
     from bot.services.commands import Draft, Wish
@@ -269,7 +269,7 @@ async def _taken(sources: Sources, include: Sequence[str]) -> "Snapshot":
 
 @asynccontextmanager
 async def opened(sources: Sources) -> AsyncGenerator["Explainer"]:
-    """Over the snapshot if there is one, else over Confluent Cloud and Slack as they are now."""
+    """Yield an explainer over the snapshot if there is one, otherwise over Slack and Confluent Cloud as of now."""
     if sources.live is None:
         from bot.cli.snapshot import SnapshotCloud, SnapshotPeople, read
 
@@ -287,7 +287,7 @@ async def opened(sources: Sources) -> AsyncGenerator["Explainer"]:
 
 
 def explainer(cloud: "Inventory", people: "People", tenant: "Tenant", policy: "Policy") -> "Explainer":
-    """Composes what explains decisions over an organization and a workspace."""
+    """Build the object that explains decisions over an organization and a workspace."""
     from bot.services.people.approvers import Approvers
     from bot.services.people.explain import Explainer
 
@@ -305,7 +305,7 @@ def _policy(file: Path | None, channel: str) -> "Policy":
 
 
 def finished(work: Callable[[], Awaitable[T]]) -> T:
-    """What `work` returns. Ends the program with 2 where there is no telling."""
+    """Run `work` and return its result. Ends the program with 2 if it can't be answered, or 75 if it may be later."""
 
     async def guarded() -> T:
         from html import unescape
@@ -326,13 +326,13 @@ def finished(work: Callable[[], Awaitable[T]]) -> T:
 
 
 def print_json(value: object) -> None:
-    """Print JSON as people read it, too."""
+    """Print a value as indented JSON."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 -- a descriptor, not a path
-        os.fchmod(descriptor, 0o600)  # the file may have been there, readable for others
+        os.fchmod(descriptor, 0o600)  # an existing file may be readable for others
         file.truncate()
         file.write(text)

@@ -1,4 +1,4 @@
-"""An explanation for people who run Confluent Cloud, as text and as JSON. The keys of the JSON are a promise."""
+"""Writes an explanation for people who run Confluent Cloud, as text and as JSON. The JSON keys never change."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -26,7 +26,7 @@ _WORDS = {Allowed: "allowed", NeedsApproval: "needs-approval", Forbidden: "forbi
 
 
 def as_text(explanation: Explanation, names: Names) -> str:
-    """The whole explanation. `names` are of places, by their ids."""
+    """The whole explanation, in lines. `names` has names of environments, clusters and so on, by ID."""
     ask = explanation.ask
     return _clean(
         [
@@ -45,17 +45,17 @@ def as_text(explanation: Explanation, names: Names) -> str:
 
 
 def approvers_as_text(explanation: Explanation, names: Names) -> str:
-    """The people alone, a line for each."""
+    """Only the people who could approve, one in each line."""
     return _clean(_approver(each, names) for each in explanation.able)
 
 
 def notes(explanation: Explanation, names: Names) -> str:
-    """What the list of people does not say by itself; "" when there is nothing to add."""
+    """The decision, and who can't approve although their role covers it: what the list of people doesn't show."""
     return _clean([f"Decision: {_decision(explanation)}", *_barred(explanation, names)])
 
 
 def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
-    """The explanation as an object."""
+    """The whole explanation as an object."""
     ask = explanation.ask
     return {
         **decided(explanation),
@@ -84,12 +84,12 @@ def _opened(resource: Resource) -> dict[str, object]:
 
 
 def approvers_as_json(explanation: Explanation, names: Names) -> dict[str, object]:
-    """The decision and the people alone, by the same keys."""
+    """The decision and the people, with the keys of `as_json`."""
     return {**decided(explanation), **_able(explanation, names)}
 
 
 def decided(explanation: Explanation) -> dict[str, object]:
-    """The decision alone, by the same keys."""
+    """The decision, with the keys of `as_json`."""
     verdict = explanation.verdict
     return {
         "decision": _WORDS[type(verdict)],
@@ -112,7 +112,7 @@ def _able(explanation: Explanation, names: Names) -> dict[str, object]:
 
 
 def _approver_as_json(approver: Approver, names: Names) -> dict[str, object]:
-    """One person, with what gives the authority."""
+    """One person, with the role that lets them approve."""
     account = approver.account
     return {
         **_person(approver.someone),
@@ -151,7 +151,7 @@ def _person(someone: Someone) -> dict[str, object]:
 
 
 def terms_of(rule: Rule, approvals: int, ask: Ask) -> dict[str, object]:
-    """What a rule sets, by the keys of the JSON."""
+    """The terms that a rule sets for a request, with the keys of `as_json`; times are in seconds."""
     return {
         "approvals": approvals,
         "unless_manager": None if rule.approvals else rule.otherwise or "forbid",
@@ -174,7 +174,7 @@ def terms_of(rule: Rule, approvals: int, ask: Ask) -> dict[str, object]:
 
 
 def _conditions(condition: Condition) -> dict[str, object]:
-    """Further conditions on who approves, as keys of the JSON: each entry of `one_of` with its Slack ids."""
+    """Further conditions on who approves, for JSON: each entry of `one_of` with its Slack IDs."""
     return {
         "one_of": [{"team": each.team or None, "ids": list(each.ids)} for each in condition.one_of],
         "not": list(condition.barred),
@@ -183,7 +183,7 @@ def _conditions(condition: Condition) -> dict[str, object]:
 
 
 def _break_glass(glass: BreakGlass) -> dict[str, object]:
-    """Who can have a key without an approval, as keys of the JSON."""
+    """Who can create a key without an approval, for JSON."""
     by = glass.by
     return {
         "by": sorted(by.users | by.groups | by.roles),
@@ -197,7 +197,7 @@ def _as_clause(sentence: str) -> str:
 
 
 def in_short(verdict: Verdict, able: int) -> str:
-    """The decision in a few words, where people could give so many approvals."""
+    """The decision in a few words. `able` is how many approvals people could give."""
     match verdict:
         case Allowed():
             return "allowed without approval"
@@ -216,12 +216,12 @@ def _decision(explanation: Explanation) -> str:
 
 
 def _is_allowed(explanation: Explanation) -> bool:
-    """Whether no approval is needed."""
+    """Whether it's allowed without an approval."""
     return isinstance(explanation.verdict, Allowed)
 
 
 def _takes_others(explanation: Explanation) -> bool:
-    """Whether it takes other people: to approve it, or to review a use of break-glass."""
+    """Whether other people are needed, to approve it or to review a use of break-glass."""
     is_glass = explanation.ask.break_glass and _is_allowed(explanation)
     return is_glass or isinstance(explanation.verdict, NeedsApproval)
 
@@ -266,7 +266,7 @@ def _rule(explanation: Explanation) -> Iterator[str]:
 
 
 def _needed(explanation: Explanation, rule: Rule) -> Iterator[str]:
-    """How many people have to approve it, until when, and how high the risk is."""
+    """How many people have to approve it, by when, and whether the risk is high."""
     if explanation.approvals:
         place = rule.channel or "no channel"
         yield f"          {_approvals(explanation.approvals)} within {long(rule.pending)}, in {place}"
@@ -282,7 +282,7 @@ def _needed(explanation: Explanation, rule: Rule) -> Iterator[str]:
 
 
 def _asked(rule: Rule, *, is_used: bool) -> Iterator[str]:
-    """What the rule asks of approvers and of the requester; with `is_used`, of a use of break-glass."""
+    """What the rule requires of approvers and of the requester; `is_used`: for a use of break-glass."""
     if rule.confirm and rule.most_approvals and not is_used:
         yield "          approvers type the name of the resource before they approve"
     if rule.approvers and (rule.most_approvals or is_used):
@@ -306,7 +306,7 @@ def _access(explanation: Explanation) -> Iterator[str]:
 
 
 def _told(rule: Rule) -> str:
-    """The people who are told at once, and when others are reminded."""
+    """Who is notified right away, and when reminders are sent."""
     whom: Mapping[tuple[str, ...], str] = {
         (): "the people closest to the resource are notified",
         NOBODY: "no one is notified",
@@ -421,10 +421,10 @@ def long(span: timedelta) -> str:
 
 
 def _clean(lines: Iterable[str]) -> str:
-    """Lines for a terminal: what others chose as their names must not move its cursor."""
+    """Lines for a terminal, in which names that other people chose can't move the cursor."""
     return "\n".join(map(cleaned, lines))
 
 
 def cleaned(line: str) -> str:
-    """A line for a terminal."""
+    """A line without characters that a terminal may act on."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)

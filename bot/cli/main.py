@@ -1,8 +1,8 @@
 """The command line.
 
-Exit codes: 0 all is well, 1 a check failed, 2 the settings or the surroundings will not do, 75 the same may do later.
+Exit codes: 0 success, 1 a check failed, 2 the settings or the environment are unusable, 75 try again later.
 
-What a command needs is imported inside it, so that `latchkey --help` answers at once.
+Imports are inside the commands, so that `latchkey --help` answers at once.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ app = typer.Typer(
     help="Latchkey: Confluent Cloud API keys, requested and approved in Slack.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # they print local variables
-    rich_markup_mode=None,  # loading rich would take longer than all the rest of `--help`
+    rich_markup_mode=None,  # loading rich would take longer than everything else in `--help`
 )
 
 
@@ -106,7 +106,7 @@ def manifest(
     It's for Socket Mode, unless --http is given.
     """
     here = Path(__file__).parents[1]
-    places = (here / "app-manifest.yml", here.parent / "app-manifest.yml")  # in a wheel; in a checkout
+    places = (here / "app-manifest.yml", here.parent / "app-manifest.yml")  # in a wheel, or in a checkout
     text = next(place for place in places if place.is_file()).read_text("utf-8")
     typer.echo(text if http is None else _for_http(text, http), nl=False)
 
@@ -119,7 +119,7 @@ async def _until_stopped(settings: "Settings") -> None:
     from bot.app import run as run_app
 
     gc.collect()
-    gc.freeze()  # what was imported stays: to look at all of it now and then keeps every click waiting for 0.1 s
+    gc.freeze()  # modules stay in memory; collecting them again would delay every click by 0.1 s
     stop, loop, signals = asyncio.Event(), asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
 
     def ask_to_stop() -> None:
@@ -136,7 +136,7 @@ async def _rehearsed(settings: "Settings", report: Path, confluent: str, wait: f
     from bot.rehearsal.console import Terminal
     from bot.rehearsal.run import Plan, rehearse
 
-    return await rehearse(settings, Plan(report, confluent, wait), Terminal())  # which needs the running loop
+    return await rehearse(settings, Plan(report, confluent, wait), Terminal())  # `Terminal` needs the running loop
 
 
 def _for_http(text: str, base: str) -> str:
@@ -154,7 +154,7 @@ def _for_http(text: str, base: str) -> str:
     settings = content["settings"]
     settings["socket_mode_enabled"] = False
     settings["event_subscriptions"]["request_url"] = url
-    # Searchable menus stay empty, without a word, where the last one is missing.
+    # Without the last one, searchable menus stay empty and Slack shows no error.
     settings["interactivity"] |= {"request_url": url, "message_menu_options_url": url}
     dumped: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
     return dumped

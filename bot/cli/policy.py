@@ -1,8 +1,8 @@
-"""`latchkey policy`: look at the policy file. Exit codes: 0 all is well, 1 the file is wrong, 2 it can't be checked.
+"""`latchkey policy`: checks the policy file. Exit codes: 0 valid, 1 the file is wrong, 2 it can't be checked.
 
-What is wrong with the file is on standard output, line by line; why it can't be checked is on standard error.
+Problems of the file are on standard output, one in each line. Why it can't be checked is on standard error.
 
-What a command needs is imported inside it, as in `bot.cli.main`.
+Imports are inside the functions, as in `bot.cli.main`.
 """
 
 import sys
@@ -82,14 +82,14 @@ def schema() -> None:
 
 
 def _say(what: object) -> None:
-    """Print text as it is, and anything else as JSON."""
+    """Print text unchanged, and anything else as JSON."""
     import json
 
     typer.echo(what if isinstance(what, str) else json.dumps(what, indent=2, ensure_ascii=False))
 
 
 def _read(file: Path | None) -> "PolicyFile":
-    """The policy file that is meant. Ends the program where there is none; raises `PolicyError` for what is in it."""
+    """The policy file to check. Ends the program if it can't be read; raises `PolicyError` if it's wrong."""
     from bot.policyfile import PolicyError, parse
     from bot.policyfile.reading import content
     from bot.policyfile.tree import MOST_BYTES

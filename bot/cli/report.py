@@ -1,8 +1,9 @@
-"""`latchkey report`: who has which key, and what became of requests. Needs the store and the master keys alone.
+"""`latchkey report`: who has which key, and the outcome of requests. Needs only the store and the master keys.
 
-As it is now, the records tell; as it was, the audit log alone, from its first line on: archives, then the store.
+A report about now is made from the records. One about the past (`--at`) is made from the audit log alone, from its
+first line: archive files first, then the store.
 
-What a command needs is imported inside it, as in `bot.cli.main`.
+Imports are inside the functions, as in `bot.cli.main`.
 """
 
 import dataclasses
@@ -47,7 +48,7 @@ Team = Annotated[
     str, typer.Option(metavar="ID", help="The Slack workspace, if the store holds more than one or is a cluster.")
 ]
 AT_ONCE = 500
-"""Records that are looked at together."""
+"""Records that are read at once."""
 
 
 @app.command()
@@ -64,11 +65,11 @@ def requests(files: Files = None, *, at: At = "", format_: Format = "csv", team:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is wanted."""
+    """The report that the options describe."""
 
     what: What
     at: datetime | None
-    """None is now."""
+    """None means now."""
     files: tuple[Path, ...]
     format: Literal["csv", "json"]
 
@@ -84,7 +85,7 @@ def _print(report: Report, team: str) -> None:
 
 
 async def _printed(settings: "StoreSettings", team: str, report: Report) -> int:
-    """Print it; returns how many records are not in it."""
+    """Print the report. Returns how many records aren't in it."""
     from bot.connections import opened_store
     from bot.diagnosis.records import hold_to_feed
 
@@ -112,13 +113,13 @@ async def _printed(settings: "StoreSettings", team: str, report: Report) -> int:
 
 @dataclass(slots=True)
 class Paper:
-    """A report on its way to standard output, row by row; what it is of goes to standard error, too."""
+    """A report that is written to standard output row by row. A summary goes to standard error at the end."""
 
     report: Report
     at: datetime
     source: str
     head: tuple[int, str] | None
-    """The last line of the audit log that it counts with."""
+    """Number and hash of the last audit line that it includes; None if the log is empty."""
     rows: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -144,7 +145,7 @@ class Paper:
         self.rows += 1
 
     def end(self) -> None:
-        """Print what comes after the last row."""
+        """Print the end of the report, and the summary."""
         if self.report.format == "json":
             typer.echo("\n]}")
         noun = self.report.what if self.rows != 1 else self.report.what.removesuffix("s")
@@ -159,7 +160,7 @@ def _columns(what: What) -> tuple[str, ...]:
 
 
 async def _on_record(store: "Store", what: What) -> "AsyncIterator[Row | None]":
-    """A row for each record as it is now, by their ids; None for one that is left out."""
+    """Yield a row for each record as it is now, ordered by ID; None for a record that is left out."""
     from bot.domain.reports.rows import request_row
 
     page: list[Request] = []
@@ -188,9 +189,10 @@ async def _key_rows(keeps: "Keeps", page: "list[Request]") -> "list[KeyRow]":
 
 
 async def _told(store: "Store", report: Report, at: datetime) -> "Ledger":
-    """What the audit log says, which is one proven chain from its first line on.
+    """The audit log's content: archive files and the store, verified to be one chain from line 1.
 
-    Raises `StartupError` where lines are missing, `Tampered` where those of a file are not those of this log.
+    Raises `StartupError` if lines are missing, `Tampered` if the files belong to another log, and `TryAgain` if an
+    archive moves lines meanwhile.
     """
     from bot.domain.errors import Tampered
     from bot.domain.reports.ledger import Ledger
@@ -209,7 +211,7 @@ async def _told(store: "Store", report: Report, at: datetime) -> "Ledger":
     async for line in store.audit.proven():
         if line["seq"] == seq and line["hash"] != hash_:
             raise Tampered(_ANOTHER)
-        if line["seq"] == last + 1:  # those before, the store has again, as after a restored backup
+        if line["seq"] == last + 1:  # the store may still have lines of the files, after a restored backup
             ledger.take(line)
             last += 1
     if last != store.audit.head.seq:
@@ -221,9 +223,9 @@ _ANOTHER = "The last line of the files isn't in this audit log."
 
 
 def _of_files(files: Iterable[Path], ledger: "Ledger") -> tuple[int, str]:
-    """Take their lines, which must be one chain from line 1 on; returns number and hash of the last one.
+    """Read the files' lines, which must be one chain from line 1. Returns number and hash of the last line.
 
-    Only the chain is checked: what it ends with, the store proves.
+    This checks only the chain; the store then proves the line that it ends with. Raises `Tampered` and `StartupError`.
     """
     from bot.domain.errors import Tampered
     from bot.settings import StartupError
@@ -243,7 +245,7 @@ def _of_files(files: Iterable[Path], ledger: "Ledger") -> tuple[int, str]:
 
 
 def _moment(text: str) -> datetime | None:
-    """The time that is meant: a date is its end. None for now."""
+    """The time that the option means, in UTC: a date means its end. None means now."""
     if not text:
         return None
     now = datetime.now(UTC)

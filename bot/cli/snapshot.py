@@ -1,7 +1,7 @@
-"""A snapshot of an organization and its Slack workspace: what a decision is made from, in one JSON file.
+"""A snapshot of an organization and its Slack workspace: everything that decisions depend on, in one JSON file.
 
-It holds names, e-mail addresses and who may do what; no key and no secret. `SnapshotCloud` and `SnapshotPeople` answer
-from it what Confluent Cloud and Slack answered when it was taken.
+It contains names, email addresses and roles, but no keys or secrets. `SnapshotCloud` and `SnapshotPeople` answer from
+it what Confluent Cloud and Slack would have answered at that time.
 """
 
 import asyncio
@@ -28,24 +28,24 @@ T = TypeVar("T")
 
 
 class SnapshotError(Exception):
-    """A file that is no snapshot, or not of a version that we read. Its text is one line."""
+    """A file that isn't a snapshot, or has an unknown version. The text is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The Slack side: who is there, as far as it matters, and who is in the user groups that the policy names."""
+    """The Slack side: the people who matter, and the members of user groups that the policy names."""
 
     team: TeamId
     people: tuple[Profile, ...]
     groups: Mapping[str, tuple[SlackUserId, ...]]
     enterprise: str = ""
-    """The organization in an Enterprise Grid; "" without one, and in snapshots from before this was kept."""
+    """The organization's ID in an Enterprise Grid; "" without one, and in older snapshots."""
     asked: tuple[str, ...] | None = None
-    """The ids and addresses that Slack was asked about, also where it has nobody; None in snapshots from before."""
+    """The user IDs and addresses that Slack was asked about, even if it found no one; None in older snapshots."""
 
     @property
     def tenant(self) -> Tenant:
-        """Whose members Latchkey deals with."""
+        """The workspace whose members can use Latchkey."""
         return Tenant(self.team, self.enterprise)
 
 
@@ -54,23 +54,23 @@ _UNKNOWN = Principal("")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The whole file. A field that we do not know is ignored; where that would be wrong, `version` is another."""
+    """The whole file. Unknown fields are ignored; a change for which that would be wrong gets a new `version`."""
 
     version: Literal[1]
     taken_at: datetime
     organization: str
     environments: tuple[Environment, ...]
     resources: Mapping[Kind, tuple[Placed, ...]]
-    """In the file, each kind is a list by its row's `plural`; a kind that is newer than the file has none."""
+    """In the file, each kind has its own list, named by its row's `plural`. A kind newer than the file has none."""
     service_accounts: tuple[ServiceAccount, ...]
     users: tuple[User, ...]
     role_bindings: tuple[Binding, ...]
     slack: Workspace
     own_account: Principal = _UNKNOWN
-    """Whose key Latchkey itself uses; "" in snapshots from before this was asked."""
+    """The owner of the key that Latchkey itself uses; "" in older snapshots."""
 
     def dump(self) -> str:
-        """As JSON, for a file."""
+        """The file's content, as indented JSON."""
         content: dict[str, Any] = _FORMAT.dump_python(self, mode="json")
         resources = content.pop("resources")
         content |= {kind.row.plural: resources.get(kind, []) for kind in PLACED}
@@ -85,7 +85,7 @@ _FORMAT = TypeAdapter(Annotated[Snapshot, BeforeValidator(_gathered, dict[str, A
 
 
 def parse(text: str | bytes) -> Snapshot:
-    """The snapshot in a file. Raises `SnapshotError`."""
+    """Parse a file's content. Raises `SnapshotError`."""
     try:
         return _FORMAT.validate_json(text)
     except ValidationError as error:
@@ -95,7 +95,7 @@ def parse(text: str | bytes) -> Snapshot:
 
 
 def read(path: Path) -> Snapshot:
-    """The snapshot at this path. Raises `SnapshotError`."""
+    """Read the file at this path. Raises `SnapshotError`, which names it."""
     try:
         return parse(path.read_bytes())
     except OSError as error:
@@ -107,9 +107,10 @@ def read(path: Path) -> Snapshot:
 async def take(
     cloud: Inventory, people: People, policy: Policy, tenant: Tenant, now: datetime, include: Sequence[str] = ()
 ) -> Snapshot:
-    """Read everything that a decision can depend on. Takes its time where Slack or Confluent ask for patience.
+    """Read everything that a decision can depend on. Waits as long as Slack's and Confluent's rate limits require.
 
-    `include` are addresses of people who may be no Confluent users.
+    `include` has addresses of people who may have no Confluent Cloud user. Raises `LatchkeyError` if there is no
+    answer.
     """
     found = await observe(cloud, now)
     addresses = {each.email for each in found.users} | set(map(normal_email, include))
@@ -117,7 +118,7 @@ async def take(
 
 
 async def observe(cloud: Inventory, now: datetime) -> Snapshot:
-    """The side of Confluent Cloud alone, with nobody in Slack."""
+    """Read only Confluent Cloud; the snapshot has no one in Slack. Raises `LatchkeyError` if there is no answer."""
     organization = await cloud.organization()
     here = f"crn://confluent.cloud/organization={organization}"
     environments = tuple(await cloud.environments())
@@ -140,20 +141,20 @@ async def observe(cloud: Inventory, now: datetime) -> Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotCloud:
-    """`Inventory`, answered from a snapshot."""
+    """Implements the port `Inventory` from a snapshot."""
 
     snapshot: Snapshot
 
     async def organization(self) -> str:
-        """The organization's id, as CRNs carry it."""
+        """The organization's ID, as in CRNs."""
         return self.snapshot.organization
 
     async def own_account(self) -> Principal:
-        """Whose key Latchkey itself uses."""
+        """The owner of the key that Latchkey itself uses."""
         return self.snapshot.own_account
 
     async def environments(self) -> Sequence[Environment]:
-        """Environments."""
+        """All environments."""
         return self.snapshot.environments
 
     async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
@@ -169,35 +170,38 @@ class SnapshotCloud:
         return self.snapshot.users
 
     async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
-        """Everything bound to this principal."""
+        """This principal's role bindings."""
         return [each for each in self.snapshot.role_bindings if each.principal == principal]
 
     async def bindings_at(self, crn: str) -> Sequence[Binding]:
-        """Everybody's bindings at exactly this place."""
+        """Everyone's role bindings at exactly this place."""
         here = Scope.parse(crn)
         return [each for each in self.snapshot.role_bindings if Scope.parse(each.crn) == here]
 
     async def bindings_under(self, crn: str) -> Sequence[Binding]:
-        """Everybody's bindings anywhere below this place."""
+        """Everyone's role bindings below this place."""
         here = Scope.parse(crn)
         return [each for each in self.snapshot.role_bindings if Scope.parse(each.crn).is_inside(here)]
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPeople:
-    """`People`, answered from a snapshot."""
+    """Implements the port `People` from a snapshot."""
 
     workspace: Workspace
 
     async def profile(self, user: SlackUserId) -> Profile | None:
-        """The user; None when Slack has nobody of this id. Raises `Unavailable` when it wasn't asked."""
+        """The user, or None if Slack has no such ID. Raises `Unavailable` if Slack wasn't asked about it."""
         found = next((each for each in self.workspace.people if each.id == user), None)
         if found is None:
             self._must_know(user, "Take one with this policy.")
         return found
 
     async def by_email(self, email: str) -> Profile | None:
-        """Who has this address; Slack's own search finds no deactivated people either. Raises as `profile`."""
+        """The user with this address, unless deactivated: Slack doesn't find those either.
+
+        Raises what `profile` does.
+        """
         address = normal_email(email)
         found = next((each for each in self.workspace.people if each.email == address and not each.deleted), None)
         if found is None:
@@ -209,7 +213,10 @@ class SnapshotPeople:
             raise Unavailable(f"The snapshot doesn't say who {plain(who)} is in Slack.", advice=advice)
 
     async def members(self, group: str) -> Sequence[SlackUserId]:
-        """Who is in a user group. Raises `Unavailable` when the policy of the snapshot did not name it."""
+        """The members of a user group.
+
+        Raises `Unavailable` if the snapshot was taken with a policy that didn't name it.
+        """
         if group not in self.workspace.groups:
             raise Unavailable(f"The snapshot doesn't say who is in the user group {group}. Take one with this policy.")
         return self.workspace.groups[group]
@@ -217,7 +224,7 @@ class SnapshotPeople:
 
 @dataclass(frozen=True, slots=True)
 class AskedOnce:
-    """`People`, each of whom Slack is asked about once."""
+    """Implements the port `People` with another one, which it asks only once about each user, address and group."""
 
     people: People
     profiles: dict[str, Profile | None] = field(default_factory=dict[str, Profile | None])
@@ -243,7 +250,7 @@ class AskedOnce:
 
 
 async def _workspace(people: People, policy: Policy, tenant: Tenant, addresses: Collection[str]) -> Workspace:
-    """Those with these addresses, and those whom the policy names, directly or in a group."""
+    """The people with these addresses, and those whom the policy names directly or by a group."""
     named = {mapping.subject for mapping in policy.mappings if not mapping.is_group}
     wanted = {mapping.subject for mapping in policy.mappings if mapping.is_group}
     for selector in policy.selectors:
@@ -260,7 +267,10 @@ async def _workspace(people: People, policy: Policy, tenant: Tenant, addresses: 
 
 
 async def _patiently(ask: Callable[[str], Awaitable[T]] | Callable[[SlackUserId], Awaitable[T]], what: str) -> T:
-    """Ask, as often as Slack says to come back later: an organization has more users than a minute has calls."""
+    """Ask until Slack answers, waiting as it says.
+
+    An organization can have more users than Slack allows calls a minute.
+    """
     while True:
         try:
             return await ask(SlackUserId(what))

@@ -1,6 +1,6 @@
-"""What only an organization's people tell of its policy: rules that too few could approve, mappings that add nothing.
+"""Checks a policy against the organization's people: rules that too few could approve, mappings that add nothing.
 
-It reads Confluent Cloud once, and Slack only about people with a role over what a rule is for.
+It reads Confluent Cloud once, and asks Slack only about people with a role that covers what a rule is for.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -36,7 +36,7 @@ from bot.services.ports.cloud import Inventory
 from bot.services.ports.slack import People
 
 MOST_TARGETS = 100
-"""How many kinds of request under one rule are looked at."""
+"""How many kinds of requests are checked for one rule."""
 MOST_MET = 20
 """How many of the people with a role over one key are looked up in Slack."""
 _NOBODY = Principal("?requester")
@@ -45,7 +45,7 @@ _NOBODY = Principal("?requester")
 async def check_people(
     cloud: Inventory, people: People, tenant: Tenant, file: PolicyFile, now: datetime
 ) -> list[Finding]:
-    """What is wrong. Raises `LatchkeyError` for no answer."""
+    """The findings, first about rules and then about mappings. Raises `LatchkeyError` if there is no answer."""
     organization = await observe(cloud, now)
     asked_once = AskedOnce(people)
     today = file.policy.on(now.date())
@@ -82,7 +82,7 @@ async def _rules(organization: Snapshot, who: Approvers, tenant: Tenant, file: P
 
 
 def _targets(organization: Snapshot, policy: Policy, rule: Rule) -> Sequence[Target]:
-    """Keys that the rule decides about: of each kind, in each environment, for an owner of each sort.
+    """Examples of keys that the rule decides about: each kind, in each environment, with each type of owner.
 
     There are none once the rule has ended.
     """
@@ -102,7 +102,7 @@ def _targets(organization: Snapshot, policy: Policy, rule: Rule) -> Sequence[Tar
 
 
 def _requesters(organization: Snapshot, policy: Policy, rule: Rule) -> Iterator[HeldRoles]:
-    """Someone of each sort that the rule is about; for a rule about everyone, someone whom no other rule names."""
+    """An example of each type of requester the rule names; if it's for everyone, someone whom no other rule names."""
     groups = frozenset[str]().union(*(each.groups for each in policy.selectors))
     anyone = Person(SlackUserId(_NOBODY), TeamId(""), "", "", _NOBODY)
     names = called(organization.environments)

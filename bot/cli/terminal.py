@@ -1,6 +1,6 @@
-"""What all commands share: how they read the settings, how they run, and how they end.
+"""What all commands share: reading the settings, running, and ending with an exit code.
 
-Imports stand inside, so that `latchkey --help` answers at once.
+Imports are inside the functions, so that `latchkey --help` answers at once.
 """
 
 import os
@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns. Ends the program with one line where the world will not do, and with a log line on a bug."""
+    """Run `work` and return its result.
+
+    Ends the program with one line on a known error, and with a log line on a bug.
+    """
     import asyncio
     import logging
 
@@ -35,14 +38,14 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
         fail(str(error), code=os.EX_TEMPFAIL if may_pass else 1)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
-            raise  # Typer ends it without a word
-        # Python's own traceback would go past the redaction of the log.
+            raise  # Typer ends the program without a message
+        # Python's own traceback would bypass the log's redaction.
         logging.getLogger("bot.terminal").critical("unexpected error", exc_info=True)
         raise typer.Exit(1) from None
 
 
 def _nobody_reads() -> bool:
-    """Whether what we print goes nowhere, as in `| head -1`; else it was another pipe that broke."""
+    """Whether standard output has no reader left, as in `| head -1`; otherwise a different pipe broke."""
     import sys
 
     try:
@@ -53,7 +56,10 @@ def _nobody_reads() -> bool:
 
 
 def settings(*, feed: bool = False) -> "Settings":
-    """The settings; sets up logs as they say, with `feed` the audit feed, too. Ends the program where they won't do."""
+    """Read the settings and set up logging, with `feed` also the audit feed.
+
+    Ends the program with 2 if they're invalid.
+    """
     from bot import logs
     from bot.settings import Settings, SettingsError, load, unknown_variables
 
@@ -72,7 +78,7 @@ def settings(*, feed: bool = False) -> "Settings":
 
 
 def store_settings() -> "StoreSettings":
-    """What is needed for the store alone, as `settings` gives the whole."""
+    """Like `settings`, but only for commands that need nothing except the store."""
     from bot import logs
     from bot.settings import SettingsError, load_store
 
@@ -85,9 +91,9 @@ def store_settings() -> "StoreSettings":
 
 
 def cloud_settings() -> "CloudSettings":
-    """What is needed to ask Slack and Confluent Cloud, as `settings` gives the whole.
+    """Like `settings`, but only for commands that ask Slack and Confluent Cloud.
 
-    What is tried again isn't logged: what fails in the end is one sentence.
+    Warnings about retries aren't logged: a final failure is reported in one sentence.
     """
     import logging
 
@@ -105,6 +111,6 @@ def cloud_settings() -> "CloudSettings":
 
 
 def fail(message: str, code: int = 2) -> NoReturn:
-    """End the program with one line; by default, the settings or the surroundings will not do."""
+    """End the program with one line on standard error. The default code means unusable settings or environment."""
     typer.echo(message, err=True)
     raise typer.Exit(code)

@@ -1,7 +1,7 @@
-"""Where clients find a resource, and whether from anywhere: Confluent says it in several fields, old and new.
+"""Finds a resource's addresses, and whether they are private. Confluent has several fields for them, old and new.
 
-They are read in the order of their worth: what Confluent calls public, its deprecated fields, `endpoint/v1`, and last
-what it calls private. No field says for sure that an old cluster is private, so the signs are read together.
+They are used in this order: fields that Confluent calls public, deprecated fields, `endpoint/v1`, and last those that
+it calls private. No field says for certain that an old cluster is private, so several signs are combined.
 """
 
 import re
@@ -17,7 +17,7 @@ _PRIVATE_HOST = re.compile(r"\.private\.|\.glb\.|^[^.]*-ap[0-9a-z]+\.")
 
 
 class Listed(wire.Item):
-    """An endpoint as `endpoint/v1` lists it, for all services in one form."""
+    """An endpoint as listed by `endpoint/v1`, in one format for all services."""
 
     id: wire.Text = ""
     service: wire.Text = ""
@@ -33,7 +33,7 @@ class Listed(wire.Item):
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """Ids may be missing."""
+        """Several fields, because IDs may be missing."""
         return (self.id, self.service, self.endpoint_type, self.endpoint)
 
 
@@ -63,7 +63,7 @@ def is_told(row: Row, found: Endpoints) -> bool:
 
 
 def of_kafka(spec: wire.ClusterSpec, listed: Iterable[Listed] = ()) -> Endpoints:
-    """The addresses of a Kafka cluster. `listed` need not be asked for where these have a `rest` without it."""
+    """The addresses of a Kafka cluster. `listed` isn't needed if there is a `rest` address without it."""
     points = sorted(spec.endpoints.items())
     public = [_point(point, is_private=False) for name, point in points if _is_public(name, point)]
     private = [_point(point, is_private=True) for name, point in points if not _is_public(name, point)]
@@ -72,7 +72,7 @@ def of_kafka(spec: wire.ClusterSpec, listed: Iterable[Listed] = ()) -> Endpoints
 
 
 def of_registry(spec: wire.RegistrySpec, listed: Iterable[Listed] = ()) -> Endpoints:
-    """The address of a Schema Registry; among the private ones, that of its own region first."""
+    """The address of a Schema Registry. Of the private ones, its own region's is preferred."""
     public = _Address(spec.http_endpoint, is_private=_is_private_host(spec.http_endpoint))
     regional = spec.private_networking_config.regional_endpoints
     regions = sorted(regional, key=lambda region: (region != spec.region, region))
@@ -81,7 +81,7 @@ def of_registry(spec: wire.RegistrySpec, listed: Iterable[Listed] = ()) -> Endpo
 
 
 def of_ksql(status: wire.KsqlStatus) -> Endpoints:
-    """The address of a ksqlDB cluster; `endpoint/v1` knows none of them."""
+    """The address of a ksqlDB cluster. `endpoint/v1` doesn't list these."""
     rest = status.http_endpoint.rstrip("/")
     return Endpoints("", rest, is_private=_is_private_host(rest), is_paused=status.is_paused is True)
 
@@ -93,7 +93,7 @@ def of_flink(region: wire.FlinkRegion, listed: Iterable[Listed] = ()) -> Endpoin
 
 
 def _first(addresses: Sequence[_Address]) -> Endpoints:
-    """The first address of each sort; whether they are private is said of the one for HTTP, where there is one."""
+    """The first address of each type. `is_private` is about the HTTP address, if there is one."""
     rest = next((each for each in addresses if each.rest), None)
     bootstrap = next((each for each in addresses if each.bootstrap), None)
     told = rest or bootstrap or next((each for each in addresses if each.is_private), _Address())
@@ -105,7 +105,7 @@ def _first(addresses: Sequence[_Address]) -> Endpoints:
 
 
 def _listed(listed: Iterable[Listed]) -> list[_Address]:
-    """What `endpoint/v1` lists, public before private."""
+    """The addresses listed by `endpoint/v1`, public ones first."""
     found = [
         _Address(
             rest=each.endpoint if each.endpoint_type == "REST" else "",
@@ -136,7 +136,7 @@ def _spelt(connection_type: str) -> str:
 
 
 def _looks_private(spec: wire.ClusterSpec, *, among_private: bool) -> bool:
-    # Not by its network: a Basic cluster with a public host has one, too. Without a host it is the only sign.
+    # Not by its network: even a Basic cluster with a public host has one. Without a host it's the only sign.
     host = spec.http_endpoint or spec.kafka_bootstrap_endpoint
     return among_private or (_is_private_host(host) if host else bool(spec.network.id))
 

@@ -1,4 +1,4 @@
-"""Counts calls of Confluent's API: by method, collection and outcome, and never by an id."""
+"""Labels for counting calls to Confluent's API: method, collection and outcome, but no IDs."""
 
 from http import HTTPStatus
 
@@ -8,11 +8,13 @@ from bot.confluent.failures import Outcome, refuses_our_key
 
 OUTCOMES = ("ok", "refused", "unauthorized", "rate_limited", "error", "no_answer")
 OTHER = "other"
-_MADE = ("iam/v2/api-keys", "iam/v2/service-accounts")
-"""Collections in which Latchkey itself creates, changes and deletes."""
+_CHANGED = ("iam/v2/api-keys", "iam/v2/service-accounts")
+"""Collections in which Latchkey creates, changes and deletes."""
+_BINDINGS = "iam/v2/role-bindings"
+"""Latchkey creates and deletes these."""
 ENDPOINTS = (
-    *_MADE,
-    "iam/v2/role-bindings",
+    *_CHANGED,
+    _BINDINGS,
     "iam/v2/users",
     "org/v2/environments",
     "org/v2/organizations",
@@ -25,22 +27,23 @@ ENDPOINTS = (
     "service-quota/v1/applied-quotas",
     OTHER,
 )
-"""The collections that Latchkey asks for, as their paths begin."""
+"""The collections that Latchkey reads, as the beginnings of their paths."""
 CALLS = (
     *(("GET", endpoint) for endpoint in ENDPOINTS),
-    *((method, endpoint) for endpoint in _MADE for method in ("POST", "PATCH", "DELETE")),
+    *((method, endpoint) for endpoint in _CHANGED for method in ("POST", "PATCH", "DELETE")),
+    *((method, _BINDINGS) for method in ("POST", "DELETE")),
 )
 _PARTS = 3
 
 
 def endpoint_of(path: str) -> str:
-    """The collection that a path is in."""
+    """The collection that a path belongs to, or `OTHER`."""
     collection = "/".join(path.strip("/").split("/", _PARTS)[:_PARTS])
     return collection if collection in ENDPOINTS else OTHER
 
 
 def outcome_of(outcome: Outcome) -> str:
-    """One of `OUTCOMES`."""
+    """The outcome as one of `OUTCOMES`."""
     if not isinstance(outcome, httpx.Response):
         return "no_answer"
     if outcome.is_success:

@@ -1,7 +1,7 @@
-"""One client for Confluent Cloud's API: signing, paging, retries, and errors translated for the domain.
+"""The client for Confluent Cloud's API: authentication, paging, retries, and translation of errors.
 
-GET, PATCH and DELETE are repeated, a POST never is. Logs name the call, the status and Confluent's request id; never
-a body, a header or a query.
+GET, PATCH and DELETE are retried, POST never is. Logs contain the method, the path, the status and Confluent's request
+ID, but no body, header or query.
 """
 
 import asyncio
@@ -38,22 +38,22 @@ WireT = TypeVar("WireT", bound=Wire)
 ItemT = TypeVar("ItemT", bound=Item)
 
 PARALLEL_CALLS = 5
-"""Confluent limits parallel calls, to a number that it doesn't publish; it advises 4 to 5."""
+"""Confluent limits parallel calls to an unpublished number, and recommends 4 to 5."""
 ATTEMPTS = 4
 PATIENCE_SECONDS = 12.0
-"""How long one GET, PATCH or DELETE may take with all its attempts; someone is waiting."""
+"""Seconds for one GET, PATCH or DELETE with all its attempts, while someone waits."""
 POST_SECONDS = 20.0
-"""How long a POST may take in all: the timeouts of httpx are per read, and a trickle resets them."""
+"""Seconds for a whole POST. The timeouts of httpx are for each read, so a slow trickle would reset them."""
 LONGEST_PAUSE_SECONDS = 5.0
-"""Asked to wait longer than this, the caller is told instead."""
+"""If Confluent asks for a longer wait than this many seconds, the caller gets an error instead."""
 ABSENT = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
-"""Confluent says either for what is gone, and either for what we may not know."""
+"""Confluent uses either status for something deleted, and for something our key isn't allowed to see."""
 PAGE_SIZE = 100
 MOST_PAGES = 10_000
 
 _TIMEOUT = httpx.Timeout(10, connect=3)
 _LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
-"""Never by a proxy of the environment, like our calls of Slack."""
+"""These never go through a proxy from the environment. The same holds for our calls to Slack."""
 _REPEATED = {429, 500, 502, 503, 504}
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
@@ -61,9 +61,9 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Client:
-    """Calls the API with one Cloud API key. Use as an async context manager.
+    """Calls the API with one Cloud API key. Use it as an async context manager.
 
-    Every call raises `Unavailable`, `Throttled` or `CloudRefused`; `post` raises `Unknown` as well.
+    Every call may raise `Unavailable`, `Throttled` or `CloudRefused`; `post` may also raise `Unknown`.
     """
 
     def __init__(
@@ -77,9 +77,9 @@ class Client:
         answered: Callable[[str, str, str, float], None] = lambda _method, _endpoint, _outcome, _seconds: None,
         attempts: int = ATTEMPTS,
     ) -> None:
-        """`endpoint` is the base URL; `version` is ours, for the User-Agent; `attempts` is for each but a POST.
+        """`endpoint` is the base URL, `version` is Latchkey's, for the User-Agent. `attempts` applies to all but POST.
 
-        `answered` is told of each attempt: method, collection, outcome (see `calls`) and seconds.
+        `answered` is called for each attempt, with method, collection, outcome (see `calls`) and seconds.
         """
         self.key = key
         self.endpoint = endpoint.rstrip("/")
@@ -93,7 +93,7 @@ class Client:
             mounts=dict.fromkeys(_LOOPBACK),
         )
         self.trouble: str | None = None
-        """What the last answer says of Confluent or of our key; None when both were well."""
+        """What the last response shows to be wrong with Confluent or our key; None if nothing."""
         self._slots = asyncio.Semaphore(PARALLEL_CALLS)
         self._answered = answered
         self._attempts = attempts
@@ -111,9 +111,9 @@ class Client:
     async def find(
         self, collection: str, id_: str, model: type[ItemT], filters: Mapping[str, str] | None = None
     ) -> ItemT | None:
-        """One item; None when it is gone. Both 403 and 404 say that, and also that one may not know: the list decides.
+        """Read one item; None if it doesn't exist. If reading it gives 403 or 404, the list decides.
 
-        Reading one is stricter than listing, for some callers.
+        Both also mean that our key isn't allowed to see it, and for some callers reading is stricter than listing.
         """
         try:
             return await self.get(item_path(collection, id_), model, filters)
@@ -126,10 +126,10 @@ class Client:
     async def list_all(
         self, path: str, model: type[ItemT], filters: Mapping[str, str] | None = None, skipped: list[Lost] | None = None
     ) -> AsyncGenerator[ItemT]:
-        """Every item of a collection, each once: Confluent pages without a snapshot, so items can show twice.
+        """Yield every item of a collection once. Confluent pages without a snapshot, so items can appear twice.
 
-        Rows that cannot be read go to `skipped`, for lists that people are shown; without it they are `Unavailable`,
-        for what decides by what is not there.
+        For lists that people see, pass `skipped`: it gets the rows that can't be read. Without it, such a row raises
+        `Unavailable`, because a decision may depend on an item being absent.
         """
         seen = set[tuple[str, ...]]()
         async for page in self._pages(path, filters or {}):
@@ -139,28 +139,33 @@ class Client:
                     yield item
 
     async def list_page(self, path: str, model: type[ItemT], token: str) -> tuple[Sequence[ItemT], str]:
-        """The rows of one page that can be read, and the token of the next one; "" begins, and ends.
+        """The readable rows of one page, and the token of the next page.
 
-        Raises `CloudRefused` (400) for a token that has expired.
+        "" is the first page's token, and follows the last.
+
+        Raises `CloudRefused` (400) for an expired token.
         """
         query = {"page_size": str(PAGE_SIZE), **({"page_token": token} if token else {})}
         page = _value("GET", path, await self._reliably("GET", path, query), Page)
         return _items(path, page, model, []), _next_token(path, page)
 
     async def post(self, path: str, body: Mapping[str, object], model: type[WireT]) -> WireT:
-        """Make something, in one attempt. Raises `Unknown` when it may exist and we cannot tell."""
+        """Create something, in one attempt. Raises `Unknown` if it may have been created."""
         outcome = await self._within(POST_SECONDS, partial(self._once, "POST", path, None, body))
         return _value("POST", path, outcome, model)
 
     async def patch(self, path: str, body: Mapping[str, object], model: type[WireT]) -> WireT:
-        """Change something, and read how it is now. Repeated after a lost answer: the same change twice is one.
+        """Change something and return its new state. Retried after a lost answer, because repeating it is harmless.
 
-        Confluent ignores fields that it does not know: compare the answer with what was asked.
+        Confluent ignores fields that it doesn't know, so compare the result with what you sent.
         """
         return _value("PATCH", path, await self._reliably("PATCH", path, None, body), model)
 
     async def delete(self, path: str) -> None:
-        """Delete something. Repeated after a lost answer: a `CloudRefused` says whether that one may have done it."""
+        """Delete something.
+
+        Retried after a lost answer; then `CloudRefused.may_be_done` says whether that try may have deleted it.
+        """
         tried: list[Outcome] = []
         outcome = await self._within(PATIENCE_SECONDS, partial(self._repeatedly, "DELETE", path, None, None, tried))
         if isinstance(outcome, Lost) or not outcome.is_success:
@@ -170,7 +175,7 @@ class Client:
             raise error
 
     async def _pages(self, path: str, filters: Mapping[str, str]) -> AsyncGenerator[Page]:
-        """The pages; begins again, once, when a page token has expired on the way."""
+        """Yield the pages. Starts over, once, if a page token expires meanwhile."""
         token, tokens, restarted = "", set[str](), False
         for _ in range(MOST_PAGES):
             query = {"page_size": str(PAGE_SIZE), **filters, **({"page_token": token} if token else {})}
@@ -194,9 +199,9 @@ class Client:
         return await self._within(PATIENCE_SECONDS, partial(self._repeatedly, method, path, query, body))
 
     async def _within(self, seconds: float, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
-        """Wait for a slot, and then at most so long for an outcome.
+        """Wait for a slot, and then at most `seconds` for an outcome.
 
-        The slot is kept between attempts: told to slow down, we should not send something else instead.
+        The slot is kept between attempts: if Confluent asks us to slow down, we shouldn't send something else instead.
         """
         async with self._slots:
             try:
@@ -215,7 +220,7 @@ class Client:
         body: Mapping[str, object] | None,
         tried: list[Outcome] | None = None,
     ) -> Outcome:
-        """The last outcome of a few attempts; all of them are put into `tried`."""
+        """The last outcome of several attempts. All of them are added to `tried`."""
         attempts = stamina.retry_context(
             on=_pause, attempts=self._attempts, timeout=None, wait_initial=0.25, wait_max=4, wait_jitter=1
         )
@@ -242,14 +247,14 @@ class Client:
             outcome = await self._http.request(method, path, params=query, json=body)
         except httpx.RequestError as error:
             outcome = Lost(type(error).__name__, sent=not isinstance(error, _NEVER_SENT))
-        finally:  # also where our patience ends first
+        finally:  # also if the whole call times out first
             self._answered(method, endpoint_of(path), outcome_of(outcome), time.monotonic() - begun)
         _log.debug("confluent.call", method=method, path=path, outcome=describe(outcome))
         return outcome
 
 
 class _AgainError(Exception):
-    """An outcome on its way through the retries; logged by stamina, so it says little."""
+    """Carries an outcome through the retries. stamina logs it, so its text is short."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(describe(outcome))
@@ -257,7 +262,7 @@ class _AgainError(Exception):
 
 
 def item_path(collection: str, id_: str) -> str:
-    """The path of one item. Raises `CloudRefused` (404) for what cannot be an id and would name another path."""
+    """The path of one item. Raises `CloudRefused` (404) for an ID that would give another path."""
     if id_ in {"", ".", ".."}:
         raise CloudRefused(status=HTTPStatus.NOT_FOUND, detail=f"There is no id {id_!r}", reference="")
     return f"{collection}/{quote(id_, safe='')}"
@@ -269,7 +274,7 @@ def _raise_to_repeat(outcome: Outcome) -> None:
 
 
 def _pause(error: Exception) -> bool | float:
-    """Whether to try again: yes, no, or after so many seconds."""
+    """Whether to retry: True, False, or after so many seconds."""
     if not isinstance(error, _AgainError):
         return False
     asked = None if isinstance(error.outcome, Lost) else asked_to_wait(error.outcome)
@@ -279,7 +284,7 @@ def _pause(error: Exception) -> bool | float:
 
 
 def _items(path: str, page: Page, model: type[ItemT], skipped: list[Lost] | None) -> list[ItemT]:
-    """The items of a page. One that cannot be read goes to `skipped`; without that, raises `Unavailable`."""
+    """The items of a page. One that can't be read is added to `skipped`; without that, it raises `Unavailable`."""
     items: list[ItemT] = []
     for row in page.data:
         item = _parsed(model, row)
@@ -294,9 +299,9 @@ def _items(path: str, page: Page, model: type[ItemT], skipped: list[Lost] | None
 
 
 def _next_token(path: str, page: Page) -> str:
-    """The token of the page after this one; "" after the last. Raises `Unavailable` for a link without one.
+    """The token of the next page; "" after the last. Raises `Unavailable` for a link without a token.
 
-    The token alone: the host that the link names must not get our credentials.
+    Only the token is used: our credentials must not go to whatever host the link names.
     """
     if not page.metadata.next:
         return ""
@@ -307,7 +312,7 @@ def _next_token(path: str, page: Page) -> str:
 
 
 def _value(method: Method, path: str, outcome: Outcome, model: type[WireT]) -> WireT:
-    """What a successful answer holds. Raises the error that any other outcome means."""
+    """The content of a successful response. Raises the error for any other outcome."""
     if isinstance(outcome, httpx.Response) and outcome.is_success:
         parsed = _parsed(model, outcome)
         if not isinstance(parsed, Lost):
@@ -317,7 +322,7 @@ def _value(method: Method, path: str, outcome: Outcome, model: type[WireT]) -> W
 
 
 def _parsed(model: type[WireT], source: object) -> WireT | Lost:
-    """The model, or which fields are wrong: never their values, of which one may be a secret."""
+    """The parsed model, or a list of wrong fields without their values, because a value may be a secret."""
     try:
         if isinstance(source, httpx.Response):
             return model.model_validate_json(source.content)

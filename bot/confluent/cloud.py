@@ -1,6 +1,7 @@
-"""Confluent Cloud as the services see it: what there is, and the keys.
+"""Implements the ports for Confluent Cloud: the catalog, people, role bindings and keys.
 
-What Confluent filters for us is checked again here: it ignores parameters that it does not know, and sends everything.
+What Confluent filters is filtered here again, because it ignores parameters that it doesn't know and then returns
+everything.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -22,7 +23,7 @@ from bot.domain.roles import ORGANIZATION_ADMIN, Binding, Scope
 from bot.services.ports.cloud import Bound, NewKey
 
 RIGHTS_BACK = timedelta(minutes=5)
-"""When to look again whether our account has its rights back."""
+"""When to check again whether our account has its role back."""
 
 _PART = "Latchkey may see only part of your Confluent Cloud organization, so it can't tell what was deleted."
 _UNCHANGED = "Nothing was changed."
@@ -31,25 +32,25 @@ _BINDING_MAY_BE = "The role binding may or may not exist; Latchkey is checking."
 _MAY_BE = "The service account may or may not exist; Latchkey is checking."
 _CRN = "crn://confluent.cloud/organization="
 _PRINCIPAL = "User:"
-"""Stands before users, service accounts, identity pools and group mappings alike."""
+"""The prefix of users, service accounts, identity pools and group mappings."""
 
 
 class ConfluentCloud:
-    """`bot.services.ports.cloud.Cloud` over the public API. Lists with names are sorted by name.
+    """Implements `bot.services.ports.cloud.Cloud` with the public API. Lists of named things are sorted by name.
 
-    A row that cannot be read is left out of what people choose from. Who someone is and what they hold, it makes
-    unavailable.
+    A row that can't be read is left out of what people choose from. In lists of users and role bindings, it raises
+    `Unavailable`.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._organization: str | None = None
         self.own_key_expires_at: datetime | None = None
-        """When Confluent ends the key that we call with, as it said last; None is never, or not known."""
+        """When Confluent expires the key that we use, as last read; None means never, or unknown."""
         self._shared = SharedReads()
 
     async def organization(self) -> str:
-        """The organization's id, as CRNs carry it; asked for once, it never changes."""
+        """The organization's ID, as in CRNs. It's read only once, because it never changes."""
         if self._organization is None:
             found = [row.id async for row in self._client.list_all(inventory.ORGANIZATIONS, wire.Organization)]
             if not found:
@@ -63,7 +64,7 @@ class ConfluentCloud:
         return self._organization
 
     async def own_account(self) -> Principal:
-        """The owner of the key that we call with. Raises `Unavailable` when Confluent does not tell."""
+        """The owner of the key that we use. Raises `Unavailable` if Confluent doesn't say."""
         row = await self._client.find(API_KEYS, self._client.key, wire.ApiKey)
         if row is None or not row.spec.owner.id:
             raise Unavailable(
@@ -75,9 +76,9 @@ class ConfluentCloud:
         return Principal(row.spec.owner.id)
 
     async def must_see_all(self) -> None:
-        """Return when our account administers the organization: to any other, lists leave out what it may not see.
+        """Raise `Throttled` unless our account administers the organization: other accounts see only parts of lists.
 
-        Look after the list, not before: who lost its rights in between has not got them now.
+        Call this after reading the list, not before, because the account may lose the role in between.
         """
         try:
             held = await self.role_bindings(await self.own_account())
@@ -87,26 +88,26 @@ class ConfluentCloud:
             raise _a_part("Latchkey's own account isn't an OrganizationAdmin")
 
     async def environments(self) -> Sequence[Environment]:
-        """Environments that our key may see."""
+        """The environments that our key can see."""
         rows = self._client.list_all(inventory.ENVIRONMENTS, wire.Environment, skipped=[])
         return by_name([Environment(row.id, row.display_name or row.id) async for row in rows])
 
     async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
-        """The resources of one kind in one environment that are neither failed nor being deleted."""
+        """The resources of one kind in one environment, except those that failed or are being deleted."""
         return await inventory.resources(self._client, kind, environment)
 
     async def service_accounts(self) -> Sequence[ServiceAccount]:
-        """All service accounts."""
+        """All service accounts that can be read."""
         rows = self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount, skipped=[])
         return by_name([inventory.account_of(row) async for row in rows])
 
     async def service_account(self, account: Principal) -> ServiceAccount | None:
-        """One service account read afresh; None when it is gone."""
+        """One service account, read from Confluent; None if it doesn't exist."""
         row = await self._client.find(SERVICE_ACCOUNTS, account, wire.ServiceAccount)
         return inventory.account_of(row) if row else None
 
     async def users(self) -> Sequence[User]:
-        """All users of the organization."""
+        """All users of the organization. A row that can't be read raises `Unavailable`."""
         return await self._shared.read("users", self._users)
 
     async def _users(self) -> Sequence[User]:
@@ -114,7 +115,7 @@ class ConfluentCloud:
         return by_name([User(Principal(row.id), normal_email(row.email), row.full_name) async for row in rows])
 
     async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
-        """Everything bound to this principal, at the organization and below."""
+        """This principal's role bindings, at the organization and below."""
         return await self._shared.read(("bindings", principal), lambda: self._role_bindings(principal))
 
     async def _role_bindings(self, principal: Principal) -> Sequence[Binding]:
@@ -124,36 +125,39 @@ class ConfluentCloud:
         return tuple(dict.fromkeys(each for each in found if each.principal == principal))
 
     async def bindings_at(self, crn: str) -> Sequence[Binding]:
-        """Everybody's bindings at exactly this place."""
+        """Everyone's role bindings at exactly this place."""
         here = Scope.parse(crn)
         return tuple(each for each in await self._bindings(crn) if Scope.parse(each.crn) == here)
 
     async def bindings_under(self, crn: str) -> Sequence[Binding]:
-        """Everybody's bindings anywhere below this place."""
+        """Everyone's role bindings below this place."""
         here = Scope.parse(crn)
         found = await self._bindings(f"{crn}/*")
         return tuple(each for each in found if Scope.parse(each.crn).is_inside(here))
 
     async def resource(self, kind: Kind, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
-        """One resource read afresh, without the environment's name; None when it is gone, or somewhere else."""
+        """One resource without its environment's name, and its endpoints.
+
+        None if it doesn't exist in that environment.
+        """
         return await self._shared.read(
             ("resource", kind, environment, id_),
             lambda: places.resource(self._client, self.organization, kind, environment, id_),
         )
 
     async def regions(self) -> Sequence[Region]:
-        """All regions in which Confluent offers Flink, by id."""
+        """All regions in which Confluent offers Flink, sorted by ID."""
         return await places.regions(self._client)
 
     async def accounts_named(self, name: str) -> Sequence[Account]:
-        """The service accounts of exactly this name, on all pages: a filter that is ignored gives everything."""
-        if not name:  # Confluent takes an empty filter for none
+        """The service accounts with exactly this name, from all pages, because Confluent might ignore the filter."""
+        if not name:  # Confluent treats an empty filter as none
             return ()
         rows = self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount, {"display_name": name})
         return tuple([_account(row) async for row in rows if row.display_name == name])
 
     async def create_account(self, name: str, description: str) -> Account:
-        """Make a service account. Raises `Unknown` also when Confluent made something other than what was asked."""
+        """Create a service account. Raises `Unknown` also if Confluent created something else than requested."""
         body = {"display_name": name, "description": description}
         try:
             row = await self._client.post(SERVICE_ACCOUNTS, body, wire.ServiceAccount)
@@ -165,7 +169,7 @@ class ConfluentCloud:
         return Account(Principal(row.id), name, row.description or description)
 
     async def describe_account(self, account: Principal, description: str) -> None:
-        """Change the description. Raises `Unavailable` when Confluent says yes and does not do it."""
+        """Change the description. Raises `Unavailable` if Confluent reports success but didn't change it."""
         path = item_path(SERVICE_ACCOUNTS, account)
         row = await self._client.patch(path, {"description": description}, wire.ServiceAccount)
         if row.description != description:
@@ -175,14 +179,14 @@ class ConfluentCloud:
             )
 
     async def delete_account(self, account: Principal) -> None:
-        """Delete a service account with all its keys; returns when it is gone, even if someone else deleted it.
+        """Delete a service account and all its keys. Returns once it's gone, no matter who deleted it.
 
-        Raises `CloudRefused` when it is there and may not be deleted.
+        Raises `CloudRefused` if it exists and can't be deleted.
         """
         await self._delete(SERVICE_ACCOUNTS, account, self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount))
 
     async def bound(self, principal: Principal) -> Sequence[Bound]:
-        """Everything bound to this principal, read afresh, with ids."""
+        """This principal's role bindings with their IDs, read from Confluent."""
         here, who, found = f"{_CRN}{await self.organization()}", f"{_PRINCIPAL}{principal}", dict[str, Bound]()
         for place in (here, f"{here}/*"):
             async for row in self._binding_rows(place, who):
@@ -191,7 +195,7 @@ class ConfluentCloud:
         return tuple(found.values())
 
     async def bind(self, wanted: Binding) -> Bound:
-        """Create a role binding. Raises `Unknown` also when Confluent created something other than what was asked."""
+        """Create a role binding. Raises `Unknown` also if Confluent created something else than requested."""
         body = {"principal": f"{_PRINCIPAL}{wanted.principal}", "role_name": wanted.role, "crn_pattern": wanted.crn}
         try:
             row = await self._client.post(inventory.ROLE_BINDINGS, body, wire.RoleBinding)
@@ -204,11 +208,11 @@ class ConfluentCloud:
         return Bound(row.id, wanted)
 
     async def unbind(self, bound: Bound) -> None:
-        """Delete a role binding. Raises `CloudRefused` when it is there and may not be deleted."""
+        """Delete a role binding. Raises `CloudRefused` if it exists and can't be deleted."""
         try:
             await self._client.delete(item_path(inventory.ROLE_BINDINGS, bound.id))
         except CloudRefused as refused:
-            # Confluent says 403 for what is gone, too: the list decides.
+            # Confluent also answers 403 for something deleted, so the list decides.
             if refused.status not in ABSENT or bound.id in {
                 each.id for each in await self.bound(bound.binding.principal)
             }:
@@ -216,7 +220,7 @@ class ConfluentCloud:
             await self.must_see_all()
 
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
-        """Make a key. Raises `Unknown` also when Confluent made something other than what was asked."""
+        """Create a key. Raises `Unknown` also if Confluent created something else than requested."""
         row = await self._client.post(API_KEYS, {"spec": references.spec_of(new)}, wire.ApiKey)
         problem = references.mismatch(row, new)
         if problem or not row.spec.secret:
@@ -228,7 +232,7 @@ class ConfluentCloud:
         return references.made(row, new), Secret(row.spec.secret.get_secret_value())
 
     async def key(self, key: KeyId) -> ApiKey | None:
-        """One key read afresh; None when Confluent does not show it, which a list of its owner's keys may."""
+        """One key, read from Confluent; None if it isn't shown, although the list of its owner's keys may have it."""
         try:
             return references.api_key(await self._client.get(item_path(API_KEYS, key), wire.ApiKey))
         except CloudRefused as refused:
@@ -237,8 +241,11 @@ class ConfluentCloud:
             return None
 
     async def keys(self, owner: Principal, resource: Resource) -> Sequence[ApiKey]:
-        """The keys of one owner for one resource. Confluent's internal keys have no owner: they never show."""
-        if not owner:  # Confluent takes an empty filter for none
+        """The keys of one owner for one resource.
+
+        Confluent's internal keys have no owner, so they're never included.
+        """
+        if not owner:  # Confluent treats an empty filter as none
             return ()
         return await self._shared.read(("keys", owner, resource), lambda: self._keys(owner, resource))
 
@@ -254,7 +261,7 @@ class ConfluentCloud:
         return tuple(references.api_key(row) for row in rows if row.spec.owner.id == owner)
 
     async def keys_shown(self, owner: Principal) -> tuple[Sequence[ApiKey], int]:
-        """The keys of one owner that can be read, and how many rows cannot."""
+        """The keys of one owner that can be read, and how many rows can't."""
         if not owner:
             return (), 0
         skipped: list[Lost] = []
@@ -263,7 +270,10 @@ class ConfluentCloud:
         return tuple(references.api_key(row) for row in rows if row.spec.owner.id == owner), len(skipped) + lost
 
     async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
-        """Some of the organization's keys that have an owner. Raises `NotFound` when the token has expired."""
+        """One page of the organization's keys that have an owner, and the next page's token ("" for none).
+
+        Raises `NotFound` if the token has expired.
+        """
         try:
             rows, after = await self._client.list_page(API_KEYS, wire.ApiKey, token)
         except CloudRefused as refused:
@@ -273,9 +283,10 @@ class ConfluentCloud:
         return tuple(references.api_key(row) for row in rows if row.spec.owner.id), after
 
     async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
-        """Change both texts and return the key as it is now.
+        """Change name and description, and return the key as it is now.
 
-        Raises `Unavailable` when Confluent says yes and the key has other texts, `CloudRefused` when it is gone.
+        Raises `Unavailable` if Confluent reports success but the key has other texts, `CloudRefused` if the key is
+        gone.
         """
         path, texts = item_path(API_KEYS, key), {"display_name": name, "description": description}
         row = await self._client.patch(path, {"spec": texts}, wire.ApiKey)
@@ -288,9 +299,11 @@ class ConfluentCloud:
         return references.api_key(row)
 
     async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
-        """Delete a key for ever; False when it was gone already. If an answer was lost, this call may have deleted it.
+        """Delete a key.
 
-        Raises `CloudRefused` when it is there and may not be deleted.
+        Returns False if it was already gone; if an answer was lost, True, because this call may have done it.
+
+        Raises `CloudRefused` if it exists and can't be deleted.
         """
         return await self._delete(API_KEYS, key, self._listed_keys(owner, resource))
 
@@ -302,7 +315,7 @@ class ConfluentCloud:
         try:
             await self._client.delete(item_path(collection, id_))
         except CloudRefused as refused:
-            # Confluent says 403 for what is gone, and 404 for what we may not know: the list decides.
+            # Confluent also answers 403 for something deleted, and 404 for what we can't see, so the list decides.
             if refused.status not in ABSENT or id_ in {row.id async for row in listed}:
                 raise
             await self.must_see_all()
@@ -310,7 +323,7 @@ class ConfluentCloud:
         return True
 
     def _listed_keys(self, owner: Principal, resource: Resource | None = None) -> AsyncGenerator[wire.ApiKey]:
-        """At least the keys of this owner for this resource."""
+        """The keys of this owner for this resource, and maybe others."""
         filters: dict[str, str] = {"spec.owner": owner}
         if resource is not None and not resource.kind.row.api.lists_miss_keys:
             filters["spec.resource"] = resource.id
@@ -320,7 +333,10 @@ class ConfluentCloud:
         return [_binding(row) async for row in self._binding_rows(pattern, who)]
 
     async def _binding_rows(self, pattern: str, who: str) -> AsyncGenerator[wire.RoleBinding]:
-        """A list means one place, or with `/*` at the end what is below that place; never both."""
+        """Yield the rows for a pattern.
+
+        It means one place or, with `/*` at the end, everything below it, but never both.
+        """
         filters = {"crn_pattern": pattern} | ({"principal": who} if who else {})
         async for row in self._client.list_all(inventory.ROLE_BINDINGS, wire.RoleBinding, filters):
             if row.principal.startswith(_PRINCIPAL) and row.role_name and row.crn_pattern:

@@ -1,7 +1,6 @@
-"""From what came back, or did not, to the errors of the domain.
+"""Translates responses, and missing ones, into the domain's errors.
 
-Nothing here is chained to an exception of httpx or pydantic: those hold requests, answers and inputs, and with them
-credentials.
+No error here is chained to one of httpx or pydantic: those hold requests, responses and inputs, and so credentials.
 """
 
 import re
@@ -40,12 +39,12 @@ _NOTHING = "Nothing was changed."
 
 
 class _Said(NamedTuple):
-    """What is said of a call without an answer, or one too many."""
+    """What to tell people about a call that had no answer or was rate-limited."""
 
     lost: str
     again: str
     throttled: str
-    """It may follow an attempt whose answer was lost."""
+    """This may follow an attempt whose answer was lost."""
 
 
 _READ = _Said(_NOTHING, "Try again in a minute.", _NOTHING)
@@ -56,14 +55,14 @@ _SAID: Mapping[Method, _Said] = {
     "DELETE": _Said("It may have been deleted anyway; deleting it again is safe.", "", "Deleting it again is safe."),
 }
 _OWN_KEY_REFUSED = "Confluent Cloud rejects Latchkey's own key, or its address (an IP filter)."
-"""Nothing but its words, in which nothing is looked for, would tell the gateway's 403 for the one from the other."""
+"""One text for both: only the wording of the gateway's 403 differs, and decisions never depend on wording."""
 _LOST = "No clear answer from Confluent Cloud."
 _ERROR = "Confluent Cloud reported an error."
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """There is no answer that we can read. `sent`: the request may have reached Confluent."""
+    """There is no readable response. `sent` is whether the request may have reached Confluent."""
 
     why: str
     sent: bool
@@ -73,7 +72,7 @@ Outcome: TypeAlias = httpx.Response | Lost
 
 
 class ErrorEntry(Wire):
-    """One entry of the documented error list. Its `status` may differ from that of the answer."""
+    """One entry of the documented list of errors. Its `status` may differ from the response's."""
 
     status: Text = ""
     code: Text = ""
@@ -83,7 +82,7 @@ class ErrorEntry(Wire):
 
 
 class GatewayError(Wire):
-    """The `error` object of the gateway, whose `code` is a number, and of the form described since 2026."""
+    """The gateway's `error` object, whose `code` is a number; also the format described since 2026."""
 
     code: Number = None
     message: Text = ""
@@ -98,7 +97,7 @@ def _gateway_error(value: object) -> object:
 
 
 _LAST_STATUS = 599
-"""An `error_code` that only repeats the status says nothing more."""
+"""Up to here, an `error_code` only repeats the status."""
 
 
 def _number(value: object) -> str:
@@ -106,7 +105,7 @@ def _number(value: object) -> str:
 
 
 class Failure(Wire):
-    """Every shape of error body that Confluent is known to send."""
+    """All formats of error bodies that Confluent is known to send."""
 
     errors: Annotated[tuple[ErrorEntry, ...], BeforeValidator(_entries)] = ()
     message: Text = ""
@@ -117,19 +116,19 @@ class Failure(Wire):
 
     @property
     def reason(self) -> str:
-        """The code of the error, such as `quota_exceeded`; "" when there is none."""
+        """The error's code, such as `quota_exceeded`; "" if there is none."""
         return self.errors[0].code if self.errors else ""
 
     @property
     def words(self) -> str:
-        """What to tell people; "" when the body says nothing."""
+        """The text for people; "" if the body has none."""
         first = self.errors[0] if self.errors else ErrorEntry()
         told = f"{first.detail or first.title} {first.resolution}".strip()
         return told or self.message or self.error.message
 
 
 def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
-    """The error that an outcome other than success means: the first line that fits.
+    """The error for an unsuccessful outcome. The first line that fits applies.
 
     any         401, or 403 about the key that we sign with   KeyRefused, for operators
     any         429                                           Throttled
@@ -154,18 +153,18 @@ def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
 
 
 def may_have_effect(outcome: Outcome) -> bool:
-    """Whether Confluent may have done what was asked, though it didn't say so."""
+    """Whether Confluent may have carried out the request although it didn't confirm it."""
     return outcome.sent if isinstance(outcome, Lost) else outcome.is_server_error
 
 
 def refuses_our_key(response: httpx.Response) -> bool:
-    """Whether Confluent refuses the key that we sign with, or our address."""
+    """Whether Confluent rejects the key that we use, or our address."""
     status = response.status_code
     return status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and _is_about_our_key(response))
 
 
 def trouble_of(outcome: Outcome) -> str | None:
-    """What an outcome says of Confluent or of our key, for operators; None where it says nothing of either."""
+    """What an outcome shows to be wrong with Confluent or our key, as a sentence for operators; None if nothing."""
     if isinstance(outcome, httpx.Response) and outcome.is_success:
         return None
     error = translated("GET", "", outcome)
@@ -176,28 +175,28 @@ def trouble_of(outcome: Outcome) -> str | None:
 
 
 def words(response: httpx.Response) -> str:
-    """What Confluent says about a refusal, on one line and at most 500 characters; the status when it says nothing."""
+    """Confluent's text about a refusal, on one line of at most 500 characters; the status if it has none."""
     return _clean(_failure(response).words, _WORDS_LENGTH) or _status_line(response.status_code)
 
 
 def own_code(response: httpx.Response) -> str:
-    """The data plane's own code of the error, such as 50321 of ksqlDB; "" when there is none."""
+    """The data plane's own error code, such as 50321 of ksqlDB; "" if there is none."""
     return _failure(response).error_code
 
 
 def coded_words(response: httpx.Response) -> str:
-    """`words`, with `own_code` behind them, where there is one: some refusals differ by nothing else."""
+    """`words` followed by `own_code`, if there is one: some refusals differ only by that."""
     code = own_code(response)
     return f"{words(response)} ({code})" if code else words(response)
 
 
 def reference(response: httpx.Response) -> str:
-    """What Confluent's support asks for; "" when there is none."""
+    """The request ID that Confluent's support asks for; "" if there is none."""
     return _clean(response.headers.get("X-Request-Id") or _failure(response).request_id, _REFERENCE_LENGTH)
 
 
 def describe(outcome: Outcome) -> str:
-    """An outcome in a few words for operators. Holds no part of a body."""
+    """An outcome in a few words for operators, without any part of a body."""
     if isinstance(outcome, Lost):
         return outcome.why
     request_id = _clean(outcome.headers.get("X-Request-Id", ""), _REFERENCE_LENGTH)
@@ -205,9 +204,9 @@ def describe(outcome: Outcome) -> str:
 
 
 def asked_to_wait(response: httpx.Response) -> float | None:
-    """Seconds that Confluent asks us to wait, at most an hour; None when it does not say.
+    """The seconds that Confluent asks us to wait, at most an hour; None if it doesn't say.
 
-    Unlike elsewhere, `X-RateLimit-Reset` is a number of seconds from now too; it stands on successes as well.
+    Confluent's `X-RateLimit-Reset` also counts from now, unlike other APIs', and successful responses have it, too.
     """
     names = ["Retry-After"]
     if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
@@ -220,7 +219,7 @@ def asked_to_wait(response: httpx.Response) -> float | None:
 
 
 def _no_answer(method: Method, log: str, *, sent: bool, is_error: bool = False) -> LatchkeyError:
-    """`is_error`: Confluent did answer, with a 5xx, which leaves open what it did before."""
+    """The error for a call without a clear answer. `is_error`: there was a 5xx, so it may have been carried out."""
     if method == "POST" and sent:
         happened = _ERROR if is_error else _LOST
         return Unknown(happened, changed="The key may or may not exist; Latchkey is checking.", log=log)
@@ -242,9 +241,10 @@ def _throttled(method: Method, response: httpx.Response, log: str) -> Throttled:
 
 
 def _is_about_our_key(response: httpx.Response) -> bool:
-    """Whether a 403 came from the gateway, which knows nothing but keys, or carries the error of a 401.
+    """Whether a 403 came from the gateway, which checks only keys, or contains the error of a 401.
 
-    Behind the gateway, what one may not do and what is gone are 403 too: their bodies list documented errors.
+    Behind the gateway, a 403 means no permission, or something deleted; those bodies have the documented list of
+    errors.
     """
     failure = _failure(response)
     if failure.errors:
@@ -260,7 +260,7 @@ def _failure(response: httpx.Response) -> Failure:
 
 
 def _unpacked(body: bytes) -> bytes:
-    """The body, also where Confluent packs it without saying so."""
+    """The body, unpacked if Confluent compressed it without saying so."""
     if not body.startswith(_GZIP):
         return body
     try:
@@ -270,7 +270,7 @@ def _unpacked(body: bytes) -> bytes:
 
 
 def _clean(text: str, length: int) -> str:
-    """Foreign text on one line, cut, and without what may be a secret sent back to us."""
+    """Foreign text on one line, shortened, and without anything that may be a secret."""
     printable = "".join(character if character.isprintable() else " " for character in _SECRET.sub("[removed]", text))
     return " ".join(printable.split())[:length]
 

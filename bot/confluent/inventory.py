@@ -1,4 +1,4 @@
-"""What there is at Confluent Cloud: where each collection is, and what its rows say."""
+"""Reads lists of Confluent Cloud's resources: the path of each collection, and what its rows mean."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
@@ -18,16 +18,16 @@ ROLE_BINDINGS = "/iam/v2/role-bindings"
 API_KEYS = "/iam/v2/api-keys"
 
 _USELESS_PHASES = frozenset({"FAILED", "DEPROVISIONING", "DELETING", "DELETED"})
-"""Only FAILED is documented; the list of phases is open."""
+"""Only FAILED is documented, and new phases may appear."""
 
 
 Row: TypeAlias = wire.Cluster | wire.Registry | wire.KsqlCluster
 _MODELS: Mapping[str, type[Row]] = {"cmk": wire.Cluster, "ksqldbcm": wire.KsqlCluster}
-"""What rows look like, by API group; those of all others as a Schema Registry does."""
+"""The model of rows, by API group. All others have the same format as a Schema Registry."""
 
 
 async def resources(client: Client, kind: Kind, environment: Environment) -> Sequence[Placed]:
-    """What an environment holds of one kind and can be used. See `Inventory.resources`."""
+    """The usable resources of one kind in an environment. See `Inventory.resources`."""
     here = {"environment": environment.id}
     if kind.row.is_regional:
         pools = client.list_all(COMPUTE_POOLS, wire.ComputePool, here, [])
@@ -38,18 +38,18 @@ async def resources(client: Client, kind: Kind, environment: Environment) -> Seq
 
 
 def model_of(kind: Kind) -> type[Row]:
-    """What a row of this kind looks like."""
+    """The model of a row of this kind."""
     return _MODELS.get(kind.row.api.group, wire.Registry)
 
 
 def is_in_use(row: Row | wire.ComputePool, environment: str) -> bool:
-    """Whether this is in that environment, and neither failed nor on its way out."""
+    """Whether this is in that environment, and neither failed nor being deleted."""
     is_here = row.spec.environment.id in {"", environment}
     return is_here and not row.metadata.deleted_at and row.status.phase not in _USELESS_PHASES
 
 
 def placed(kind: Kind, row: Row, environment: Environment) -> Placed:
-    """The resource of a row; what has no name goes by its id."""
+    """The resource that a row describes. If it has no name, the name is its ID."""
     name = row.spec.display_name or row.id
     if isinstance(row, wire.KsqlCluster):
         return KsqlCluster(row.id, name, environment.id, environment.name, row.spec.kafka_cluster.id)
@@ -57,10 +57,10 @@ def placed(kind: Kind, row: Row, environment: Environment) -> Placed:
 
 
 def region_of(spec: wire.PoolSpec) -> str:
-    """A region's id, as Flink spells it; "" when Confluent does not say where the pool is."""
+    """A region's ID in Flink's spelling; "" if Confluent doesn't say where the pool is."""
     return f"{spec.cloud.lower()}.{spec.region}" if spec.cloud and spec.region else ""
 
 
 def account_of(row: wire.ServiceAccount) -> ServiceAccount:
-    """A service account."""
+    """The service account that a row describes."""
     return ServiceAccount(Principal(row.id), row.display_name or row.id)

@@ -1,4 +1,4 @@
-"""One resource read afresh, with the addresses where its keys work; and the regions that Flink is offered in."""
+"""Reads one resource with the addresses where its keys work, and the regions in which Flink is offered."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -26,7 +26,10 @@ _log = structlog.stdlib.get_logger(__name__)
 async def resource(
     client: Client, organization: Callable[[], Awaitable[str]], kind: Kind, environment: str, id_: str
 ) -> tuple[Resource, Endpoints] | None:
-    """One resource, without the environment's name; None when it is gone, or somewhere else. See `Cloud.resource`."""
+    """One resource, without the environment's name; None if it doesn't exist in that environment.
+
+    See `Cloud.resource`.
+    """
     if kind.row.is_wide:
         return OrganizationScope(kind), Endpoints("", client.endpoint, organization=await organization())
     if kind.row.is_regional:
@@ -43,7 +46,7 @@ async def resource(
 
 
 async def regions(client: Client) -> Sequence[Region]:
-    """All regions in which Confluent offers Flink, by id."""
+    """All regions in which Confluent offers Flink, sorted by ID."""
     rows = client.list_all(FLINK_REGIONS, wire.FlinkRegion)
     found = {str(id_): (id_, row.display_name) async for row in rows if (id_ := _region_id(row))}
     return tuple(Region(key, id_.cloud.upper(), name or id_.region) for key, (id_, name) in sorted(found.items()))
@@ -70,13 +73,13 @@ async def _flink(
 
 
 async def _is_environment(client: Client, id_: str) -> bool:
-    """Whether it exists, spelt just so: a region is offered in any, and the policy's rules go by its id."""
+    """Whether it exists with exactly this ID: a region is offered in any environment, and policy rules compare IDs."""
     row = await client.find(ENVIRONMENTS, id_, wire.Environment)
     return row is not None and row.id == id_
 
 
 async def _listed(client: Client, service: str, environment: str, **filters: str) -> Sequence[Listed]:
-    """What `endpoint/v1` knows, filtered again here; nothing when it fails: an address is not worth the rest."""
+    """What `endpoint/v1` lists, filtered here again. Empty if it fails: a missing address isn't worth an error."""
     query = {"service": service, "environment": environment, **filters}
     try:
         return [row async for row in client.list_all(ENDPOINTS, Listed, query) if _fits(row, query)]
@@ -86,7 +89,7 @@ async def _listed(client: Client, service: str, environment: str, **filters: str
 
 
 def _fits(row: Listed, query: dict[str, str]) -> bool:
-    """Whether an endpoint is what was asked for, as far as it says."""
+    """Whether an endpoint matches the query, as far as its fields say."""
     said = {
         "service": row.service,
         "environment": row.environment.id,
@@ -98,5 +101,5 @@ def _fits(row: Listed, query: dict[str, str]) -> bool:
 
 
 def _region_id(row: wire.FlinkRegion) -> RegionId | None:
-    """The id in the usual spelling, whichever fields it stands in."""
+    """The ID in the usual spelling, no matter which fields have it."""
     return RegionId.parse(f"{row.cloud}.{row.region_name}") or RegionId.parse(row.id)

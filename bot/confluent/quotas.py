@@ -1,4 +1,4 @@
-"""The limits that Confluent applies to an organization, an account, a cluster."""
+"""Reads the limits that Confluent applies to an organization, an account or a cluster."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class AppliedQuota(wire.Item):
-    """One limit. The id is its code, which repeats for everything that it limits."""
+    """One limit. Its ID is its code, which is the same for everything that it limits."""
 
     scope: wire.Text = ""
     display_name: wire.Text = ""
@@ -28,20 +28,20 @@ class AppliedQuota(wire.Item):
     usage: wire.Number = None
     user: _Reference = wire.Reference()
     service_account: _Reference = wire.Reference()
-    """Not described; the scope of this name would need it."""
+    """Not documented, but the scope with this name would need it."""
     environment: _Reference = wire.Reference()
     kafka_cluster: _Reference = wire.Reference()
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """The code and what it limits: the code alone would make one of the limits of all users."""
+        """The code and what it limits: by the code alone, the limits of all users would count as one."""
         limited = (self.user, self.service_account, self.environment, self.kafka_cluster)
         return (self.id, self.scope, *(each.id for each in limited))
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A scope, its filters, and the id of what it is asked for; "" is the organization."""
+    """A scope, its filters, and the ID of what is limited; "" for the organization."""
 
     scope: str
     of: str = ""
@@ -51,7 +51,7 @@ class _Asked:
 async def applied(client: Client, owner: Owner | None, cluster: str, environment: str) -> Sequence[Quota]:
     """The limits of the organization, of this owner's account, and of this Kafka cluster.
 
-    A scope that Confluent refuses is left out. Raises `Unavailable`.
+    A scope that Confluent refuses is left out and logged. Raises `Unavailable`.
     """
     found: list[Quota] = []
     for asked in _scopes(owner, cluster, environment):
@@ -70,7 +70,7 @@ def _scopes(owner: Owner | None, cluster: str, environment: str) -> list[_Asked]
         case ServiceAccount():
             scopes.append(_Asked("SERVICE_ACCOUNT", owner.id))
         case NewServiceAccount() | None:
-            pass  # an account that does not exist is at no limit of its own
+            pass  # an account that doesn't exist yet has no limit of its own
         case _:
             assert_never(owner)
     if cluster:
@@ -89,7 +89,7 @@ async def _of_scope(client: Client, asked: _Asked) -> list[Quota]:
 
 
 def _is_ours(row: AppliedQuota, asked: _Asked) -> bool:
-    """Whether a limit is of what was asked for, as far as it says: there are no filters for accounts."""
+    """Whether a limit belongs to what was asked for, as far as its fields say: there are no filters for accounts."""
     if row.scope not in {"", asked.scope}:
         return False
     match asked.scope:

@@ -1,7 +1,7 @@
-"""Whether a new key works yet: one request with it where it is going to be used.
+"""Tests whether a new key works yet, with one request to the place where it will be used.
 
-This sends a fresh secret to a host that an API answer named, so only Confluent's own hosts get it, and the one that
-Latchkey's own key goes to; never a host that a redirect names. The bot's own credentials are not in here.
+This sends a new secret to a host named in a response, so only Confluent's own hosts get it, and the host that
+Latchkey's own key goes to. Redirects aren't followed. This module has none of the bot's own credentials.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from bot.domain.readiness import Answer
 
 CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 10.0
-"""How long one probe may take in all: the timeouts of httpx are per read, and a trickle resets them."""
+"""Seconds for a whole probe. The timeouts of httpx are for each read, so a slow trickle would reset them."""
 _DOMAINS = ("confluent.cloud", "confluentgov.com")
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 _PORTS = {"https": 443, "http": 80}
@@ -35,19 +35,19 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class ConfluentProber:
-    """`bot.services.ports.cloud.Prober` over HTTP. Use as an async context manager."""
+    """Implements `bot.services.ports.cloud.Prober` over HTTP. Use it as an async context manager."""
 
     def __init__(self, endpoint: str, *, version: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        """`endpoint` is the base URL of Confluent's API, as configured; `version` is ours, for the User-Agent."""
+        """`endpoint` is the configured base URL of Confluent's API; `version` is Latchkey's, for the User-Agent."""
         self._own = _origin(httpx.URL(endpoint))
         self._http = httpx.AsyncClient(
             headers={"User-Agent": f"latchkey/{version}", "Accept": "application/json", "Accept-Encoding": "identity"},
             timeout=httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS),
-            # Several brokers sit behind one address, so two successes over one connection would be one.
+            # Several brokers share one address, so two successes over one connection would count as one.
             limits=httpx.Limits(max_keepalive_connections=0),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
-            # Plain http is for the sandbox on this machine: a proxy of the environment would read the secret.
+            # Plain HTTP is for the sandbox on this machine. A proxy from the environment would see the secret.
             mounts={"http://": None},
             transport=transport,
         )
@@ -59,11 +59,11 @@ class ConfluentProber:
         await self._http.aclose()
 
     def can_probe(self, resource: Resource, endpoints: Endpoints) -> bool:
-        """Whether there is an address that a secret may be sent to, and someone there to answer."""
+        """Whether there is an address that a secret may be sent to, and it isn't paused."""
         return not endpoints.is_paused and self._target(resource, endpoints) is not None
 
     async def probe(self, resource: Resource, endpoints: Endpoints, key: KeyId, secret: Secret) -> Answer:
-        """Use the key once, as its owner would. Never raises: what went wrong is an answer, too."""
+        """Use the key once, as its owner would. Never raises: a failure is an answer, too."""
         target = self._target(resource, endpoints)
         if target is None or endpoints.is_paused:
             return Answer(0, "no address to test it at")
@@ -78,7 +78,7 @@ class ConfluentProber:
     async def _ask(self, target: httpx.URL, key: KeyId, secret: Secret) -> Answer:
         auth = httpx.BasicAuth(key, secret.reveal())
         async with self._http.stream("GET", target, auth=auth) as response:
-            # A success is not read: what the key shows, such as the names of all topics, is not ours to see.
+            # The body of a success isn't read: the data that the key opens, such as topic names, isn't ours to see.
             body = b"" if response.is_success else await _beginning(response)
         read = httpx.Response(response.status_code, headers=_told(response.headers), content=body)
         wait = asked_to_wait(read)
@@ -91,7 +91,7 @@ class ConfluentProber:
         )
 
     def _target(self, resource: Resource, endpoints: Endpoints) -> httpx.URL | None:
-        """Where to use the key; None when there is no such place, or a secret may not go there."""
+        """The URL to use the key at; None if there is none, or if a secret must not be sent there."""
         path = _path(resource, endpoints)
         if path is None or not self._is_trusted(endpoints.rest):
             return None
@@ -101,7 +101,10 @@ class ConfluentProber:
             return None
 
     def _is_trusted(self, base: str) -> bool:
-        """Whether a secret may go there. The URL is read by who will send it, so that both see the same host."""
+        """Whether a secret may be sent there. httpx parses the URL, because httpx will send it.
+
+        Both must see one host.
+        """
         if any(character in base for character in "@\\?#") or not base.isascii() or not base.isprintable():
             return False
         try:
@@ -117,7 +120,7 @@ class ConfluentProber:
 
 
 def _path(resource: Resource, endpoints: Endpoints) -> str | None:
-    """What to ask for, of each kind; None when what is needed for it is not known."""
+    """The path to request for this kind; None if something that it needs isn't known."""
     path = resource.kind.row.probe
     names = {"id": resource.id, "environment": resource.environment, "organization": endpoints.organization}
     if any(not name and f"{{{field}}}" in path for field, name in names.items()):
@@ -130,7 +133,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 
 async def _beginning(response: httpx.Response) -> bytes:
-    """As much of a body as an error needs, as it came: `words` unpacks it itself, to a limited size."""
+    """As much of the raw body as an error needs. `words` unpacks it itself, up to a limited size."""
     body = b""
     async for chunk in response.aiter_raw():
         body += chunk
@@ -140,12 +143,12 @@ async def _beginning(response: httpx.Response) -> bytes:
 
 
 def _told(headers: httpx.Headers) -> dict[str, str]:
-    """The headers that matter; another one might say that the body is packed, which no one would unpack then."""
+    """The headers that matter. Others might say that the body is compressed, and nothing would unpack it then."""
     return {name: headers[name] for name in ("X-Request-Id", "Retry-After", "X-RateLimit-Reset") if name in headers}
 
 
 def _in_words(error: Exception) -> str:
-    """What went wrong, for people; holds no part of the request."""
+    """What went wrong, for people, without any part of the request."""
     for cause in _causes(error):
         match cause:
             case socket.gaierror():
@@ -164,7 +167,7 @@ def _in_words(error: Exception) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what led to it."""
+    """The error, and the errors that led to it."""
     following: BaseException | None = error
     while following is not None:
         yield following

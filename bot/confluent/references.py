@@ -1,6 +1,6 @@
-"""What a key is and opens, as requests and answers spell it: every kind of key has its own form, and some have two.
+"""Converts between keys and their form in requests and responses, which differs by kind and sometimes has two variants.
 
-And what of a row of an API key makes no sense.
+Also finds what makes no sense in a row about an API key.
 """
 
 import re
@@ -16,11 +16,11 @@ from bot.domain.kinds import Kind
 from bot.services.ports.cloud import NewKey
 
 _WORDS = {kind.value: kind for kind in Kind if kind.row.is_wide}
-"""Ids of what is not one cluster or region, in any case of letters."""
+"""IDs that stand for more than one cluster or region; compared in lower case."""
 _GROUPS = {kind.row.api.group: kind for kind in Kind if kind.row.api.group}
-"""What stands before the `/` of an `api_version`. `iam` says nothing: Cloud keys have it, and some Global ones."""
+"""By the part of `api_version` before the `/`. `iam` isn't here: Cloud keys have it, and some Global ones."""
 _KINDS = {kind.row.api.kind.lower(): kind for kind in Kind if kind.row.api.kind}
-"""By `kind` in small letters. `Cluster` says nothing: Kafka, Schema Registry and ksqlDB have it."""
+"""By `kind` in lower case. `Cluster` isn't here: Kafka, Schema Registry and ksqlDB have it."""
 _REGIONAL = next(kind for kind in Kind if kind.row.is_regional)
 _REGION = re.compile(r"(?:(?P<environment>env-[^.]+)\.)?(?P<cloud>[A-Za-z]+)\.(?P<region>[a-z0-9-]+)")
 _ENVIRONMENT = re.compile(r"(?:^|/)environment=(?P<id>[^/]+)")
@@ -40,7 +40,7 @@ def spec_of(new: NewKey) -> dict[str, object]:
 
 
 def mismatch(row: wire.ApiKey, new: NewKey) -> str:
-    """How the key differs from what was asked, for operators; "" when it does not. What is left out is as asked."""
+    """How the key differs from the request, for operators; "" if it doesn't. Missing fields count as requested."""
     if row.spec.owner.id not in {"", new.owner.id}:
         return f"created for owner {row.spec.owner.id} instead of {new.owner.id}"
     if references_of(row) and not opens(row, new.resource):
@@ -49,7 +49,7 @@ def mismatch(row: wire.ApiKey, new: NewKey) -> str:
 
 
 def placed(row: wire.ApiKey, owner: Principal, resource: Resource | None = None) -> wire.ApiKey:
-    """The row. Raises `Unavailable` for one of ours that can neither be taken for what was asked nor for another's."""
+    """Return the row. Raises `Unavailable` if it has our marker but it's unclear whose key it is or what it opens."""
     if problem := puzzle(row, owner, resource):
         raise translated(
             "GET", API_KEYS, Lost(f"can't read the response: {row.id} has Latchkey's marker; {problem}", sent=True)
@@ -58,7 +58,7 @@ def placed(row: wire.ApiKey, owner: Principal, resource: Resource | None = None)
 
 
 def puzzle(row: wire.ApiKey, owner: Principal, resource: Resource | None = None) -> str:
-    """What of a row with our marker tells nothing, for operators; "" for all others, as Confluent's internal keys."""
+    """What is unclear about a row with our marker, for operators; "" for all others, such as internal keys."""
     if Marker.find(row.spec.description) is None:
         return ""
     whose = row.spec.owner.id
@@ -66,7 +66,7 @@ def puzzle(row: wire.ApiKey, owner: Principal, resource: Resource | None = None)
         return f"its owner reads {whose!r}"
     if whose != owner or resource is None or opens(row, resource):
         return ""
-    # A Cloud key may name nothing, and lists that we do not have filtered hold those too.
+    # A Cloud key may name no resource, and lists without a filter contain those, too.
     if not references_of(row):
         return "" if resource.kind.row.api.lists_miss_keys else "it names no resource"
     if all(_is_elsewhere(each, resource) for each in references_of(row)):
@@ -75,16 +75,16 @@ def puzzle(row: wire.ApiKey, owner: Principal, resource: Resource | None = None)
 
 
 def _is_elsewhere(reference: wire.Reference, resource: Resource) -> bool:
-    """Whether what is not this resource is another one, and not this one in a spelling of its own."""
+    """Whether this is another resource, rather than the same one in an unknown spelling."""
     place = place_of(reference)
     if place.id and resource.id.casefold() not in {place.id.casefold(), reference.id.casefold()}:
         return True
-    # A region is another resource in each environment.
+    # The same region is a different resource in each environment.
     return place.id == resource.id and place.kind is resource.kind and resource.kind.row.is_regional
 
 
 def api_key(row: wire.ApiKey) -> ApiKey:
-    """The key of a row."""
+    """The key that a row describes."""
     place = main_place(row)
     return ApiKey(
         id=KeyId(row.id),
@@ -100,7 +100,7 @@ def api_key(row: wire.ApiKey) -> ApiKey:
 
 
 def made(row: wire.ApiKey, asked: NewKey) -> ApiKey:
-    """The key that a create answered with; what the answer leaves out is as asked."""
+    """The key in the response to a create. Fields that it leaves out are as requested."""
     key = api_key(row)
     return replace(
         key,
@@ -115,7 +115,7 @@ def made(row: wire.ApiKey, asked: NewKey) -> ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class ResourceId:
-    """What a key opens. `kind` None is something new; `environment` "" where Confluent does not say."""
+    """What a key opens. `kind` None: an unknown kind. `environment` "": Confluent doesn't say."""
 
     kind: Kind | None
     id: str
@@ -124,7 +124,7 @@ class ResourceId:
 
 @dataclass(frozen=True, slots=True)
 class RegionId:
-    """A Flink region: the cloud in small letters; `environment` "" where the id does not hold it."""
+    """A Flink region, with the cloud in lower case. `environment` is "" if the ID doesn't contain it."""
 
     environment: str
     cloud: str
@@ -135,7 +135,7 @@ class RegionId:
 
     @classmethod
     def parse(cls, id_: str) -> "RegionId | None":
-        """`aws.us-east-1`, or `env-x.aws.us-east-1`; None for anything else."""
+        """Parse `aws.us-east-1` or `env-x.aws.us-east-1`. Returns None for anything else."""
         found = _REGION.fullmatch(id_)
         return cls(found["environment"] or "", found["cloud"].lower(), found["region"]) if found else None
 
@@ -149,17 +149,17 @@ def reference_to(resource: Resource) -> dict[str, str]:
 
 
 def references_of(row: wire.ApiKey) -> Sequence[wire.Reference]:
-    """What Confluent says that the key opens; `resources` is how keys for several clusters say it."""
+    """The references in a row to what the key opens. Keys for several clusters have them in `resources`."""
     return [each for each in (row.spec.resource, *row.spec.resources) if each != wire.Reference()]
 
 
 def places_of(row: wire.ApiKey) -> Sequence[ResourceId]:
-    """Everything that the key opens, the first first. A key that names nothing is a Cloud key."""
+    """Everything that the key opens, in order. A key that names nothing is a Cloud key."""
     return [place_of(each) for each in references_of(row)] or [ResourceId(Kind.CLOUD, Kind.CLOUD.value)]
 
 
 def main_place(row: wire.ApiKey) -> ResourceId:
-    """What the key opens; of no kind that we know for a key of several clusters: who manages one may not manage all."""
+    """What the key opens. For several clusters the kind is None, because a manager of one may not manage all."""
     first, *others = places_of(row)
     environments = {each.environment for each in (first, *others)} - {""}
     is_one = all(each.id == first.id for each in others) and len(environments) <= 1
@@ -167,7 +167,7 @@ def main_place(row: wire.ApiKey) -> ResourceId:
 
 
 def place_of(reference: wire.Reference) -> ResourceId:
-    """One reference, both forms of a Flink region in one: `aws.us-east-1` and its environment."""
+    """What one reference means. Both forms of a Flink region become `aws.us-east-1` and its environment."""
     kind = _kind(reference)
     if kind is not None and kind.value in _WORDS:
         return ResourceId(kind, kind.value)
@@ -179,13 +179,13 @@ def place_of(reference: wire.Reference) -> ResourceId:
 
 
 def opens(row: wire.ApiKey, resource: Resource) -> bool:
-    """Whether the key opens this resource. What Confluent leaves out of a reference tells nothing against it."""
+    """Whether the key opens this resource. Fields missing from a reference don't count against it."""
     return any(_is(place, resource) for place in places_of(row))
 
 
 def _is(place: ResourceId, resource: Resource) -> bool:
     same = place.id == resource.id and place.kind in {None, resource.kind}
-    # Clusters have ids of their own; a region is another resource in each environment.
+    # A cluster's ID is unique; the same region is a different resource in each environment.
     return same and (not resource.kind.row.is_regional or place.environment in {"", resource.environment})
 
 

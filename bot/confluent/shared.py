@@ -1,19 +1,19 @@
-"""Reads that many wait for at once: one answer is for all who asked before it was asked for."""
+"""Shares reads that several callers want at once: everyone who asked before a read was sent gets its answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
 SECONDS = 1.0
-"""How long a read waits for the one before it, of the same: longer, that one may hang."""
+"""Seconds that a read waits for the previous one of the same; after that, the previous one may hang."""
 T = TypeVar("T")
 
 
 class SharedReads:
-    """Asks once for all who want to know the same, and never hands out what is older than the question.
+    """Reads once for all who want to know the same, and never returns anything older than the question.
 
-    A question that comes while an answer is on its way waits for the next one. In a burst of decisions that are about
-    the same people and places, most of what Confluent would be asked is the same.
+    A question that comes while an answer is pending waits for the next read. In a burst of decisions about the same
+    people and places, this saves most calls to Confluent.
     """
 
     def __init__(self) -> None:
@@ -21,10 +21,10 @@ class SharedReads:
         self._running: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def read(self, what: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
-        """What is true now. `ask` is the same for everybody who wants to know `what`."""
+        """The current value. `ask` must be equivalent for everyone who passes the same `what`."""
         planned = self._planned.get(what)
         if planned is None:
-            # A task of its own: who waits may be cancelled, and others wait for the same.
+            # In a task of its own, because the caller may be cancelled while others wait for the same.
             planned = asyncio.create_task(self._ask(what, ask), name=f"read {what}")
             planned.add_done_callback(_is_heard)
             self._planned[what] = planned
@@ -42,11 +42,11 @@ class SharedReads:
         try:
             return await ask()
         finally:
-            if self._running.get(what) is this:  # else it hung, and another one came after it, and may be over already
+            if self._running.get(what) is this:  # otherwise this one hung, and a later read took its place
                 del self._running[what]
 
 
 def _is_heard(task: "asyncio.Task[Any]") -> None:
-    """Take the error out, or asyncio logs it where everybody who waited has gone."""
+    """Retrieve the error; otherwise asyncio logs it if everyone who waited has been cancelled."""
     if not task.cancelled():
         task.exception()

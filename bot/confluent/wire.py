@@ -1,7 +1,8 @@
-"""Confluent's JSON, as far as we read it.
+"""The models of Confluent's JSON, with the fields that we read.
 
-Confluent leaves optional fields out or sends null for them, and adds fields and enum values at any time. So only ids
-are required; text that is missing or not text is "". Validation errors never quote their input: it may hold a secret.
+Confluent leaves optional fields out or sends null for them, and may add fields and enum values at any time. So only
+IDs are required, and missing or invalid text becomes "". Validation errors never quote their input, which may contain a
+secret.
 """
 
 import re
@@ -46,7 +47,7 @@ _FIRST_YEAR, _LAST_YEAR = 2000, 9000
 
 
 def _time(value: object, read: ValidatorFunctionWrapHandler) -> datetime | None:
-    # Zero values ("0001-01-01T00:00:00Z", 0) and the end of all time mean "none"; a number is no moment.
+    # Zero values ("0001-01-01T00:00:00Z", 0) and times in the far future mean "none"; numbers aren't times.
     if not isinstance(value, str) or not _RFC3339.match(value):
         return None
     try:
@@ -59,7 +60,7 @@ def _time(value: object, read: ValidatorFunctionWrapHandler) -> datetime | None:
 Id = Annotated[str, Field(min_length=1)]
 Text = Annotated[str, BeforeValidator(_text)]
 Time = Annotated[AwareDatetime | None, WrapValidator(_time)]
-"""RFC 3339; None when missing, not readable, or a zero value."""
+"""RFC 3339; None if it's missing, invalid, or a zero value."""
 Flag = Annotated[bool | None, BeforeValidator(_flag)]
 Number = Annotated[int | None, BeforeValidator(_number)]
 NONE_IS_EMPTY = BeforeValidator(_fields)
@@ -67,24 +68,24 @@ NONE_IS_NO_ITEMS = BeforeValidator(_items)
 
 
 class Wire(BaseModel):
-    """Part of an answer."""
+    """A part of a response."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Item(Wire):
-    """Anything that a collection holds. Ids are opaque: nothing is derived from their prefix."""
+    """An item of a collection. IDs are opaque: nothing is derived from their prefix."""
 
     id: Id
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What is different in different items of one collection."""
+        """A value that differs between any two items of one collection."""
         return (self.id,)
 
 
 class Reference(Wire):
-    """What points to another object; anything may be missing, or a plain word where a CRN is expected."""
+    """A reference to another object. Any field may be missing, or be a plain word instead of a CRN."""
 
     id: Text = ""
     environment: Text = ""
@@ -94,18 +95,18 @@ class Reference(Wire):
 
 
 class Metadata(Wire):
-    """Times of an object; `deleted_at` may lie in the future."""
+    """Times of an object. `deleted_at` may be in the future."""
 
     created_at: Time = None
     deleted_at: Text = ""
 
 
 class Organization(Item):
-    """The one organization of our key."""
+    """The organization that our key belongs to."""
 
 
 class Environment(Item):
-    """An environment; like users and service accounts it keeps its fields at the top."""
+    """An environment. Like those of users and service accounts, its fields are at the top level."""
 
     display_name: Text = ""
 
@@ -125,7 +126,7 @@ class ServiceAccount(Item):
 
 
 class RoleBinding(Item):
-    """A role of a principal, written `User:ID` for users and service accounts alike."""
+    """A principal's role. The principal is `User:ID` for users and for service accounts."""
 
     principal: Text = ""
     role_name: Text = ""
@@ -133,36 +134,36 @@ class RoleBinding(Item):
 
 
 class AccessPoint(Wire):
-    """One way to reach a Kafka cluster. The bootstrap address may begin with `SASL_SSL://`."""
+    """One way to reach a Kafka cluster. The bootstrap address may start with `SASL_SSL://`."""
 
     kafka_bootstrap_endpoint: Text = ""
     http_endpoint: Text = ""
     connection_type: Text = ""
-    """`PUBLIC`, `PRIVATE_LINK`, `PRIVATE_NETWORK_INTERFACE`; spelt without `_` at times."""
+    """`PUBLIC`, `PRIVATE_LINK` or `PRIVATE_NETWORK_INTERFACE`, sometimes without `_`."""
 
 
 class Status(Wire):
-    """How something does."""
+    """The state of something."""
 
     phase: Text = ""
 
 
 class Found(Item):
-    """What an environment holds."""
+    """A resource in an environment."""
 
     metadata: Annotated[Metadata, NONE_IS_EMPTY] = Metadata()
     status: Annotated[Status, NONE_IS_EMPTY] = Status()
 
 
 class ClusterConfig(Wire):
-    """What type of cluster it is."""
+    """The type of a Kafka cluster."""
 
     kind: Text = ""
-    """`Basic`, `Standard`, `Enterprise`, `Dedicated`, `Freight`; the list is open."""
+    """`Basic`, `Standard`, `Enterprise`, `Dedicated` or `Freight`; others may follow."""
 
 
 class ClusterSpec(AccessPoint):
-    """What a Kafka cluster is. Its own two addresses are deprecated in favour of `endpoints`."""
+    """The properties of a Kafka cluster. Its own two addresses are deprecated in favor of `endpoints`."""
 
     display_name: Text = ""
     environment: Annotated[Reference, NONE_IS_EMPTY] = Reference()
@@ -170,7 +171,7 @@ class ClusterSpec(AccessPoint):
     """The private network of a Dedicated cluster."""
     config: Annotated[ClusterConfig, NONE_IS_EMPTY] = ClusterConfig()
     endpoints: Annotated[dict[str, Annotated[AccessPoint, NONE_IS_EMPTY]], NONE_IS_EMPTY] = {}
-    """By access point; `PUBLIC` and `PRIVATE_LINK` are reserved names."""
+    """By access point. `PUBLIC` and `PRIVATE_LINK` are reserved names."""
 
 
 class Cluster(Found):
@@ -180,25 +181,25 @@ class Cluster(Found):
 
 
 class NamedSpec(Wire):
-    """What has a name and lies in an environment."""
+    """The properties of something with a name, in an environment."""
 
     display_name: Text = ""
     environment: Annotated[Reference, NONE_IS_EMPTY] = Reference()
 
 
 class PrivateNetworking(Wire):
-    """How a Schema Registry is reached from private networks: by region."""
+    """How to reach a Schema Registry from private networks, by region."""
 
     regional_endpoints: Annotated[dict[str, Text], NONE_IS_EMPTY] = {}
 
 
 class RegistrySpec(NamedSpec):
-    """What a Schema Registry is."""
+    """The properties of a Schema Registry."""
 
     region: Text = ""
     http_endpoint: Text = ""
     private_http_endpoint: Text = ""
-    """Deprecated in favour of `private_networking_config`."""
+    """Deprecated in favor of `private_networking_config`."""
     private_networking_config: Annotated[PrivateNetworking, NONE_IS_EMPTY] = PrivateNetworking()
 
 
@@ -209,13 +210,13 @@ class Registry(Found):
 
 
 class KsqlSpec(NamedSpec):
-    """What a ksqlDB cluster is: a name, and the Kafka cluster that it stands on."""
+    """The properties of a ksqlDB cluster: its name, and the Kafka cluster that it runs on."""
 
     kafka_cluster: Annotated[Reference, NONE_IS_EMPTY] = Reference()
 
 
 class KsqlStatus(Status):
-    """How a ksqlDB cluster does."""
+    """The state of a ksqlDB cluster."""
 
     http_endpoint: Text = ""
     is_paused: Flag = None
@@ -230,7 +231,7 @@ class KsqlCluster(Item):
 
 
 class PoolSpec(Wire):
-    """Where a Flink compute pool is. The cloud comes in either case (`AWS`, `aws`)."""
+    """Where a Flink compute pool is. The cloud may be in upper or lower case."""
 
     cloud: Text = ""
     region: Text = ""
@@ -254,9 +255,11 @@ class FlinkRegion(Item):
 
 
 class ApiKeySpec(Wire):
-    """What an API key is. Confluent's internal keys have no owner; the secret is in the answer to a create only.
+    """The properties of an API key. Confluent's internal keys have no owner.
 
-    Not every organization's keys have `expires_at`: it is given at their creation, and nothing changes it.
+    Only the answer to a create has the secret.
+
+    Not every organization's keys have `expires_at`. It's set when the key is created and can't be changed.
     """
 
     display_name: Text = ""
@@ -276,19 +279,19 @@ class ApiKey(Item):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When Confluent ends it; None is never, as is an end that came before the key."""
+        """When Confluent expires it; None means never, and so does a time before the key was created."""
         end, begun = self.spec.expires_at, self.metadata.created_at
         return None if end and begun and end <= begun else end
 
 
 class Links(Wire):
-    """Where a list goes on; "" at its end."""
+    """The link to the next page; "" on the last one."""
 
     next: Text = ""
 
 
 class Page(Wire):
-    """One page of a collection. `data` must be there: an odd answer must not pass for an empty list."""
+    """One page of a collection. `data` is required: an unexpected response must not pass for an empty list."""
 
     data: Annotated[list[object], NONE_IS_NO_ITEMS]
     metadata: Annotated[Links, NONE_IS_EMPTY] = Links()

@@ -1,4 +1,4 @@
-"""The policy file: read, checked, explained by a JSON Schema, and read again when it changes."""
+"""The policy file: parsed, checked, described by a JSON Schema, and reloaded when it changes."""
 
 from bot.policyfile.document import PolicyError
 from bot.policyfile.findings import Finding, check, without_break_glass

@@ -1,23 +1,23 @@
-"""Which of several wildcards one name can fit at the same time: what tells the names of environments apart."""
+"""Computes which wildcards one name can match at the same time, to tell environments apart by name."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 Atom: TypeAlias = frozenset[str]
-"""All names that fit these wildcards, and no others of those that were asked about."""
+"""The names that match exactly these of the wildcards."""
 _PATIENCE = 300_000
-"""Places within wildcards that are looked at. Policies that people write need some thousands."""
+"""Steps before giving up. Policies that people write need a few thousand."""
 _ANY_OTHER = ""
-"""A letter that is in no wildcard."""
+"""Stands for any letter that is in no wildcard."""
 _Places: TypeAlias = frozenset[tuple[str, int]]
-"""How far the letters so far may have come in each wildcard."""
+"""Positions in the wildcards that the letters so far may have reached."""
 
 
 def atoms(wanted: Iterable[str]) -> tuple[Atom, ...]:
-    """Each set of wildcards that some name fits, and fits no other of them; see `catalog.is_called`.
+    """Every set of these wildcards such that some name matches exactly those; see `catalog.is_called`.
 
-    Where that would take too long, each wildcard as if no name fitted another one, too: a caller that asks if all names
-    are covered is then told less than could be known, and nothing wrong.
+    If that takes too long, the result is as if no name matched two of them. A caller that asks whether all names are
+    covered then learns less than it could, but nothing wrong.
     """
     words = sorted(set(wanted))
     begin = _closed((word, 0) for word in words)
@@ -38,7 +38,7 @@ def atoms(wanted: Iterable[str]) -> tuple[Atom, ...]:
 
 
 def unlike(found: Sequence[Atom]) -> Atom:
-    """That of most names: those that fit nothing but `*`."""
+    """The set for most names, which match nothing but `*`."""
     return min(found, key=lambda atom: (len(atom), sorted(atom)))
 
 
@@ -51,7 +51,7 @@ def _step(places: _Places, letter: str) -> Iterable[tuple[str, int]]:
 
 
 def _closed(places: Iterable[tuple[str, int]]) -> _Places:
-    """With all that can be reached without a letter: a wildcard stands for none, too."""
+    """These positions, and those that can be reached without a letter, because `*` also matches no text."""
     found, waiting = set[tuple[str, int]](), [*places]
     while waiting:
         word, at = waiting.pop()

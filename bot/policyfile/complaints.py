@@ -1,4 +1,4 @@
-"""pydantic's complaints in our words: what is wrong, and what would be right."""
+"""Turns pydantic's errors into our words: what is wrong, and what would be right."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -28,7 +28,7 @@ from bot.policyfile.words import KNOWN_ROLES, shown
 
 ANY = -1
 Parts: TypeAlias = Mapping[KeyPath, type[BaseModel]]
-"""The parts of a file by their places, in which `ANY` is any position."""
+"""The model for each part of a file, by its place; `ANY` in a place is any position."""
 POLICY: Parts = {
     (): FilePart,
     ("roles",): RolesPart,
@@ -62,7 +62,7 @@ _KINDS = {
 
 
 def problem_of(error: ErrorDetails, tree: Tree, parts: Parts = POLICY) -> Problem:
-    """One complaint."""
+    """The problem that an error of pydantic describes."""
     place, kind = tree.known(error["loc"]), error["type"]
     given: Any = error["input"]
     value: Any = tree.switches.get(place, given) if isinstance(given, bool) else given
@@ -85,7 +85,7 @@ def problem_of(error: ErrorDetails, tree: Tree, parts: Parts = POLICY) -> Proble
 
 
 def _hint(place: KeyPath, parts: Parts) -> str:
-    """The description of the field at `place`, which says what would be right."""
+    """The description of the field at `place`, which says what is allowed."""
     while place and isinstance(place[-1], int):
         place = place[:-1]
     if not place:
@@ -95,14 +95,14 @@ def _hint(place: KeyPath, parts: Parts) -> str:
 
 
 def _part(place: KeyPath, parts: Parts) -> dict[str, str]:
-    """The fields of the part of the file at `place`, with their descriptions."""
+    """Name and description of each field of the part at `place`."""
     model = parts.get(tuple(ANY if isinstance(part, int) else part for part in place))
     fields = model.model_fields.items() if model else ()
     return {field.alias or name: field.description or "" for name, field in fields}
 
 
 def _instead(place: KeyPath, value: str) -> str:
-    """What someone may have meant who writes a name in place of an id, say."""
+    """A hint about what was probably meant, for example a name instead of an ID."""
     key = next((str(part) for part in reversed(place) if isinstance(part, str)), "")
     if value.startswith(("#", "@")):
         return " Names don't work here: use the ID."
@@ -125,7 +125,7 @@ def _unknown_key(place: KeyPath, parts: Parts) -> str:
 
 
 def _near(value: object, error: ErrorDetails) -> str:
-    """A guess, from the words that pydantic expected."""
+    """A suggestion from the words that pydantic expected."""
     expected = str(error.get("ctx", {}).get("expected", "")).replace(" or ", ", ").replace("'", "").split(", ")
     near = get_close_matches(str(value), expected, n=1)
     return f" (did you mean {near[0]}?)" if near else ""

@@ -1,14 +1,14 @@
-"""What is odd about a rule's conditions on who approves, as far as the file alone tells."""
+"""Checks a rule's conditions on approvers, as far as the file alone shows."""
 
 from bot.domain.conditions import Condition, Member, most
 from bot.domain.policy import Rule
 
 MANY = 5
-"""As many members of a user group as approvals can be needed of."""
+"""How many members to assume for each user group: as many as a rule can need approvals."""
 
 
 def too_many(rule: Rule) -> str:
-    """Why a rule needs more approvals than the people in its `one_of` could give, if each group has many; else ""."""
+    """A problem if a rule needs more approvals than its `one_of` could give even with large user groups; else ""."""
     condition, needed = rule.approvers, rule.most_approvals
     if condition is None or not condition.one_of or not all(each.ids for each in condition.one_of):
         return ""
@@ -21,7 +21,7 @@ def too_many(rule: Rule) -> str:
 
 
 def _people(condition: Condition) -> list[Member]:
-    """Everyone that it names, with some members for each user group."""
+    """Everyone whom it names, with `MANY` stand-ins for each user group."""
     ids = dict.fromkeys(each for party in condition.one_of for each in party.ids)
     return [
         Member(f"?{each}{number}", frozenset({each})) if each.startswith("S") else Member(each)
@@ -31,5 +31,5 @@ def _people(condition: Condition) -> list[Member]:
 
 
 def bare_ids(rule: Rule) -> tuple[str, ...]:
-    """The entries of `one_of` that people read as ids."""
+    """The entries of `one_of` that people would see as IDs."""
     return tuple(each.ids[0] for each in rule.approvers.one_of if not each.team) if rule.approvers else ()

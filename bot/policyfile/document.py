@@ -1,4 +1,4 @@
-"""A file of ours in YAML, against its model: all that is wrong at once, and the rest, to look at further."""
+"""Reads a YAML file and validates it against a model, reporting everything that is wrong at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -19,12 +19,12 @@ _USUAL: Mapping[KeyPath, object] = {
     ("people",): {"slack": "U0", "confluent": "u-0"},
     ("roles", "mappings"): {"user": "U0", "role": "OrganizationAdmin"},
 }
-"""What stands for what has to be there, and for an item of a list that makes no sense, so that the rest can be looked
-at: items stay where they are, because places are counted."""
+"""Stand-ins for missing parts and for invalid list items, so that the rest can be checked. Invalid items are
+replaced rather than removed, because problems are located by position."""
 
 
 class PolicyError(Exception):
-    """The policy file will not do. `problems` are lines of `file:line: key: what is wrong, what would be right`."""
+    """The policy file can't be used. `problems` are lines of `file:line: key: what is wrong, what would be right`."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -33,7 +33,7 @@ class PolicyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Draft(Generic[PartT]):
-    """What was read. While there are problems, `part` is what is left without them; None where nothing is."""
+    """A file that was read. If there are problems, `part` is what remains without them, or None if nothing does."""
 
     part: PartT | None
     tree: Tree
@@ -41,7 +41,7 @@ class Draft(Generic[PartT]):
 
 
 def document(data: bytes, part: type[PartT], parts: Parts, name: str) -> tuple[PartT, Tree]:
-    """Read a file whose top is `part`. Raises `PolicyError` with everything that is wrong."""
+    """Read a file whose top level is `part`. Raises `PolicyError` with everything that is wrong."""
     found = draft(data, part, parts, name)
     raise_for(name, found.problems)
     if found.part is None:
@@ -50,7 +50,7 @@ def document(data: bytes, part: type[PartT], parts: Parts, name: str) -> tuple[P
 
 
 def draft(data: bytes, part: type[PartT], parts: Parts, name: str) -> Draft[PartT]:
-    """Read as much of a file as can be. Raises `PolicyError` where that is nothing."""
+    """Read as much of a file as possible. Raises `PolicyError` if nothing can be read."""
     if len(data) > MOST_BYTES:
         raise PolicyError([f"{name}: is larger than {MOST_BYTES // 1024} kB: that's too large"])
     try:
@@ -68,7 +68,7 @@ def draft(data: bytes, part: type[PartT], parts: Parts, name: str) -> Draft[Part
 
 
 def raise_for(name: str, problems: Sequence[Problem]) -> None:
-    """Raise `PolicyError` where there are problems, in the order of the file."""
+    """Raise `PolicyError` if there are problems, in the order of the file."""
     if problems:
         lines = (_line(name, each) for each in sorted(problems, key=lambda each: each.line))
         raise PolicyError(list(dict.fromkeys(lines)))
@@ -80,13 +80,13 @@ def _line(name: str, problem: Problem) -> str:
 
 
 def _around(tree: Tree, place: KeyPath) -> Iterator[KeyPath]:
-    """The place itself and those around it, but not the whole file."""
+    """The place and the places around it, except the whole file."""
     known = tree.known(place)
     return (known[:length] for length in range(1, len(known) + 1))
 
 
 def _validated(part: type[PartT], value: object) -> tuple[list[ErrorDetails], PartT | None]:
-    """What pydantic complains about, and what it takes once all of that is left out."""
+    """Pydantic's errors, and what is valid without the parts that have them; None if nothing is."""
     first: list[ErrorDetails] | None = None
     left = deepcopy(value)
     for _ in range(MOST_ROUNDS):
@@ -107,13 +107,16 @@ def _validated(part: type[PartT], value: object) -> tuple[list[ErrorDetails], Pa
 
 
 def _own(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """All but those that only follow from others: to pydantic, a list is empty where nothing in it is right."""
+    """All errors except consequences of others: pydantic calls a list empty if every item in it is wrong."""
     places = {each["loc"][:length] for each in errors for length in range(len(each["loc"]))}
     return (each for each in errors if each["type"] != "too_short" or each["loc"] not in places)
 
 
 def _innermost(value: object, error: ErrorDetails) -> tuple[Any, str | int, object] | None:
-    """Where the innermost thing around an error is that can be left out, and what stands for it; None without one."""
+    """The innermost part around an error that can be left out: its container, its key, and a stand-in.
+
+    None if there is none.
+    """
     found: tuple[Any, str | int, object] | None = None
     place, is_lacking = error["loc"], error["type"] == "missing"
     if is_lacking and place in _USUAL:

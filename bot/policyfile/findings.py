@@ -1,4 +1,4 @@
-"""What is odd about a policy file that reads well, as far as the file alone tells."""
+"""Findings about a valid policy file, as far as the file alone shows."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,32 +18,32 @@ from bot.policyfile.tree import KeyPath
 from bot.policyfile.words import shown
 
 MOST_OFTEN = timedelta(hours=1)
-"""A review that comes more often is one that nobody reads."""
+"""A review more often than this is one that nobody reads."""
 
 
 MOST_GROUPS = 10
-"""How many user groups can have roles before Slack's limit is felt: two decisions may fall into one minute."""
+"""How many user groups can have roles before Slack's rate limit matters: two decisions may come in one minute."""
 SOON = timedelta(days=14)
-"""How long before its end a rule or a mapping is named."""
+"""How long before its end a rule or mapping is reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to look at. A warning may be meant as it is; anything else is a mistake."""
+    """Something to check in the file. A warning may be intended; anything else is a mistake."""
 
     line: int
     where: str
-    """`rule "its name"`, or what else it is about."""
+    """What it's about: `rule "its name"`, or another part of the file."""
     text: str
     is_warning: bool = False
 
     def written(self, file: str) -> str:
-        """The finding as a line of output."""
+        """The finding as a line of output, with the file's name and line."""
         return f"{file}:{self.line}: {'warning: ' if self.is_warning else ''}{self.where}: {self.text}"
 
 
 def check(file: PolicyFile, today: date = date.min) -> list[Finding]:
-    """All findings, in the order of the file; on the first of all days, nothing has ended."""
+    """All findings, in the order of the file. By default nothing counts as ended."""
     found = [
         *_rules(file),
         *_ends(file, today),
@@ -58,7 +58,7 @@ def check(file: PolicyFile, today: date = date.min) -> list[Finding]:
 
 
 def of_rule(file: PolicyFile, index: int, text: str, key: KeyPath = (), *, is_warning: bool = False) -> Finding:
-    """A finding about a rule of the file, at one of its keys."""
+    """A finding about a rule, at the line of one of its keys."""
     line = file.tree.line(("rules", index, *key))
     return Finding(line, f"rule {shown(file.policy.rules[index].name)}", text, is_warning)
 
@@ -107,7 +107,7 @@ def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator
 
 
 def _idle(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator[Finding]:
-    """What the rule sets and nothing uses."""
+    """Settings of the rule that have no effect."""
     if rule.leaked == "delete" and not reach.decides(index, Match(frozenset({Operation.DELETE}))):
         yield of_rule(file, index, "its leaked has no effect: the rule doesn't match deletions", ("leaked",))
     if not rule.most_approvals and ("rules", index, "confirm") in file.tree.lines:
@@ -116,7 +116,7 @@ def _idle(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator[Fi
 
 
 def _approvers(file: PolicyFile, index: int, rule: Rule) -> Iterator[Finding]:
-    """What is odd about its conditions on who approves."""
+    """Conditions on approvers that have no effect, or that people can't read."""
     condition = rule.approvers
     if condition is None:
         return
@@ -131,7 +131,7 @@ def _approvers(file: PolicyFile, index: int, rule: Rule) -> Iterator[Finding]:
 
 
 def _ends(file: PolicyFile, today: date) -> Iterator[Finding]:
-    """What has ended, or ends soon."""
+    """Rules and mappings that have ended, or will soon."""
     if today == date.min:
         return
     for index, rule in enumerate(file.policy.rules[: file.rules]):
@@ -162,7 +162,7 @@ def _break_glass(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iter
 
 
 def without_break_glass(file: PolicyFile) -> list[Finding]:
-    """A warning about a file in which no rule has break-glass, for those who want to have it."""
+    """A warning if no rule has break-glass, for people who want to have it."""
     if any(rule.break_glass for rule in file.policy.rules):
         return []
     text = "no rule has `break_glass`: if no approver answers, no one gets a key that needs an approval"
@@ -182,7 +182,7 @@ def _mappings(file: PolicyFile) -> Iterator[Finding]:
         elif kinds := _elsewhere(file.policy.table, mapping):
             yield Finding(line, where, f"{mapping.role} has no effect there: it's for {kinds} keys")
         if file.policy.table.people_only and not mapping.is_group and mapping.subject not in file.policy.people:
-            text = f"{mapping.subject} has no line in `people`, so {mapping.role} they can't approve anything"
+            text = f"{mapping.subject} has no line in `people`, so they can't approve as {mapping.role}"
             yield Finding(line, where, text, is_warning=True)
         if mapping.role == ACCOUNT_ADMIN and mapping.scope:
             yield Finding(line, where, f"{ACCOUNT_ADMIN} applies only to the whole organization: leave `scope` out")
@@ -194,8 +194,8 @@ def _people(file: PolicyFile) -> Iterator[Finding]:
     rule = max(file.policy.rules, key=lambda each: each.most_approvals)
     if file.policy.table.people_only and rule.most_approvals > len(named):
         text = (
-            f"rule {shown(rule.name)} needs {rule.most_approvals} approvals, "
-            f"but `people` names {len(named)} Confluent users"
+            f"rule {shown(rule.name)} needs {_approvals(rule.most_approvals)}, "
+            f"but `people` names {len(named)} Confluent {'user' if len(named) == 1 else 'users'}"
         )
         yield Finding(file.tree.line(("roles", "people_only")), "roles.people_only", text)
     several = {principal for principal, count in Counter(file.policy.people.values()).items() if count > 1}
@@ -203,6 +203,10 @@ def _people(file: PolicyFile) -> Iterator[Finding]:
         if principal in several:
             text = f"{principal} is several Slack users here: Latchkey treats them as one person"
             yield Finding(file.tree.line(("people", index)), str(user), text, is_warning=True)
+
+
+def _approvals(number: int) -> str:
+    return "1 approval" if number == 1 else f"{number} approvals"
 
 
 def _review(file: PolicyFile) -> Iterator[Finding]:
@@ -213,7 +217,7 @@ def _review(file: PolicyFile) -> Iterator[Finding]:
 
 
 def _grants(file: PolicyFile) -> Iterator[Finding]:
-    """Entries that offer no more than others do, where the file has a list of its own."""
+    """Entries of the file's own list that offer the same as an earlier one."""
     offers = file.policy.offers if ("grants",) in file.tree.lines else ()
     for index, offer in enumerate(offers):
         for before, other in enumerate(offers[:index]):
@@ -246,16 +250,16 @@ def _groups(file: PolicyFile) -> Iterator[Finding]:
 
 
 def _elsewhere(table: Table, mapping: RoleMapping) -> str:
-    """The kinds of key that the role is for, where there are none of these in its scope; else ""."""
+    """The kinds of keys that the role is for, if its scope has none of them; else ""."""
     row = table.rows.get(mapping.role)
     if row is None or (table.own_anywhere and row.whose is not Whose.OTHERS):
-        return ""  # any role of one's own is enough for one's own keys
+        return ""  # with this table, any role is enough for a person's own keys
     elements = [element.partition("=")[0] for element in mapping.scope.split("/")]
     here = {kind for kind in PLACED if kind.row.element == elements[-1]}
     if elements == ["environment"]:
         here = {*PLACED}
     if elements[-1] == Kind.KAFKA.row.element:
-        here.add(Kind.KSQLDB)  # which stands on a Kafka cluster
+        here.add(Kind.KSQLDB)  # ksqlDB runs on a Kafka cluster
     is_elsewhere = bool(here) and row.kinds.isdisjoint(here)
     return listed([kind.row.label for kind in Kind if kind in row.kinds], "and") if is_elsewhere else ""
 

@@ -1,7 +1,7 @@
-"""Requests that a rule's match fits, and that a looser rule before it decides.
+"""Finds requests that match a rule but are decided by a less strict rule above it.
 
-An exception that stands before its rule is how policies are written: everything that it decides, the later rule fits
-too. Two rules that only overlap are another matter, because nobody reads the common part in either of them.
+Policies are written with exceptions above their rule, and everything that an exception decides also matches that rule.
+Rules that only overlap are different: nobody sees the common part in either of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,10 +23,10 @@ from bot.policyfile.reach import Example, Reach, TooManySteps
 from bot.policyfile.words import shown
 
 NEVER = MOST_APPROVALS + 1
-"""More approvals than any rule can ask for: it is refused."""
+"""Stands for a refusal: more approvals than any rule can require."""
 _OTHERS = frozenset({SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT})
 _ALIKE = (Match(MAKES, owners=frozenset({ME})), Match(CHANGES, owners=frozenset({ME})), Match(owners=_OTHERS))
-"""All requests, in classes of which a rule asks the same."""
+"""All requests, in classes within which a rule requires the same."""
 _DOING = {
     Operation.CREATE: "creating",
     Operation.EDIT: "editing",
@@ -37,23 +37,23 @@ _DOING = {
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One such request, and how many approvals each of the two rules asks for it."""
+    """An example of such a request, and how many approvals each of the two rules requires for it."""
 
     earlier: int
     """The position of the rule that decides it."""
     example: Example
     manages: bool
-    """Whether the requester is someone who manages the key."""
+    """Whether the requester manages the key."""
     decided: int
     wanted: int
 
     @property
     def is_grave(self) -> bool:
-        """Whether it is allowed where the later rule refuses, or to one person alone where that asks for approvals."""
+        """Whether it's allowed although the later rule refuses it, or needs no approval although that requires one."""
         return self.wanted == NEVER or self.decided == 0
 
     def in_words(self, rules: Sequence[Rule]) -> str:
-        """The loss as a complaint about the later rule."""
+        """The loss as a finding about the later rule."""
         name = shown(rules[self.earlier].name)
         manages = "manages" if self.manages else "doesn't manage"
         who = f"{_whom(self.example)} who {manages} it"
@@ -66,7 +66,7 @@ class Loss:
 
 
 def losses(reach: Reach, rules: Sequence[Rule], index: int) -> Iterator[Loss]:
-    """What the rule at this position loses, with one example for each rule before it."""
+    """What the rule at this position loses, with one example for each earlier rule."""
     for earlier in range(index):
         try:
             found = _between(reach, rules, earlier, index)
@@ -91,7 +91,7 @@ def _between(reach: Reach, rules: Sequence[Rule], earlier: int, index: int) -> L
 
 
 def needed(rule: Rule, example: Example, *, manages: bool) -> int:
-    """How many approvals a rule asks for; `NEVER` when it refuses."""
+    """How many approvals a rule requires; `NEVER` if it refuses."""
     if rule.forbid or (example.owner == ME and example.operation in MAKES and not rule.user_keys):
         return NEVER
     if rule.approvals or manages:
@@ -105,7 +105,7 @@ def _asks(approvals: int) -> str:
 
 
 def _whom(example: Example) -> str:
-    """Who asks, as far as rules tell people apart: "someone in S07 with EnvironmentAdmin"."""
+    """The requester, as far as rules tell people apart: "someone in S07 with EnvironmentAdmin"."""
     by = Selector.of(*sorted(example.by))
     user, groups, roles = (
         " ".join(by.users) or "someone",

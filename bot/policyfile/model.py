@@ -1,4 +1,4 @@
-"""The policy file as it is written. Descriptions end the complaints about a field, and show in editors."""
+"""The model of the policy file. Descriptions appear in messages about a field and in editors."""
 
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
@@ -49,29 +49,29 @@ _CHANNEL = "The ID of a Slack channel, C… or G…, from the end of its link."
 Risk: TypeAlias = Literal["high", "normal"]
 Confirm: TypeAlias = Literal["resource", "none"]
 BarredWord: TypeAlias = Literal["owner", "same group"]
-"""As `bot.domain.conditions.Barred`."""
+"""Same as `bot.domain.conditions.Barred`."""
 RuledOperation: TypeAlias = Literal["create", "edit", "rotate", "delete"]
-"""As `bot.domain.policy.RULED`."""
+"""Same as `bot.domain.policy.RULED`."""
 
 
 Role: TypeAlias = Annotated[
     str, WithJsonSchema({"enum": sorted({role for each in TABLES.values() for role in each.roles})})
 ]
-"""A name of the role tables; `reading` says which table a role is missing in."""
+"""A role in one of the tables. `reading` reports a role that isn't in the table in use."""
 
 
 def _no_switch(value: object) -> object:
-    return "on" if value is True else value  # Python takes True for 1
+    return "on" if value is True else value  # to Python, True equals 1
 
 
 class Part(BaseModel):
-    """Any part of the file."""
+    """A part of the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class MatchPart(Part):
-    """What a rule speaks about. What is left out matches everything."""
+    """What a rule applies to. What is left out matches everything."""
 
     operation: OneOrMany[RuledOperation] | None = Field(
         None, description="One or more of create, edit, rotate, delete; create also covers extending."
@@ -97,7 +97,7 @@ class MatchPart(Part):
 
 
 class Conditions(Part):
-    """What a rule sets; what it leaves out comes from `defaults`."""
+    """What a rule sets. What it leaves out comes from `defaults`."""
 
     approvals: Annotated[int, Field(strict=True, ge=0, le=MOST_APPROVALS)] | None = Field(
         None,
@@ -151,13 +151,13 @@ class Conditions(Part):
 
 
 def key_of(field: str) -> str:
-    """What a field of `Conditions` is called in the file."""
+    """A field of `Conditions` as it's called in the file."""
     found = Conditions.model_fields.get(field)
     return (found and found.alias) or field
 
 
 _OF_A_RULE = ("channel", "ticket", "break_glass", "approvers")
-"""What a rule sets besides `Conditions`."""
+"""What a rule can set besides `Conditions`."""
 
 
 class TicketPart(Part):
@@ -242,7 +242,7 @@ class RulePart(Conditions):
 
 
 class MappingPart(Part):
-    """A role that this file gives to someone, on top of the role bindings at Confluent Cloud."""
+    """A role that this file gives someone, in addition to role bindings in Confluent Cloud."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [each]} for each in ("user", "group", "team")]})
 
@@ -264,14 +264,14 @@ class MappingPart(Part):
 
 
 def _with_table(name: str) -> dict[str, Any]:
-    """For the JSON Schema: mappings that name the roles of this table."""
+    """For the JSON Schema: mappings with the roles of this table."""
     role = {"properties": {"role": {"enum": sorted(TABLES[name].roles)}}}
     known = sorted(TABLES[name].roles | {ACCOUNT_ADMIN})
     return {"properties": {"mappings": {"items": role}, "new_accounts": {"items": {"enum": known}}}}
 
 
 class RolesPart(Part):
-    """Who may do what."""
+    """The role table, and the roles that this file gives."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -294,7 +294,7 @@ class RolesPart(Part):
 
 
 class PersonPart(Part):
-    """Who someone is at Confluent Cloud, where the e-mail address does not tell."""
+    """Someone's user in Confluent Cloud, if their email address doesn't match it."""
 
     slack: SlackUser = Field(description="The ID of a Slack user, U….")
     confluent: ConfluentUser = Field(description="The ID of a Confluent user, u-….")
@@ -319,7 +319,7 @@ class GrantPart(Part):
 
 
 class OrphansPart(Part):
-    """Keys that Latchkey made, and whose record it lost before anyone saw the secret."""
+    """Keys that Latchkey created and whose request it lost before anyone saw the secret."""
 
     delete_after: Duration | None = Field(
         None, description="How long these keys are only reported before they're deleted: 1d or more, 7d unless set."
@@ -399,14 +399,14 @@ class FilePart(Part):
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of the file."""
+    """The JSON Schema of the file, with shared definitions."""
     found = FilePart.model_json_schema()
     _tidy(found)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": "Latchkey policy"}
 
 
 def _tidy(node: object) -> None:
-    """Take out null, because an empty value is refused, and the titles that only repeat a name."""
+    """Remove null, because empty values are refused, and titles that only repeat a name."""
     if isinstance(node, list):
         for each in cast("list[object]", node):
             _tidy(each)

@@ -1,7 +1,7 @@
-"""Which asks get as far as a rule: what its match speaks of, less what earlier rules take.
+"""Computes which requests reach a rule: those that it matches, minus those that earlier rules decide.
 
-Exact, up to what ids and names alone cannot tell: that a cluster is in another environment than the one named beside
-it, or what an environment is called.
+The result is exact, except for what IDs and names alone can't show: that a cluster is in another environment than the
+one named with it, or what an environment is called.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,15 +16,15 @@ from bot.domain.policy import ME, NEW_SERVICE_ACCOUNT, RULED, SERVICE_ACCOUNT, M
 from bot.policyfile.atoms import Atom, atoms, unlike
 
 Box: TypeAlias = tuple[frozenset[str], ...]
-"""A set of asks: every combination of these operations, kinds, environments, clusters and owners, by these people.
+"""A set of requests: all combinations of these operations, kinds, environments, clusters, owners and people.
 
-People are all combinations of a Slack id and of being in each user group, or having each role, that a rule names.
+People are all combinations of a Slack ID and of being in each user group, or having each role, that a rule names.
 """
 _ANOTHER = "\0another"
-"""Stands for all ids that no rule names."""
+"""Stands for all IDs that no rule names."""
 _NONE = frozenset({""})
 _IN, _OUT = frozenset({"in"}), frozenset({"out"})
-"""Whether someone is in a user group, or has a role."""
+"""Whether someone is in a user group or has a role."""
 _PATIENCE = 50_000
 """Steps for one question. Policies that people write need a few hundred."""
 
@@ -42,16 +42,16 @@ class Example:
     environment: str
     cluster: str
     owner: str
-    """`me`, `new-service-account`, or the id of a service account."""
+    """`me`, `new-service-account`, or the ID of a service account."""
     called: frozenset[str] = frozenset()
-    """What the environment is called, in the names and wildcards of rules, where it goes by them."""
+    """The names and wildcards of rules that the environment's name matches, if it's described by them."""
     by: frozenset[str] = frozenset()
-    """The Slack id, user groups and roles of who asks, among those that rules name."""
+    """The requester's Slack ID, user groups and roles, if rules name them."""
 
 
 @dataclass(slots=True)
 class Reach:
-    """Answers for one policy. Rules are named by their positions."""
+    """Answers questions about one policy. Rules are given by their positions."""
 
     policy: Policy
     _people: "_People" = field(init=False)
@@ -75,26 +75,29 @@ class Reach:
         self._world = tuple((*box, *self._people.all) for kind in Kind for box in _of_kind(kind, every))
 
     def _boxes(self, match: Match, every: Box) -> tuple[Box, ...]:
-        """All asks that a match speaks of, one box for each person, user group and role that it names."""
+        """All requests that match, with one set for each person, user group and role that it names."""
         box = _box(replace(match, environments=self._environments.meant(match.environments)), every)
         return tuple((*box, *who) for who in self._people.picked(match.by))
 
     def possible(self, rule: int, among: Match | None = None) -> list[Box]:
-        """What this rule's match can speak of at all, or only what `among` speaks of too; empty is nothing."""
+        """The requests that this rule matches, or only those of them that `among` matches, too.
+
+        Empty if there are none.
+        """
         boxes = _both(self._world, self._matches[rule])
         if among is not None:
             boxes = _both(boxes, self._boxes(among, _union(self._world)[:5]))
         return boxes
 
     def decides(self, rule: int, among: Match | None = None) -> bool:
-        """Whether there is an ask that this rule, and none before it, decides."""
+        """Whether there is a request that this rule decides, and no earlier one."""
         try:
             return _first_left(self.possible(rule, among), self._before(rule)) is not None
         except TooManySteps:
-            return True  # better silent than wrong
+            return True  # better no finding than a wrong one
 
     def taken(self, rule: int, earlier: int, among: Match) -> Example | None:
-        """A request among these that this rule's match fits and that the earlier rule decides; None without one.
+        """A request that both `among` and this rule match, and that the earlier rule decides; None if there is none.
 
         Raises `TooManySteps`.
         """
@@ -105,7 +108,7 @@ class Reach:
         return replace(self._environments.example(found[:5]), by=self._people.names(found[5:]))
 
     def is_exception(self, earlier: int, rule: int) -> bool:
-        """Whether the later rule's match fits all that the earlier one decides, among the later one's operations.
+        """Whether the later rule matches everything that the earlier one decides, for the later one's operations.
 
         Raises `TooManySteps`.
         """
@@ -114,7 +117,7 @@ class Reach:
         return _first_left(self._environments.likely(self.possible(earlier, same)), others) is None
 
     def in_its_way(self, rule: int) -> list[int]:
-        """The earlier rules that take something from this one; if one takes all of it, that one."""
+        """The earlier rules that decide something this rule matches; only one of them if that decides everything."""
         mine = self.possible(rule)
         above = [before for before in range(rule) if self._outlasts(before, rule)]
         taking = [before for before in above if _both(mine, self._matches[before])]
@@ -122,7 +125,7 @@ class Reach:
         return whole[:1] or taking
 
     def _before(self, rule: int) -> list[Box]:
-        """All that the rules above this one speak of, as long as it holds itself."""
+        """Everything that the rules above this one match, as long as this one applies."""
         return [box for before in range(rule) if self._outlasts(before, rule) for box in self._matches[before]]
 
     def _outlasts(self, earlier: int, rule: int) -> bool:
@@ -132,7 +135,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class _People:
-    """Who asks, as far as rules tell people apart."""
+    """The people who request, as far as rules tell them apart."""
 
     users: frozenset[str]
     others: tuple[str, ...]
@@ -150,7 +153,7 @@ class _People:
         return (self.users, *[_IN | _OUT] * len(self.others))
 
     def picked(self, by: Selector) -> Iterator[Box]:
-        """The people whom a selector picks, a box for each way of being picked; everyone for an empty one."""
+        """The people whom a selector picks, with one set for each way to be picked; everyone if it's empty."""
         if not by:
             yield self.all
         if by.users:
@@ -160,22 +163,22 @@ class _People:
                 yield (*self.all[:index], _IN, *self.all[index + 1 :])
 
     def names(self, box: Box) -> frozenset[str]:
-        """What one of the people in a box is and has: as little as can be."""
+        """The ID, groups and roles of one of the people in a set: as few as possible."""
         user = () if _ANOTHER in box[0] else (min(box[0]),)
         return frozenset([*user, *(each for each, how in zip(self.others, box[1:], strict=True) if how == _IN)])
 
 
 @dataclass(frozen=True, slots=True)
 class _Environments:
-    """Environments, as far as rules tell them apart: by their ids, and by which names and wildcards they fit.
+    """Environments, as far as rules tell them apart: by ID, and by the names and wildcards that they match.
 
-    Any id can go with any name.
+    Any ID can have any name.
     """
 
     all: Mapping[str, tuple[str, Atom]]
-    """Stand-ins for the id and the name of each sort; an id itself where its name is like most."""
+    """A stand-in for each combination of an ID and a kind of name. With the usual name, it's the ID itself."""
     usual: Atom
-    """What names fit that are like most."""
+    """The wildcards that most names match."""
 
     @classmethod
     def of(cls, matches: Iterable[Match]) -> "_Environments":
@@ -189,18 +192,24 @@ class _Environments:
         return cls(sorts, usual)
 
     def meant(self, words: frozenset[str]) -> frozenset[str]:
-        """Those that these words of a rule mean."""
+        """The environments that these words of a rule match."""
         return frozenset(each for each, (id_, name) in self.all.items() if id_ in words or not name.isdisjoint(words))
 
     def likely(self, boxes: Iterable[Box]) -> Iterator[Box]:
-        """Without those that a rule names by id and another one by name: the file alone doesn't tell that there are."""
+        """The sets, without environments that one rule gives by ID and another by name.
+
+        The file doesn't show that they exist.
+        """
         odd = {each for each, (id_, name) in self.all.items() if id_ != _ANOTHER and name != self.usual}
         for box in boxes:
             if left := box[2] - odd:
                 yield (*box[:2], left, *box[3:])
 
     def example(self, box: Box) -> Example:
-        """One of the requests in a box: with as few clusters as can be, because their places are not known here."""
+        """One of the requests in a set.
+
+        It names a cluster only if it must: a cluster's environment isn't known here.
+        """
         operations, kinds, environments, clusters, owners = box
         cluster = "" if clusters & {_ANOTHER, ""} else min(clusters)
         named = sorted(environments - {_ANOTHER}, key=lambda each: (each.startswith(_ANOTHER), each))
@@ -213,7 +222,7 @@ class _Environments:
 
 
 def kind_of(cluster: str) -> Kind:
-    """What kind of key opens the cluster with this id."""
+    """The kind of key that opens the cluster with this ID."""
     return Kind.of_id(cluster) or next(kind for kind in Kind if kind.row.is_regional)
 
 
@@ -232,12 +241,12 @@ def _box(match: Match, every: Box) -> Box:
         match.clusters,
         owners,
     )
-    # An empty part matches everything, also the place that keys of the whole organization do not have.
+    # An empty part matches everything, even the missing place of keys for the whole organization.
     return tuple(part or whole | _NONE for part, whole in zip(parts, every, strict=True))
 
 
 def _of_kind(kind: Kind, every: Box) -> list[Box]:
-    """All asks of a kind; a new service account comes only with a create."""
+    """All requests for a kind. Only `create` can have a new service account."""
     operations, _, environments, clusters, owners = every
     if kind.row.is_wide:
         environments = clusters = _NONE
@@ -253,7 +262,7 @@ def _union(boxes: Sequence[Box]) -> Box:
 
 
 def _both(some: Iterable[Box], others: Sequence[Box]) -> list[Box]:
-    """What is in both."""
+    """The requests that are in both."""
     return [both for one in some for other in others if all(both := _common(one, other))]
 
 
@@ -262,7 +271,7 @@ def _common(one: Box, other: Box) -> Box:
 
 
 def _first_left(boxes: Iterable[Box], earlier: Sequence[Box]) -> Box | None:
-    """A part of these boxes that is in none of `earlier`; None when nothing is left. Raises `TooManySteps`."""
+    """A part of these sets that is in none of `earlier`; None if nothing is left. Raises `TooManySteps`."""
     steps = [_PATIENCE]
     return next((left for box in boxes if (left := _left(box, earlier, steps))), None)
 

@@ -1,4 +1,4 @@
-"""A policy file becomes a `Policy`, or a list of everything that is wrong with it, each with its line."""
+"""Turns a policy file into a `Policy`, or into a list of everything that is wrong with it, line by line."""
 
 import hashlib
 import itertools
@@ -37,26 +37,26 @@ from bot.policyfile.words import MOST_TOLD, shown, ticket_pattern
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """A policy file that reads well."""
+    """A valid policy file."""
 
     name: str
     policy: Policy
     tree: Tree
     rules: int
-    """How many rules the file has; those that follow in `policy` are built in."""
+    """How many rules the file has. The rules after these in `policy` are built in."""
     mapped: tuple[KeyPath, ...] = ()
-    """Where each mapping of `policy` stands."""
+    """The place in the file of each mapping in `policy`."""
     teams: tuple[TeamPart, ...] = ()
     unused: tuple[int, ...] = ()
     """The positions of teams that nothing uses."""
 
     def mapping_line(self, index: int, key: str = "") -> int:
-        """The line of a mapping of `policy`, or of one of its keys."""
+        """The line of a mapping in `policy`, or of one of its keys."""
         return self.tree.line((*self.mapped[index], *filter(None, [key])))
 
 
 def read(path: Path, *, default_channel: str) -> PolicyFile:
-    """Read a policy file. `default_channel` is where cards go when the file names no channel; "" is nowhere.
+    """Read a policy file. `default_channel` is where cards go if the file names no channel; "" for none.
 
     Raises `PolicyError`.
     """
@@ -64,9 +64,9 @@ def read(path: Path, *, default_channel: str) -> PolicyFile:
 
 
 def content(path: Path) -> bytes:
-    """The bytes of a policy file. Raises `PolicyError`."""
+    """The bytes of a policy file, at most one more than `MOST_BYTES`. Raises `PolicyError` if it can't be read."""
     try:
-        if not path.is_file():  # a pipe would keep us waiting
+        if not path.is_file():  # reading a pipe could block
             reason = "it is not a file" if path.exists() else "no such file"
             raise PolicyError([f"{path}: can't be read: {reason}"])
         with path.open("rb") as file:
@@ -76,7 +76,7 @@ def content(path: Path) -> bytes:
 
 
 def parse(data: bytes, *, default_channel: str, name: str = "policy") -> PolicyFile:
-    """Read the bytes of a policy file; see `read`. `name` is what complaints call it."""
+    """Parse the bytes of a policy file; see `read`. `name` is the file's name in messages. Raises `PolicyError`."""
     found = draft(data, FilePart, POLICY, name)
     if found.part is None:
         raise_for(name, found.problems)
@@ -92,12 +92,12 @@ def parse(data: bytes, *, default_channel: str, name: str = "policy") -> PolicyF
 
 
 def digest_of(data: bytes) -> str:
-    """The beginning of a file's SHA-256: which version of the file it is."""
+    """The first 12 hexadecimal digits of the file's SHA-256, which identify its version."""
     return hashlib.sha256(data).hexdigest()[:12]
 
 
 def _hides(wrong: Problem, other: Problem) -> bool:
-    """Whether the other one may only follow from this: both are about one rule, say, or a rule inherits from it."""
+    """Whether the other problem may only follow from this one, for example because both are in one rule."""
     where, there = wrong.place, other.place
     if where[:1] == ("defaults",):
         return where[-1] in _FOLLOWS.get(there[-1:], ())
@@ -107,7 +107,7 @@ def _hides(wrong: Problem, other: Problem) -> bool:
 
 
 class _Build:
-    """Makes the policy, and notes what only shows when the parts come together."""
+    """Builds the policy, and collects problems that show only when the parts are combined."""
 
     def __init__(self, file: FilePart, tree: Tree, default_channel: str) -> None:
         self.file = file
@@ -118,7 +118,7 @@ class _Build:
         self.mapped: tuple[KeyPath, ...] = ()
 
     def policy(self) -> Policy:
-        """The whole policy; of use only when there are no problems."""
+        """The whole policy. Usable only if there are no problems."""
         if not self.channel:
             self._wrong(("channel",), "no channel is named: add `channel: C…`, or set LATCHKEY_CHANNEL")
         base = self._defaults()
@@ -142,7 +142,7 @@ class _Build:
         return found
 
     def unused_teams(self) -> tuple[int, ...]:
-        """The positions of teams that no rule names, and that give no role."""
+        """The positions of teams that no rule names and that give no role."""
         parts = enumerate(self.file.teams)
         return tuple(index for index, part in parts if part.name not in self.teams.used and not part.role)
 
@@ -193,7 +193,7 @@ class _Build:
         return done
 
     def _terms(self, part: Conditions, place: KeyPath) -> dict[str, Any]:
-        """What this part of the file says itself."""
+        """The terms that this part of the file sets itself."""
         said = {name: getattr(part, name) for name in Conditions.model_fields if name not in _APART}
         given = {name: value for name, value in said.items() if value is not None}
         if part.notify:
@@ -208,7 +208,7 @@ class _Build:
         return found
 
     def _completed(self, rule: Rule, part: Conditions, place: KeyPath) -> Rule:
-        """The rule with what follows from several keys together."""
+        """The rule with the settings that depend on several keys."""
         return replace(rule, remind=self._remind(rule, part, place), otherwise=self._otherwise(rule, part, place))
 
     def _otherwise(self, rule: Rule, part: Conditions, place: KeyPath) -> int | None:
@@ -220,10 +220,10 @@ class _Build:
         return None
 
     def _remind(self, rule: Rule, part: Conditions, place: KeyPath) -> tuple[timedelta, ...]:
-        """The reminders of a rule; of inherited ones, those that come while there is still something to decide."""
+        """The reminders of a rule. Of inherited ones, only those before `pending` ends."""
         if part.remind is None:
             said = self.file.defaults.remind
-            usual = () if rule.notify == NOBODY else REMIND  # `notify: none` alone asks for no reminders, either
+            usual = () if rule.notify == NOBODY else REMIND  # `notify: none` without times means no reminders
             return tuple(each for each in (usual if said is None else said) if each < rule.pending)
         if any(after <= before for before, after in itertools.pairwise(part.remind)):
             self._wrong((*place, "remind"), "the times must increase, like [2h, 8h]")
@@ -298,7 +298,7 @@ class _Build:
         return replace(usual, every=part.every or usual.every, older_than=part.older_than or usual.older_than)
 
     def _offers(self) -> tuple[Offer, ...]:
-        """The access that can be requested: what the file lists, else what is built in."""
+        """The access that can be requested: the file's list, or the built-in one."""
         if self.file.grants is None:
             return OFFERS
         known = dict[str, int]()
@@ -335,17 +335,17 @@ class _Build:
 
 
 _APART = {"otherwise", "unless_manager"}
-"""What `_Build._otherwise` reads."""
+"""The fields that `_Build._otherwise` reads."""
 _FOLLOWS: Mapping[KeyPath, Collection[str]] = {
     ("remind",): {"pending", "remind", "notify"},
     ("else",): {"approvals"},
     ("unless_manager",): {"approvals"},
 }
-"""What a rule's mistake in a key may follow from, in the defaults."""
+"""For each key of a rule, the keys in `defaults` that a mistake in it may follow from."""
 
 
 def _ticket(part: TicketPart | None) -> dict[str, Any]:
-    """What a rule has to say of tickets."""
+    """A rule's settings about tickets."""
     if part is None:
         return {}
     ticket = Ticket(part.pattern, part.url or "", part.required)

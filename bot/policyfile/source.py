@@ -1,4 +1,4 @@
-"""The policy that holds now, and how it changes while the program runs: by a good new file, and by nothing else."""
+"""The policy in use, and how it changes while the program runs: only by a new file without problems."""
 
 import asyncio
 import logging
@@ -21,27 +21,27 @@ def _now() -> datetime:
 
 @dataclass(slots=True)
 class PolicySource:
-    """Made by `open`. Without a path, the built-in policy holds for ever."""
+    """Created by `open`. Without a path, the built-in policy applies forever."""
 
     path: Path | None
     default_channel: str
     policy: Policy
-    """All that the file says, also what has ended."""
+    """Everything that the file says, including what has ended."""
     clock: Callable[[], datetime] = _now
     every: float = 5.0
-    """Seconds between two looks at the file."""
+    """Seconds between two checks of the file."""
     settle: float = 1.0
-    """Seconds for which a changed file must stay as it is: half of a rule list also reads well, and allows more."""
+    """Seconds that a changed file must stay the same. Half a list of rules may be valid, too, and allow more."""
     problem: str | None = field(default=None, init=False)
-    """What is wrong with the file as it is now, for which the old policy still holds; None when nothing is."""
+    """What is wrong with the current file, if the old policy still applies because of it; None if nothing is."""
     loaded_at: float = field(default_factory=time.time, init=False)
-    """When the policy that holds was taken, in seconds since 1970."""
+    """When the policy in use was loaded, in seconds since 1970."""
     taken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    """Set whenever another policy holds; who waits for it clears it."""
+    """Set whenever another policy applies. The task that waits for it clears it."""
     _applied: str = field(default="", init=False)
-    """The digest of what held when those who follow it were told last."""
+    """The digest that applied when `taken` was last set."""
     _refused: str | None = field(default=None, init=False)
-    """What was refused last, so that the log says it once."""
+    """The problems that were logged last, so that they're logged once."""
     _rung: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     @classmethod
@@ -52,15 +52,15 @@ class PolicySource:
         return cls(path, default_channel, read(path, default_channel=default_channel).policy, clock)
 
     def current(self) -> Policy:
-        """The policy that holds now, without what has ended. Ask again for every decision."""
+        """The policy that applies now, without what has ended. Call this for every decision."""
         return self.policy.on(self.clock().astimezone(UTC).date())
 
     def ring(self) -> None:
-        """Have `run` read the file at once, and take it as it is: for a SIGHUP."""
+        """Have `run` read the file now without waiting for it to settle, for a SIGHUP."""
         self._rung.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look at the file now and then, until `stop`."""
+        """Check the file every `every` seconds until `stop` is set."""
         stopped = asyncio.create_task(stop.wait())
         self._applied = self.current().digest
         try:
@@ -73,11 +73,14 @@ class PolicySource:
             stopped.cancel()
 
     async def reload(self) -> bool:
-        """Read the file and let it hold if it is good; else the old policy stays. Returns whether the file holds."""
+        """Read the file and apply it if it's valid; otherwise the old policy remains.
+
+        Returns whether the file applies.
+        """
         if self.path is None:
             return True
         try:
-            # In a thread: a large file takes a second, and clicks are waiting.
+            # In a thread: a large file takes a second, and clicks must not wait.
             policy = await asyncio.to_thread(self._read, self.path)
         except PolicyError as error:
             self._refuse(error)
@@ -91,14 +94,14 @@ class PolicySource:
         return True
 
     def _end(self) -> None:
-        """Tell those who follow the policy once rules or mappings have ended."""
+        """Set `taken` if rules or mappings have ended."""
         if (digest := self.current().digest) != self._applied:
             self._applied = digest
             self.taken.set()
             log.info("parts of the policy have ended", extra={"digest": digest})
 
     def _read(self, path: Path) -> Policy | None:
-        """The policy in the file; None when it holds already."""
+        """The policy in the file, or None if it already applies. Raises `PolicyError`."""
         data = content(path)
         if digest_of(data) == self.policy.digest:
             return None
@@ -114,7 +117,7 @@ class PolicySource:
         self._refused = str(error)
 
     async def _wait(self, stopped: asyncio.Task[bool], seconds: float) -> bool:
-        """Wait so long, or until stopped, or until someone rings. Returns whether someone rang."""
+        """Wait until the time is over, the program stops, or `ring` was called. Returns whether it was called."""
         ringing = asyncio.create_task(self._rung.wait())
         await asyncio.wait({stopped, ringing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         ringing.cancel()
@@ -123,14 +126,14 @@ class PolicySource:
         return rang
 
     async def _has_settled(self, seen: str, stopped: asyncio.Task[bool]) -> bool:
-        """Whether the file, as it was just seen, is to be read, and is whole."""
+        """Whether the file has changed, and stayed the same for `settle` seconds or was rung for."""
         if seen == self.policy.digest and self.problem is None:
             return False
         log.debug("policy file changed")
         return await self._wait(stopped, self.settle) or seen == await self._look()
 
     async def _look(self) -> str:
-        """The digest of the file as it is. Its content, not its times: those miss links and quick writes."""
+        """The digest of the current file. Compares content because times miss links and quick writes."""
         return digest_of(await asyncio.to_thread(self._content)) if self.path is not None else self.policy.digest
 
     def _content(self) -> bytes:

@@ -16,7 +16,7 @@ _ELEMENTS = {kind.row.element: kind for kind in PLACED}
 
 @dataclass(slots=True)
 class Teams:
-    """What the file says of teams. `complaints` grow as words are looked up."""
+    """The teams in the file. Looking up words adds to `complaints` and `used`."""
 
     parts: Sequence[TeamPart]
     complaints: list[tuple[KeyPath, str]] = field(default_factory=list[tuple[KeyPath, str]])
@@ -37,11 +37,11 @@ class Teams:
                 self._wrong(("teams", index, "until"), "has no effect without `role`: leave it out")
 
     def spelled_out(self, words: Iterable[str], key: str, place: KeyPath) -> tuple[str, ...]:
-        """These words of a rule's key, each once, with what each team stands for in its place."""
+        """These words of a rule's key, each once, with teams replaced by what they stand for."""
         return tuple(dict.fromkeys(each for word in words for each in self._meant(word, key, place)))
 
     def party(self, word: str, place: KeyPath) -> Party:
-        """Whom a word of `one_of` means."""
+        """The people whom a word of `one_of` stands for."""
         ids = tuple(sorted(set(self._meant(word, "by", place))))
         return Party(ids, word.removeprefix(PREFIX) if word.startswith(PREFIX) else "")
 
@@ -69,7 +69,7 @@ class Teams:
         return found
 
     def mappings(self) -> Iterator[tuple[RoleMapping, KeyPath]]:
-        """The roles that members are given, and where the file says so."""
+        """The roles that teams give their members, and the place in the file of each."""
         for index, part in enumerate(self.parts):
             for member in part.members if part.role else ():
                 for scope in part.scopes:
@@ -89,7 +89,7 @@ _MISSING = {
 
 
 def _named(part: TeamPart, key: str) -> Iterator[str]:
-    """The environments of a team, or the ids of the clusters or service accounts that its scopes are."""
+    """A team's environments, or the IDs of the clusters or service accounts in its scopes."""
     yield from part.environments if key == "environment" else ()
     for scope in part.scopes:
         element, _, id_ = scope.split("/")[-1].partition("=")

@@ -1,7 +1,7 @@
-"""YAML as plain values that remember their lines.
+"""Parses YAML into plain values with their lines.
 
-Refuses what a configuration file has no use for: aliases, tags, several documents, keys given twice, keys without a
-value, and anything huge or deep.
+It refuses what a configuration file doesn't need: aliases, tags, several documents, duplicate keys, keys without a
+value, and anything very large or deep.
 """
 
 import re
@@ -13,7 +13,7 @@ import yaml
 MOST_BYTES = 256 * 1024
 DEEPEST = 12
 KeyPath: TypeAlias = tuple[str | int, ...]
-"""Where something stands: keys and positions from the top, such as ("rules", 0, "name")."""
+"""A place in the file: keys and positions from the top, such as ("rules", 0, "name")."""
 
 _NOTHING = {"", "~", "null", "Null", "NULL"}
 _ON = {"true", "on", "yes"}
@@ -22,14 +22,14 @@ _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,8})")
 _TAG = "tag:yaml.org,2002:"
 _TAGS = {yaml.MappingNode: f"{_TAG}map", yaml.SequenceNode: f"{_TAG}seq"}
 _SCALARS = {f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")}
-"""What YAML takes plain words for."""
+"""The types that YAML gives to plain words."""
 _JOINER = "\u200d"
-"""Invisible, like the characters that disguise text; but many emoji are made with it."""
+"""Invisible, like characters that disguise text, but many emoji contain it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong. `line` counts from 1; 0 is the whole file."""
+    """Something wrong in the file. `line` counts from 1; 0 means the whole file."""
 
     line: int
     key: str
@@ -39,17 +39,17 @@ class Problem:
 
 @dataclass(slots=True)
 class Tree:
-    """A document: dicts, lists, texts, whole numbers and truth values; where each stands; and what is wrong."""
+    """A document: dicts, lists, text, integers and booleans, with the line of each, and what is wrong."""
 
     value: object = None
     lines: dict[KeyPath, int] = field(default_factory=dict[KeyPath, int])
     problems: list[Problem] = field(default_factory=list[Problem])
     switches: dict[KeyPath, str] = field(default_factory=dict[KeyPath, str])
-    """How truth values are written."""
+    """How each boolean is written in the file."""
     text: str = ""
 
     def line(self, place: KeyPath) -> int:
-        """The line of `place`, or of the nearest thing around it that is in the file."""
+        """The line of `place`, or of the closest thing around it that is in the file."""
         return self.lines[self.known(place)]
 
     def known(self, place: KeyPath) -> KeyPath:
@@ -59,22 +59,22 @@ class Tree:
         return place
 
     def problem(self, place: KeyPath, text: str) -> Problem:
-        """What is wrong at `place`."""
+        """A problem at `place`."""
         known = self.known(place)
         return Problem(self.lines.get(known, 0), written(known), text, known)
 
 
 def grow(text: str) -> Tree:
-    """The one document in `text`. Never raises: what cannot be read is a problem."""
+    """Parse the one document in `text`. Never raises: if it can't be parsed, that is a problem in the result."""
     tree = Tree(lines={(): 1}, text=text)
     try:
         node = _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         tree.problems.append(Problem(mark.line + 1 if mark else 0, "", f"isn't YAML: {error.problem}"))
-    except yaml.YAMLError as error:  # characters that YAML does not allow: no line is known
+    except yaml.YAMLError as error:  # characters that YAML doesn't allow; the line isn't known
         tree.problems.append(Problem(0, "", f"isn't YAML: {str(error).splitlines()[0]}"))
-    except (ValueError, OverflowError):  # PyYAML's own slips: "\U00FFFFFF", "\UFFFFFFFF", %YAML with 5000 digits
+    except (ValueError, OverflowError):  # bugs of PyYAML: "\U00FFFFFF", "\UFFFFFFFF", %YAML with 5000 digits
         tree.problems.append(Problem(0, "", "isn't YAML: it has a character or number that doesn't exist"))
     else:
         if node is None:
@@ -90,12 +90,12 @@ def written(place: KeyPath) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes; aliases and deep nesting end it, so that a small file cannot become a large value."""
+    """Composes nodes. It stops at aliases and deep nesting, so that a small file can't become a large value."""
 
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """One node, and what is in it."""
+        """One node and its content."""
         if self.check_event(yaml.AliasEvent):
             raise self._refused("aliases (*name) aren't supported: write it out, or put a wildcard in quotes")
         if self.depth >= DEEPEST:
@@ -164,14 +164,14 @@ def _scalar(tree: Tree, node: yaml.ScalarNode, place: KeyPath) -> object:
 
 
 def _commented(tree: Tree, node: yaml.ScalarNode) -> str:
-    """A hint for who writes `channel: #ops`."""
+    """A hint for someone who writes `channel: #ops`."""
     rest = tree.text.splitlines()[node.start_mark.line : node.start_mark.line + 1]
     is_comment = any(" #" in line[max(node.start_mark.column - 1, 0) :] for line in rest)
     return ". In YAML, # starts a comment. Name channels by their IDs, C…" if is_comment else ""
 
 
 def _plain(text: str) -> object:
-    """A word without quotes: YAML 1.1's switches, whole numbers, and text; no dates and no base 60."""
+    """A word without quotes: YAML 1.1's booleans, integers, or text, but no dates and no base 60."""
     if text.lower() in _ON | _OFF:
         return text.lower() in _ON
     return int(text) if _WHOLE.fullmatch(text) else text

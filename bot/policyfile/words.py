@@ -1,4 +1,4 @@
-"""What single values of a policy file look like: durations, ids, scopes, switches."""
+"""The formats of single values in a policy file: durations, IDs, scopes, booleans."""
 
 import re
 from datetime import date, timedelta
@@ -27,14 +27,14 @@ T = TypeVar("T")
 LONGEST = timedelta(days=365)
 _MOST = 500
 MOST_TOLD = 20
-"""As many people, groups and channels are named to be notified."""
+"""How many people, groups and channels can be named to be notified."""
 MOST_OFFERS = 100
-"""As many options as a menu of Slack's holds."""
+"""How many options a Slack menu can have."""
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = r"^[0-9]{1,6}[mhdw]$"
 _DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 _SWITCHES = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
-"""As YAML 1.1 has them; in quotes, and for an editor that reads YAML 1.2, they are text."""
+"""As in YAML 1.1. In quotes, and in editors that read YAML 1.2, they are text."""
 _ID = "[A-Za-z0-9-]+"
 _PLACED = tuple(kind.row for kind in Kind if not kind.row.is_wide)
 _REGION = f"({'|'.join(CLOUDS)})\\.[a-z0-9-]+"
@@ -42,7 +42,7 @@ _CLUSTER = f"({'|'.join(row.prefix.removesuffix('-') for row in _PLACED if row.p
 _TEAM_NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 _TEAM = f"team:{_TEAM_NAME}"
 _PLACE = rf"env-{_ID}|(?![Ee][Nn][Vv]-|team:|({_CLUSTER})$)\S([^\x00-\x1f\x7f]{{0,98}}\S)?"
-"""An environment by its id, or by a name that doesn't look like an id, perhaps with wildcards."""
+"""A pattern for an environment: its ID, or a name that doesn't look like an ID and may have wildcards."""
 _ELEMENTS = {
     "env-": "environment",
     **{row.prefix: row.element for row in _PLACED if row.prefix},
@@ -52,7 +52,7 @@ _ELEMENTS = {
 
 
 def _below(row: KindRow) -> str:
-    """A pattern for the paths of a kind's resources, below their environment."""
+    """A pattern for the path of a resource of this kind, below its environment."""
     match row.shape:
         case Shape.REGION:
             return f"{row.element}={_REGION}"
@@ -107,12 +107,14 @@ def _notify(value: object, ids: ValidatorFunctionWrapHandler) -> tuple[str, ...]
 
 
 def ticket_pattern(pattern: str) -> SchemaValidator:
-    """Says whether the whole of a text matches, in time linear in its length. Raises `ValueError` for no such pattern.
+    """A validator of whether a whole text matches, in time linear in its length.
 
-    Rust's engine does not backtrack, whatever the pattern; and none may take more memory than its limit.
+    Raises ValueError for an invalid pattern.
+
+    Rust's regex engine never backtracks, and limits the memory of a pattern.
     """
     try:
-        _matcher(pattern)  # alone, because `a)|(b` would become another one
+        _matcher(pattern)  # check it alone first: `a)|(b` would become valid in parentheses
         found = _matcher(rf"\A(?:{pattern})\z")
     except SchemaError:
         raise ValueError(
@@ -134,7 +136,7 @@ def _ticket_pattern(value: str) -> str:
 
 
 def _up_to(number: int) -> str:
-    """A pattern for the whole numbers from 1 to this one."""
+    """A pattern for the integers from 1 to this one."""
     digits = str(number)
     parts = [f"[1-9][0-9]{{0,{len(digits) - 2}}}"] if len(digits) > 1 else []
     for place, digit in enumerate(digits):
@@ -145,13 +147,13 @@ def _up_to(number: int) -> str:
 
 
 def _spans(longest: timedelta) -> str:
-    """A pattern for the durations of up to this one."""
+    """A pattern for durations up to this one."""
     units = {letter: int(longest / timedelta(**{name: 1})) for letter, name in _UNITS.items()}
     return "|".join(f"({_up_to(most)}){letter}" for letter, most in units.items())
 
 
 def _of(pattern: str, words: str = "") -> WithJsonSchema:
-    """For the JSON Schema: durations as they are counted, with up to six digits, or one of these words."""
+    """For the JSON Schema: these durations, with leading zeros up to six digits, or one of these words."""
     return WithJsonSchema({"type": "string", "pattern": f"^({words}(?=[0-9]{{1,6}}[mhdw]$)0*({pattern}))$"})
 
 
@@ -165,7 +167,7 @@ def _switch(value: object) -> bool:
 
 
 def _scope(value: str) -> str:
-    """The path below the organization, as a CRN writes it."""
+    """The path below the organization, as in CRNs. Raises ValueError."""
     if value == "":
         return ""
     if value.startswith("crn:"):
@@ -201,12 +203,12 @@ def _element(part: str) -> str:
 
 
 def _tidy(value: object) -> object:
-    """Text on one line; pydantic refuses what is no text."""
+    """Text on one line. Other values are unchanged, and pydantic refuses them."""
     return " ".join(value.split()) if isinstance(value, str) else value
 
 
 def _whether(value: object) -> object:
-    """A part of the file that can be switched: on is all of its defaults, and off is none."""
+    """A part of the file that can be switched: on gives its defaults, off gives None."""
     if isinstance(value, bool) or (isinstance(value, str) and value.lower() in _SWITCHES):
         return {} if _switch(value) else None
     return value
@@ -236,7 +238,7 @@ def _table(value: object) -> object:
 
 
 class _OrWord:
-    """For the JSON Schema: a list, or one of these words in its place."""
+    """For the JSON Schema: a list, or one of these words instead."""
 
     def __init__(self, *words: str) -> None:
         self.words = words
@@ -246,7 +248,7 @@ class _OrWord:
 
 
 class _OneOrMany:
-    """For the JSON Schema: one item may stand without its brackets."""
+    """For the JSON Schema: a single item can be written without brackets."""
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         many = handler(core)
@@ -254,14 +256,14 @@ class _OneOrMany:
 
 
 class _ListOrOff:
-    """For the JSON Schema: a list, or a switch that is off in its place."""
+    """For the JSON Schema: a list, or off instead."""
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"anyOf": [handler(core), {"const": False}, {"type": "string", "pattern": f"^({_OFF})$"}]}
 
 
 class _OrOff:
-    """For the JSON Schema: a part of the file, or a switch in its place."""
+    """For the JSON Schema: a part of the file, or a boolean instead."""
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         part, _null = handler(core)["anyOf"]
@@ -269,7 +271,7 @@ class _OrOff:
 
 
 def shown(value: object) -> str:
-    """A value in a message: short, and on one line."""
+    """A value for a message: at most 60 characters, on one line."""
     text = f'"{value}"' if isinstance(value, str) else str(value)
     line = " ".join(text.split())
     return line if len(line) <= 60 else f"{line[:57]}…"  # noqa: PLR2004 -- about what fits
@@ -288,7 +290,7 @@ Lifetime: TypeAlias = Annotated[
 OrOffMany: TypeAlias = Annotated[
     tuple[T, ...], Field(min_length=1, max_length=MOST_OFFERS), WrapValidator(_or_none), _ListOrOff()
 ]
-"""A list; () where it is switched off."""
+"""A list; () if it's switched off."""
 OrOff: TypeAlias = Annotated[T | None, BeforeValidator(_whether), _OrOff()]
 Switch: TypeAlias = Annotated[bool, BeforeValidator(_switch), WithJsonSchema({"anyOf": _SWITCH})]
 TableName: TypeAlias = Annotated[
@@ -309,7 +311,7 @@ Told: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|[SUW][A-Z0-9]+)$")]
 Notify: TypeAlias = Annotated[
     tuple[Told, ...], Field(max_length=MOST_TOLD), WrapValidator(_notify), _OrWord("closest", "none")
 ]
-"""The ids and teams that are named; () for the people closest to the resource, `NOBODY` for no one."""
+"""The IDs and teams that are named; () for the people closest to the resource, `NOBODY` for no one."""
 TicketPattern: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_ticket_pattern)]
 _IN_URL = r"[^\s<>|\"{}\\^`]"
 TicketUrl: TypeAlias = Annotated[
@@ -318,11 +320,11 @@ TicketUrl: TypeAlias = Annotated[
 TeamName: TypeAlias = Annotated[str, Field(pattern=f"^{_TEAM_NAME}$")]
 Member: TypeAlias = Annotated[str, Field(pattern=r"^[SUW][A-Z0-9]+$")]
 PartyWord: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|[SUW][A-Z0-9]+)$")]
-"""A Slack person, a Slack user group, or a team of the file."""
+"""A Slack person, a Slack user group, or a team in the file."""
 KNOWN_ROLES = sorted({ACCOUNT_ADMIN}.union(*(table.roles for table in TABLES.values()), *ROLES_ON.values()))
-"""Roles that people can hold, as far as Latchkey knows their names."""
+"""The roles that people can have, as far as Latchkey knows them."""
 SomeoneWord: TypeAlias = Annotated[str, Field(pattern=f"^({_TEAM}|[SUW][A-Z0-9]+|{'|'.join(KNOWN_ROLES)})$")]
-"""A Slack person, a Slack user group, a role, or a team of the file."""
+"""A Slack person, a Slack user group, a role, or a team in the file."""
 Day: TypeAlias = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "pattern": _DAY})]
 """A day such as 2026-12-31."""
 GlassBy: TypeAlias = Annotated[tuple[SomeoneWord, ...], Field(min_length=1, max_length=20)]
@@ -337,7 +339,7 @@ ClusterId: TypeAlias = Annotated[
 Place: TypeAlias = Annotated[
     str, AfterValidator(_environment), WithJsonSchema({"type": "string", "pattern": f"^({_PLACE})$"})
 ]
-"""An environment by its id or name, or several by a wildcard."""
+"""An environment by its ID or name, or several by a wildcard."""
 EnvironmentWord: TypeAlias = Annotated[
     str, AfterValidator(_environment_or_team), WithJsonSchema({"type": "string", "pattern": f"^({_TEAM}|{_PLACE})$"})
 ]

@@ -1,4 +1,4 @@
-"""The steps of a rehearsal at Confluent Cloud: one key of the operator's own account, which is deleted again."""
+"""The rehearsal steps at Confluent Cloud: creates one key of the operator's own account and deletes it again."""
 
 import asyncio
 import re
@@ -24,27 +24,27 @@ from bot.services.ports.cloud import NewKey
 from bot.slack.api.people import SlackPeople
 
 LASTS = timedelta(days=1)
-"""How long the key is to live at most, where Confluent takes that."""
+"""The lifetime requested for the key, if Confluent accepts one."""
 CREATED_WITHIN = 25.0
-"""Seconds in which an interrupted create answers, or never will."""
+"""Seconds after which an interrupted create won't be answered anymore."""
 SPREADS = (0.0, 1.0, 2.0, 4.0)
-"""Seconds before each look for a key whose create may have worked."""
+"""Seconds before each search for a key whose create may have worked."""
 NAME = "latchkey-rehearsal"
 EPOCH = 1970
-"""The last year that means no time at all."""
+"""A year up to this one means a zero value, not a time."""
 _NOBODY = Principal("")
 _MARKER = re.compile(r"\[lk-rehearsal:[0-9a-f]{16}\]\s*\Z")
 _REFUSES_FIELDS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
 class _AsSent(wire.Wire):
-    """A key in Confluent's own words."""
+    """A key in Confluent's own format."""
 
     spec: dict[str, object] = Field(default_factory=dict[str, object])
 
 
 def _end(spec: Mapping[str, object]) -> str:
-    """The kind of a key's `expires_at`."""
+    """The shape of a key's `expires_at`, in a word or two."""
     if "expires_at" not in spec:
         return "absent"
     match spec["expires_at"]:
@@ -59,7 +59,7 @@ def _end(spec: Mapping[str, object]) -> str:
 
 @dataclass(slots=True)
 class ConfluentSteps:
-    """Steps in their order. `leave_nothing` is to be called at the end, whatever happened."""
+    """The steps in order. Call `leave_nothing` at the end, whatever happened."""
 
     world: World
     named: Mapping[SlackUserId, Principal]
@@ -68,9 +68,9 @@ class ConfluentSteps:
     seconds: float
     cluster: Cluster
     mark: str
-    """What makes this run's key recognizable."""
+    """Hexadecimal digits that identify this run's key."""
     _owner: Principal = _NOBODY
-    """Whose key it is; "" while there is none to be taken back."""
+    """The owner of the key; "" while there is no key to delete."""
     _creating: "asyncio.Task[ApiKey] | None" = None
     _key: KeyId | None = None
     _end: datetime | None = None
@@ -82,7 +82,7 @@ class ConfluentSteps:
         return f"[lk-rehearsal:{self.mark}]"
 
     def all(self, operator: Callable[[], str]) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        """Every step with its title, in order."""
+        """Every step and its title, in order. `operator` returns the operator's Slack ID, or ""."""
         return [
             ("Latchkey's own key", self.own_key),
             ("Lists of role bindings", self.bindings),
@@ -90,14 +90,14 @@ class ConfluentSteps:
         ]
 
     async def own_key(self) -> None:
-        """Read the key that Latchkey signs with."""
+        """Read the key that Latchkey itself uses."""
         own = KeyId(self.world.client.key)
         by_id = await self.world.cloud.key(own) is not None
         self.findings.note("confluent.own-key", by_id=by_id)
         if by_id:
             end = _end((await self.world.client.get(item_path(API_KEYS, own), _AsSent)).spec)
             self.findings.note("confluent.own-key", expires_at=end)
-            if end != "a time":  # a key with an end settles nothing
+            if end != "a time":  # a key that expires settles nothing
                 self.findings.judge("confluent.zero-expiry", end not in {"absent", "null"})
         try:
             await self.world.cloud.own_account()
@@ -107,7 +107,7 @@ class ConfluentSteps:
             self.findings.judge("confluent.own-account", claim_holds=True)
 
     async def bindings(self) -> None:
-        """See whether a pattern for what is below a place lists the place itself, too."""
+        """Find out whether a pattern for everything below a place also lists the place itself."""
         crn = f"crn://confluent.cloud/organization={await self.world.cloud.organization()}"
         who = {"principal": f"User:{await self.world.cloud.own_account()}"}
         at = [
@@ -117,7 +117,7 @@ class ConfluentSteps:
         below = self.world.client.list_all(ROLE_BINDINGS, wire.RoleBinding, {"crn_pattern": f"{crn}/*", **who})
         places = [row.crn_pattern async for row in below]
         self.findings.note("confluent.bindings", at=len(at), below=len(places))
-        if any(row.crn_pattern == crn for row in at):  # else there is nothing that could be listed twice
+        if any(row.crn_pattern == crn for row in at):  # otherwise nothing could be listed twice
             self.findings.judge("confluent.bindings-below", crn in places)
 
     async def key_of(self, operator: str) -> None:
@@ -143,7 +143,7 @@ class ConfluentSteps:
         await self._deleted(key.id)
 
     async def leave_nothing(self) -> None:
-        """Delete the key of this run, found by its marker where its create had no clear answer."""
+        """Delete this run's key. If its create had no clear answer, find it by its marker."""
         if not self._owner:
             return
         if self._creating is not None:
@@ -167,7 +167,7 @@ class ConfluentSteps:
         return matched(profile, await self.world.cloud.users(), self.named).principal
 
     async def _created(self) -> ApiKey | None:
-        """The new key; None where Confluent refuses to create it."""
+        """Create the key. Returns None if Confluent refuses; raises `Unknown` if the answer is lost."""
         refuses_end = False
         try:
             try:
@@ -223,7 +223,7 @@ class ConfluentSteps:
             self.findings.note("confluent.key-absent", status=HTTPStatus.OK.value)
 
     async def _delete(self, key: KeyId) -> None:
-        """Delete a key, and see that it is gone."""
+        """Delete a key, and check that it's no longer listed."""
         await self.world.cloud.delete_key(key, self._owner, self.cluster)
         if key in {each.id for each in await self.world.cloud.keys(self._owner, self.cluster)}:
             self._tell_how(key)
@@ -232,18 +232,18 @@ class ConfluentSteps:
         self.console.say(f"  The test key {key} is deleted, and no longer in the list.")
 
     async def _listed(self) -> set[KeyId]:
-        """The keys of this run that Confluent lists."""
+        """The IDs of this run's keys that Confluent lists."""
         keys = await self.world.cloud.keys(self._owner, self.cluster)
         return {each.id for each in keys if each.description.rstrip().endswith(self.marker)}
 
     @property
     def _is_unclear(self) -> bool:
-        """Whether a create was asked for and nobody knows what became of it."""
+        """Whether a create was sent and its outcome is unknown."""
         creating = self._creating
         return creating is not None and (not creating.done() or isinstance(creating.exception(), Unknown))
 
     async def _lost(self) -> set[KeyId]:
-        """Keys of this run; a key whose create had no answer may show up late."""
+        """This run's keys. If the create had no answer, its key may appear late, so it looks several times."""
         for pause in SPREADS if self._is_unclear else SPREADS[:1]:
             await asyncio.sleep(pause)
             if found := await self._listed():
@@ -260,7 +260,7 @@ class ConfluentSteps:
 
 
 async def sweep(cloud: ConfluentCloud, console: Console, seconds: float) -> None:
-    """Offer to delete the keys that earlier rehearsals left behind."""
+    """Offer to delete keys that earlier rehearsals left behind."""
     try:
         found = await _left_behind(cloud)
     except LatchkeyError:
@@ -284,7 +284,7 @@ async def _left_behind(cloud: ConfluentCloud) -> list[ApiKey]:
     while True:
         try:
             keys, token = await cloud.key_page(token)
-        except NotFound:  # the token has expired: what was found until now is offered
+        except NotFound:  # the page token has expired: offer what was found so far
             break
         found |= {each.id: each for each in keys if each.name == NAME and _MARKER.search(each.description)}
         if not token:

@@ -1,4 +1,4 @@
-"""The operator at the terminal: what they read, and the lines that they type."""
+"""The operator's terminal: what Latchkey prints, and the lines that they type."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ YES = frozenset({"y", "yes"})
 
 
 class Skipped(Exception):
-    """The operator skips a step, or was away for too long."""
+    """The operator skipped a step, or was away for too long."""
 
 
 class Console(Protocol):
@@ -72,7 +72,7 @@ async def wait_or_skip(console: Console, what: str, work: Awaitable[T], seconds:
 
 
 async def ask(console: Console, question: str, seconds: float) -> bool | None:
-    """Whether the operator says yes; None when they say nothing in time. Anything but yes is no."""
+    """Ask a yes/no question. Returns None without an answer in `seconds`; anything but yes means no."""
     console.say(f"? {question} [y/N]")
     try:
         async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""What a rehearsal looks for and what it found: a verdict for each line of the evidence, and shapes, never values."""
+"""What a rehearsal found: a verdict for each claim in the evidence, and the shapes of values, never the values."""
 
 import builtins
 import json
@@ -12,12 +12,12 @@ from bot.domain import errors
 
 Verdict: TypeAlias = Literal["TRUE", "FALSE", "not seen"]
 Shape: TypeAlias = str | int | float | bool | None
-"""A word from this code, a count or a truth. Never text that Slack, Confluent or a person wrote."""
+"""A word from this code, a count or a boolean. Never text from Slack, Confluent or a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of docs/evidence.toml, by its id: the step that settles it, and what it claims."""
+    """An entry of docs/evidence.toml: its ID, the step that settles it, and its claim."""
 
     entry: str
     step: str
@@ -95,7 +95,7 @@ NOT_SETTLED: Final[Mapping[str, str]] = {
     "around.github-repeats": "not settled by rehearse: it takes no reports of GitHub",
     "around.github-confluent-keys": "not settled by rehearse: it takes no reports of GitHub",
 }
-"""Lines of the evidence that a rehearsal can't settle, and why."""
+"""Entries of the evidence that a rehearsal can't settle, and why."""
 STEPS: Final = frozenset(line.step for line in LINES if line.entry not in NOT_SETTLED)
 _PLACE: Final = ("enterprise", "is_enterprise_install", "team", "team.id", "team.enterprise_id", "team.enterprise_name")
 _USER: Final = ("token", "user.id", "user.username", "user.team_id")
@@ -115,19 +115,19 @@ PAYLOADS: Final[Mapping[str, tuple[str, ...]]] = {
     "view_submission": (*_PLACE, *_USER, *_VIEW),
     "view_closed": (*_PLACE, *_USER, *_VIEW, "is_cleared"),
 }
-"""Fields of what Slack sends, by its type: those that it may leave out, or that tell a Grid."""
+"""The fields to report of each type of payload: those that Slack may leave out, or that show a Grid."""
 ERRORS: Final = frozenset(
     name
     for module in (builtins, errors)
     for name, each in vars(module).items()
     if isinstance(each, type) and issubclass(each, Exception)
 )
-"""What the report may call an error."""
+"""The names of errors that the report may contain."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """Verdicts by entry, shapes by step, and what the product can't handle."""
+    """Verdicts by entry, shapes by step, and what Latchkey can't handle."""
 
     verdicts: dict[str, Verdict] = field(default_factory=dict[str, Verdict])
     seen: dict[str, dict[str, Shape]] = field(default_factory=dict[str, dict[str, Shape]])
@@ -135,11 +135,11 @@ class Findings:
     payloads: dict[str, dict[str, set[str]]] = field(default_factory=dict[str, dict[str, set[str]]])
     """The types that each field had, by the type of payload."""
     failed: list[str] = field(default_factory=list[str])
-    """The kinds of errors that ended a step."""
+    """The names of errors that ended a step."""
     is_interrupted: bool = False
 
     def judge(self, entry: str, claim_holds: bool, *, handled: bool = True) -> None:  # noqa: FBT001 - it is the verdict
-        """Give a verdict on one entry; `handled` is whether Latchkey works all the same."""
+        """Record whether an entry's claim holds; `handled` is whether Latchkey works anyway."""
         self.verdicts[entry] = "TRUE" if claim_holds else "FALSE"
         if handled:
             self.unhandled.discard(entry)
@@ -147,11 +147,11 @@ class Findings:
             self.unhandled.add(entry)
 
     def note(self, step: str, **shapes: Shape) -> None:
-        """Keep shapes that a step saw."""
+        """Record shapes that a step saw."""
         self.seen.setdefault(step, {}).update(shapes)
 
     def note_payload(self, kind: str, payload: Mapping[str, object], paths: Iterable[str]) -> None:
-        """Keep the types of these fields of a payload; what stands below an absent field is not seen."""
+        """Record the types of these fields of a payload. Fields inside an absent one aren't recorded."""
         fields = self.payloads.setdefault(kind, {})
         for path in paths:
             *parents, name = path.split(".")
@@ -163,11 +163,11 @@ class Findings:
                 fields.setdefault(path, set()).add(_type(holding[name]) if name in holding else "absent")
 
     def lines(self) -> list[str]:
-        """The verdict on each line, for the terminal."""
+        """The verdict on each entry, for the terminal."""
         return [self._line(each) for each in LINES]
 
     def write(self, file: Path) -> None:
-        """Write the report, readable by nobody else."""
+        """Write the report as JSON, readable only by the operator. Raises `OSError`."""
         report = {
             "format": 1,
             "interrupted": self.is_interrupted,
@@ -194,17 +194,17 @@ class Findings:
 
 
 def shapes(found: Mapping[str, object], names: Iterable[str]) -> dict[str, Shape]:
-    """What the named fields look like; no other name and no value gets out."""
+    """The shapes of the named fields. No other names and no values are included."""
     return {name: _shape(found[name]) if name in found else "absent" for name in names}
 
 
 def error_name(error: Exception) -> str:
-    """The nearest class of an error that Python or Latchkey names."""
+    """The closest class of an error that Python or Latchkey defines."""
     return next(each.__name__ for each in type(error).__mro__ if each.__name__ in ERRORS)
 
 
 def _shape(value: object) -> str:
-    """The type of a value, a truth itself, and how much a list holds, but not whether an object holds anything."""
+    """The type of a value, with a boolean's value and a list's length."""
     match value:
         case bool():
             return f"boolean {str(value).lower()}"
@@ -217,7 +217,7 @@ def _shape(value: object) -> str:
 
 
 def _type(value: object) -> str:
-    """The type of a value, and whether it holds anything at all."""
+    """The type of a value, and whether it's empty."""
     match value:
         case None:
             return "null"

@@ -1,6 +1,6 @@
-"""The pages that an operator clicks through, and what Slack then sends while a rehearsal listens in place of the bot.
+"""The pages that the operator clicks through, and the listener that runs instead of the bot during a rehearsal.
 
-No page holds anything real. What other people do meanwhile is answered, and not kept.
+No page contains anything real. What other people do meanwhile is answered but not recorded.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ DUMMY: Final = "This is dummy text from `latchkey rehearse`. It isn't a secret. 
 HeardKind: TypeAlias = Literal["command", "action", "options", "submit", "closed"]
 BUSY = "Latchkey is being tested right now. Nothing was changed. Try again later."
 HARD = "Fish & <chips>"
-"""What an option and a menu show: Slack may send it back escaped."""
+"""The text of an option and a menu. Slack may send it back escaped."""
 _ANY = re.compile(r".*", re.DOTALL)
 log = logging.getLogger("latchkey.rehearsal")
 
@@ -49,7 +49,7 @@ def _text(label: str, block_id: str, text: str = "") -> Block:
 
 
 def dependent() -> Block:
-    """Two searchable fields, and a menu to leave alone."""
+    """Two searchable fields, and a menu that the operator leaves alone."""
     soup, hard = kit.option("Soup", "soup"), kit.option(HARD, "hard")
     menu: Block = {"type": "static_select", "action_id": MENU, "options": [soup, hard], "initial_option": hard}
     return _page(
@@ -62,7 +62,7 @@ def dependent() -> Block:
 
 
 def typing() -> Block:
-    """Two texts to be typed over, and a button that draws the page again."""
+    """Two text fields to type into, and a button that redraws the page."""
     return _page(
         "Type `old` into both fields. Then select *Draw again*.",
         _text("Kept field", OLD_BLOCK),
@@ -73,7 +73,7 @@ def typing() -> Block:
 
 
 def redrawn() -> Block:
-    """The same page with other texts, one under its old block id and one under a new one."""
+    """The same page with other texts: one field under its old block ID, one under a new ID."""
     return _page(
         "The page was drawn again. Don't type anything. Select *Submit*.",
         _text("Kept field", OLD_BLOCK, SHOWN_NEW),
@@ -83,66 +83,66 @@ def redrawn() -> Block:
 
 
 def submitting() -> Block:
-    """A page whose submit is answered."""
+    """A page whose submission is answered."""
     return _page("Select *Submit* once more.", submit="Submit")
 
 
 def waiting(external_id: str = "") -> Block:
-    """The page that answers a submit: one without fields."""
+    """The page that answers a submission. It has no fields."""
     return _page("One moment.", external_id=external_id)
 
 
 def landed() -> Block:
-    """The page that comes after the answer."""
+    """The page that follows the answer."""
     return _page("One moment more.")
 
 
 def over(text: str = "The rehearsal of the form is over. You can close this window.") -> Block:
-    """What stays when a rehearsal is over: nothing to fill in."""
+    """The page at the end of a rehearsal."""
     return _page(text)
 
 
 def dummy() -> Mapping[str, Any]:
-    """The message that is shown and deleted."""
+    """The message that is shown and then deleted."""
     return ephemeral(DUMMY, [mrkdwn(DUMMY), kit.actions(kit.button("Delete", DELETE))])
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One thing that the operator did, as Slack told it."""
+    """Something that the operator did, as Slack sent it."""
 
     kind: HeardKind
     body: dict[str, Any]
 
     def is_it(self, kind: HeardKind, action: str = "") -> bool:
-        """Whether this is of a kind, and a click on this button or menu."""
+        """Whether this has the kind, and is a click on the button or menu `action`, if one is given."""
         actions: list[dict[str, Any]] = self.body.get("actions") or [{}]
         return self.kind == kind and action in {"", actions[0].get("action_id")}
 
 
 @dataclass(slots=True)
 class Ears:
-    """Listeners of a Bolt app. The operator is the person who types the code that only their terminal shows."""
+    """Listeners of a Bolt app. The operator is the person who types the code shown only in their terminal."""
 
     code: str
     operator: str = ""
     answer: Block | None = None
-    """The page that answers the next submit."""
+    """The page that answers the next submission."""
     asked: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The requests for options so far."""
     findings: Findings = field(default_factory=Findings)
-    """Where the shapes of the operator's payloads are kept."""
+    """Records the shapes of the operator's payloads."""
     _heard: "asyncio.Queue[Heard]" = field(default_factory=lambda: asyncio.Queue())  # noqa: PLW0108 - generic
 
     async def wait(self, is_it: Callable[[Heard], bool]) -> Heard:
-        """The next thing of this kind; what comes before it is forgotten."""
+        """The next event that fits. Those before it are dropped."""
         while True:
             heard = await self._heard.get()
             if is_it(heard):
                 return heard
 
     def listen(self, app: AsyncApp) -> None:
-        """Register for everything that the manifest of the bot lets Slack send."""
+        """Register listeners for everything that Slack can send according to the bot's manifest."""
         untyped: Any = app
         untyped.command(ids.COMMAND)(self._command)
         untyped.action(_ANY)(self._action)
@@ -197,7 +197,7 @@ class Ears:
         if kind not in PAYLOADS:
             return
         paths = PAYLOADS[kind]
-        if body.get("view"):  # a click there has no `state` of its own
+        if body.get("view"):  # a click in a view has no `state` of its own
             paths = tuple(path for path in paths if path != "state")
         self.findings.note_payload(kind, body, paths)
 

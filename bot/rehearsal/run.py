@@ -1,4 +1,4 @@
-"""`latchkey rehearse`: composition, order, and taking everything back."""
+"""`latchkey rehearse`: builds the parts, runs the steps in order, and cleans up."""
 
 import asyncio
 import logging
@@ -33,14 +33,17 @@ from bot.store.moments import utc_now
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STEP_SECONDS = 300.0
-"""How long a step waits for the operator."""
+"""Seconds that a step waits for the operator."""
 
 log = logging.getLogger("latchkey.rehearsal")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the operator wants. `confluent` is ENVIRONMENT/CLUSTER, or "" for nothing at Confluent."""
+    """What the operator wants.
+
+    `confluent` is ENVIRONMENT/CLUSTER, or "" to leave Confluent Cloud out; times in seconds.
+    """
 
     report: Path
     confluent: str = ""
@@ -50,9 +53,9 @@ class Plan:
 
 
 async def rehearse(settings: Settings, plan: Plan, console: Console, *, clock: Clock = utc_now) -> int:
-    """Take every step, print a verdict for each line of the evidence, and write the report. Returns the exit code.
+    """Run every step, print a verdict for each entry of the evidence, and write the report. Returns the exit code.
 
-    Raises `StartupError`. Whatever happens, an interruption too, nothing is left behind; see `Rehearsal.run`.
+    Raises `StartupError`. It cleans up whatever happens, even after an interruption; see `Rehearsal.run`.
     """
     with _Interruption(asyncio.current_task()) as interruption:
         try:
@@ -72,9 +75,9 @@ async def rehearse(settings: Settings, plan: Plan, console: Console, *, clock: C
 
 
 class _Interruption:
-    """SIGINT, SIGTERM and SIGHUP in place of the end of the program, until everything outside is closed.
+    """Handles SIGINT, SIGTERM and SIGHUP, which otherwise end the program, until everything outside is closed.
 
-    The first one before `do` is set cancels `task`; every one after it calls `do`.
+    Before `do` is set, the first signal cancels `task`. After that, each signal calls `do`.
     """
 
     def __init__(self, task: "asyncio.Task[Any] | None") -> None:
@@ -99,7 +102,7 @@ class _Interruption:
 
 
 class Rehearsal:
-    """One run."""
+    """One rehearsal."""
 
     def __init__(
         self, settings: Settings, plan: Plan, console: Console, world: World, policy: Policy, ears: Ears
@@ -113,7 +116,7 @@ class Rehearsal:
         self.confluent: ConfluentSteps | None = None
 
     async def prepare(self) -> None:
-        """Find what --confluent names. Raises `StartupError` where there is no such cluster."""
+        """Look up the cluster that --confluent names. Raises `StartupError` if it doesn't exist."""
         if not self._plan.confluent:
             return
         environment, _, id_ = self._plan.confluent.partition("/")
@@ -129,7 +132,10 @@ class Rehearsal:
         )
 
     async def run(self, interruption: _Interruption) -> int:
-        """Take the steps, and everything back."""
+        """Run the steps and clean up.
+
+        Returns the exit code: 0 if all went well and Latchkey handles everything seen.
+        """
         self._console.say("Rehearsal on a real workspace. The bot must not be running. Ctrl-C stops and cleans up.")
         work = asyncio.create_task(self._steps())
         interruption.do = lambda: self._interrupt(work)
@@ -159,7 +165,7 @@ class Rehearsal:
             await self._step(step)
 
     async def _step(self, step: Callable[[], Awaitable[None]]) -> None:
-        """A step that fails leaves the others to be taken; its lines stay as they were seen."""
+        """Run a step. If it fails, the next one still runs, and verdicts that it has given remain."""
         try:
             await step()
         except Skipped:
@@ -173,7 +179,7 @@ class Rehearsal:
             self._findings.failed.append(error_name(error))
 
     async def _finish(self, work: "asyncio.Task[None]") -> None:
-        """Everything back, then the verdicts and the report, and then whatever error nobody expected."""
+        """Clean up, print the verdicts, write the report, and then raise an unexpected error if there was one."""
         await asyncio.wait({work})
         try:
             await self.slack.leave_nothing()
@@ -200,7 +206,7 @@ class Rehearsal:
 
 @asynccontextmanager
 async def _listening(settings: Settings, world: World, ears: Ears) -> AsyncGenerator[None]:
-    """Hear what Slack sends, in the way that the bot would."""
+    """Receive what Slack sends, in the same way as the bot does."""
     app = bolt(settings, world)
     ears.listen(app)
     if settings.slack_mode == "http":

@@ -1,4 +1,4 @@
-"""The steps of a rehearsal at Slack, each complete in itself: any of them may be skipped."""
+"""The rehearsal steps in Slack. Each is complete in itself, because the operator may skip any of them."""
 
 import asyncio
 import html
@@ -21,13 +21,13 @@ from bot.slack.api.client import Replies, UrlAnswer, call
 from bot.slack.blocks.text import Block
 
 SETTLED = 4.0
-"""Seconds: the answer to a submit has landed by then."""
+"""Seconds after which the answer to a submission has arrived in the client."""
 EARLY = 0.1
-"""Seconds after an answer at which the product puts its own page."""
+"""Seconds after an answer at which Latchkey usually puts its own page."""
 GRACE = 30.0
-"""Seconds in which the operator can still delete the message when a rehearsal is interrupted."""
+"""Seconds that the operator still has to delete the message after an interruption."""
 ANSWERED_WITHIN = 15.0
-"""Seconds in which a call of Slack is answered, or never will be."""
+"""Seconds after which a call to Slack won't be answered anymore."""
 T = TypeVar("T")
 _PROFILE = ("team_id", "enterprise_user", "is_email_confirmed", "is_restricted", "deleted", "profile")
 _TYPES = ("application/json", "text/html", "text/plain")
@@ -35,7 +35,7 @@ _TYPES = ("application/json", "text/html", "text/plain")
 
 @dataclass(slots=True)
 class SlackSteps:
-    """Steps in their order. `leave_nothing` is to be called at the end, whatever happened."""
+    """The steps in order. Call `leave_nothing` at the end, whatever happened."""
 
     client: AsyncWebClient
     replies: Replies
@@ -55,7 +55,7 @@ class SlackSteps:
     _calls: set["asyncio.Future[Any]"] = field(default_factory=set["asyncio.Future[Any]"])
 
     def all(self, channels: Sequence[str]) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        """Every step with its title, in order."""
+        """Every step and its title, in order."""
         return [
             ("Two dependent fields", self.dependent_fields),
             ("A page drawn again", self.redrawn),
@@ -67,11 +67,11 @@ class SlackSteps:
         ]
 
     def hurry(self) -> None:
-        """Stop waiting."""
+        """Stop waiting for the operator's last click."""
         self._hurry.set()
 
     async def dependent_fields(self) -> None:
-        """Watch what a request for options carries, and what a page carries back."""
+        """See what a request for options contains, and what a page sends back."""
         await self._show(pages.dependent())
         await self._did("In the window, choose anything in First field", "action", pages.FIRST)
         before = len(self.ears.asked)
@@ -88,10 +88,10 @@ class SlackSteps:
         self.findings.note("slack.suggestion-state", state=states.pop() if len(states) == 1 else "not always the same")
 
     async def redrawn(self) -> None:
-        """Draw a page again, one field under its old id and one under a new id."""
+        """Redraw a page with one field under its old ID and one under a new ID."""
         await self._show(pages.typing())
         await self._did("Type old into both fields, then select Draw again", "action", pages.DRAW)
-        await self._show(pages.waiting())  # a field that stays in a page keeps its text; this is about one that returns
+        await self._show(pages.waiting())  # a field that stays keeps its text; this tests one that returns
         await self._show(pages.redrawn())
         heard = await self._submit("Don't type anything. Select Submit", pages.over("Thank you. Next: one more page."))
         values = _values(heard.body)
@@ -107,7 +107,7 @@ class SlackSteps:
         self.findings.judge("slack.new-ids-are-fresh", is_fresh, handled=is_fresh)
 
     async def acked_external_id(self) -> None:
-        """Address the page that answered a submit by the external_id that it brought."""
+        """Update the page that answered a submission by the external_id that it brought."""
         await self._show(pages.submitting())
         name, at = await self._submitted(pages.waiting)
         adopted = False
@@ -122,7 +122,7 @@ class SlackSteps:
             self._view = ""
 
     async def late_ack(self) -> None:
-        """Put a page right after an answer, and see by the hash whether the answer landed on top of it."""
+        """Put a page right after an answer, and see by its hash whether the answer landed on top of it."""
         await self._show(pages.submitting())
         await self._submitted(pages.waiting)
         await asyncio.sleep(EARLY)
@@ -141,10 +141,10 @@ class SlackSteps:
             self.findings.judge("slack.late-ack", claim_holds=False)
 
     async def ephemeral(self) -> None:
-        """Show a dummy text to the operator, and delete it at their click."""
+        """Show the operator a dummy message, and delete it when they click."""
         if self._url is None:
             await self._command("to see a message that only you see")
-        url, self._url = self._url, None  # it is good for few posts, and for half an hour
+        url, self._url = self._url, None  # it works for a few posts and half an hour
         if url is None:
             return
         self._shown = True
@@ -156,7 +156,7 @@ class SlackSteps:
             self.findings.judge("slack.delete-ephemeral", gone)
 
     async def profile(self) -> None:
-        """See which fields the profile of the operator has."""
+        """See which fields the operator's profile has."""
         if not self.ears.operator:
             await self._command("so that Latchkey knows who you are")
         found = (await call(self.client, "users.info", {"user": self.ears.operator}, form=True))["user"]
@@ -171,7 +171,7 @@ class SlackSteps:
         self.findings.judge("slack.email-confirmed", found.get("is_email_confirmed") is True)
 
     async def channels(self, channels: Sequence[str]) -> None:
-        """See whether Slack says that the bot is a member."""
+        """See whether Slack says that the bot is a member of each channel."""
         for number, channel in enumerate(channels, 1):
             try:
                 found = (await call(self.client, "conversations.info", {"channel": channel}, form=True))["channel"]
@@ -185,8 +185,8 @@ class SlackSteps:
                 self.findings.judge("slack.is-member", not is_told)
 
     async def leave_nothing(self) -> None:
-        """Take back what is shown. What can't be taken back is said on the terminal."""
-        if self._calls:  # else what an interrupted call shows would come after this
+        """Close and delete what was shown, and say on the terminal what can't be."""
+        if self._calls:  # otherwise an interrupted call could show something after this
             await asyncio.wait(self._calls, timeout=ANSWERED_WITHIN)
         try:
             await self._finish_view()
@@ -196,7 +196,7 @@ class SlackSteps:
             await self._delete_late()
 
     async def _finish_view(self) -> None:
-        """The last page; put again where the answer to a submit may still land on top of it."""
+        """Show the last page, and again if the answer to a submission may still land on top of it."""
         if self._opening and not self._view:
             await self._put({"external_id": self._opening, "view": pages.over()})
         if not self._view:
@@ -206,7 +206,7 @@ class SlackSteps:
             await self._put({"view_id": self._view, "view": pages.over()})
 
     async def _settle(self) -> bool:
-        """Wait until the answer to the last submit has landed; whether there was anything to wait for."""
+        """Wait until the answer to the last submission has arrived. Returns whether it had to wait."""
         left = self._answered_at + self.settled - _now()
         if left > 0:
             await asyncio.sleep(left)
@@ -255,7 +255,7 @@ class SlackSteps:
         self.findings.judge("slack.untouched-menu", not untouched)
 
     async def _show(self, page: Block) -> None:
-        """Put a page into the window; opened anew, at the operator's command, where there is none."""
+        """Show a page in the window. Without a window, open one at the operator's next command."""
         await self._settle()
         if self._view and await self._put({"view_id": self._view, "view": page}):
             return
@@ -271,13 +271,16 @@ class SlackSteps:
         return heard
 
     async def _submitted(self, page: Callable[[str], Block]) -> tuple[str, float]:
-        """The external_id of the answer to the next submit, and when it was given."""
+        """Wait for the next submission and answer it.
+
+        Returns the answer's external_id, and when it was sent (loop time).
+        """
         name = token_hex(16)
         await self._submit("In the window, select Submit", page(name))
         return name, self._answered_at
 
     async def _submit(self, what: str, answer: Block) -> Heard:
-        """The next submit, answered with a page."""
+        """Wait for the next submission and answer it with a page."""
         self.ears.answer = answer
         try:
             return await self._did(what, "submit")
@@ -286,7 +289,7 @@ class SlackSteps:
             self._answered_at = _now()
 
     async def _put(self, body: Block) -> bool:
-        """Whether there is such a view."""
+        """Update a view. Returns False if it doesn't exist."""
         try:
             await self._whole(call(self.client, "views.update", body))
         except Undeliverable as error:
@@ -296,7 +299,7 @@ class SlackSteps:
         return True
 
     async def _whole(self, work: Awaitable[T]) -> T:
-        """What `work` gives; an interruption doesn't end it, for Slack may carry it out all the same."""
+        """Await `work`, which an interruption doesn't cancel, because Slack may carry it out anyway."""
         doing = asyncio.ensure_future(work)
         self._calls.add(doing)
         doing.add_done_callback(self._ended)
@@ -305,10 +308,10 @@ class SlackSteps:
     def _ended(self, doing: "asyncio.Future[Any]") -> None:
         self._calls.discard(doing)
         if not doing.cancelled():
-            doing.exception()  # seen: nobody may wait for it anymore
+            doing.exception()  # mark it as retrieved: nobody may be waiting for it
 
     async def _did(self, what: str, kind: HeardKind, action: str = "") -> Heard:
-        # A submit that no page waits for closes the window, too.
+        # If no page waits for a submission, it also closes the window.
         waiting = self.ears.wait(lambda it: it.is_it(kind, action) or it.kind in {"closed", "submit"})
         heard = await wait_or_skip(self.console, what, waiting, self.seconds)
         if not heard.is_it(kind, action):
@@ -330,7 +333,7 @@ def _values(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _state(asked: dict[str, Any]) -> str:
-    """How much of the form a request for options knows."""
+    """How much of the form a request for options includes."""
     values = _values(asked)
     if values.get("first", {}).get(pages.FIRST, {}).get("selected_option"):
         return "whole"
@@ -343,7 +346,7 @@ def _typed(values: dict[str, dict[str, Any]], block: str) -> str | None:
 
 
 def _body(answer: UrlAnswer) -> str:
-    """The class of a body."""
+    """The kind of body, in a word or two."""
     text = answer.body.decode("utf-8-sig", "replace").strip()
     if not text or text == "ok":
         return text or "empty"

@@ -1,4 +1,4 @@
-"""Reports of secret scanners: whose signature they have, and what is answered."""
+"""Reports from secret scanners: who signed them, and how they're answered."""
 
 GITHUB = "https://api.github.com/meta/public_keys/secret_scanning"
 """Where GitHub publishes the public keys of its secret scanning."""

@@ -1,8 +1,8 @@
-"""The public keys that a secret scanner signs its reports with, in the form in which GitHub publishes its own.
+"""Reads the public keys that a secret scanner signs its reports with, in the format that GitHub uses for its own.
 
     {"public_keys": [{"key_identifier": "…", "key": "-----BEGIN PUBLIC KEY-----…", "is_current": true}, …]}
 
-Anyone can send a report, so anyone can have keys fetched: at most once in `AGAIN` seconds, however many ask.
+Anyone can send a report and so cause keys to be read. That happens at most once in `AGAIN` seconds, however many ask.
 """
 
 import asyncio
@@ -25,39 +25,39 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from bot.domain.errors import Unavailable
 
 AGAIN = 60.0
-"""Seconds between two readings, at least, whatever came of the first."""
+"""The least seconds between two reads, even if the first one failed."""
 FRESH = 3600.0
-"""Seconds until keys are read again, to notice one that was withdrawn."""
+"""Seconds until keys are read again, to notice if one was removed."""
 TRUSTED = 86_400.0
-"""Seconds for which keys count that can't be read again: a withdrawn one counts no longer than this."""
+"""Seconds for which keys stay valid if they can't be read again. A removed key is valid no longer than this."""
 SECONDS = 5.0
 MOST_BYTES = 65_536
 _LONGEST_SIGNATURE = 200
 _LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
-"""Never by a proxy of the environment."""
+"""These never go through a proxy from the environment."""
 Keys: TypeAlias = Mapping[str, ec.EllipticCurvePublicKey]
 log = logging.getLogger("latchkey.leaks")
 
 
 class KeysUnreadable(Exception):
-    """There are no keys at the address, or in the file. `str` is one line for operators."""
+    """There are no keys at the address or in the file. The text is one line for operators."""
 
 
 class SigningKeys:
-    """Keys by their identifier. Made by `signing_keys()`."""
+    """Keys by their identifier. Created by `signing_keys()`."""
 
     def __init__(self, source: str | Path, http: httpx.AsyncClient, now: Callable[[], float] = time.monotonic) -> None:
         self.problem: str | None = None
-        """Why the keys could not be read when they were last read; None when they could."""
+        """Why the keys couldn't be read the last time; None if they could."""
         self._source, self._http, self._now = source, http, now
         self._keys: Keys = {}
         self._read_at = self._tried_at = float("-inf")
         self._turn = asyncio.Lock()
 
     async def has_signed(self, identifier: str, signature: str, body: bytes) -> bool:
-        """Whether the key of this name signed exactly this body: ECDSA over P-256 and SHA-256, DER in base64.
+        """Whether the key with this name signed exactly this body: ECDSA with P-256 and SHA-256, as DER in base64.
 
-        Raises `Unavailable` while no keys can be read.
+        Raises `Unavailable` if the keys can't be read.
         """
         key = await self._key(identifier)
         try:
@@ -69,7 +69,7 @@ class SigningKeys:
         return key is not None
 
     async def look(self) -> int:
-        """Read the keys now; returns how many there are. Raises `KeysUnreadable`."""
+        """Read the keys now. Returns how many there are. Raises `KeysUnreadable`."""
         self._keys = parsed(await self._content())
         self._read_at = self._now()
         return len(self._keys)
@@ -83,7 +83,7 @@ class SigningKeys:
         return self._keys.get(identifier)
 
     async def _refresh(self) -> None:
-        """Read the keys again, unless that was tried just now."""
+        """Read the keys again, unless it was tried within the last `AGAIN` seconds."""
         if self._now() - self._tried_at < AGAIN:
             return
         self._tried_at = self._now()
@@ -124,7 +124,7 @@ def _head(path: Path) -> bytes:
 
 
 def parsed(content: bytes) -> Keys:
-    """The keys in what GitHub publishes. One that isn't on P-256 is left out. Raises `KeysUnreadable` without any."""
+    """The keys in GitHub's format. A key that isn't on P-256 is left out. Raises `KeysUnreadable` if none is left."""
     if len(content) > MOST_BYTES:
         raise KeysUnreadable("the list of public keys is too large")
     try:
@@ -150,7 +150,7 @@ def _on_p256(pem: str) -> ec.EllipticCurvePublicKey | None:
 
 @asynccontextmanager
 async def signing_keys(source: str, version: str) -> AsyncGenerator[SigningKeys]:
-    """The keys at an https address, or in a file, until we leave. `version` is ours, for the User-Agent."""
+    """Yield the keys at an HTTPS address or in a file. `version` is Latchkey's, for the User-Agent."""
     headers = {"User-Agent": f"latchkey/{version}", "Accept": "application/json"}
     async with httpx.AsyncClient(headers=headers, timeout=SECONDS, mounts=dict.fromkeys(_LOOPBACK)) as http:
         is_address = source.startswith(("https://", "http://"))

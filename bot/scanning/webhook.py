@@ -1,6 +1,6 @@
-"""Takes reports of a secret scanner, in the format of GitHub's partner program.
+"""Handles reports from a secret scanner, in the format of GitHub's partner program.
 
-The order is what keeps strangers out: size, signature over the bytes as they came, and only then what is in them.
+The order keeps strangers out: first the size, then the signature over the raw bytes, and only then the content.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ IDENTIFIER, SIGNATURE = "github-public-key-identifier", "github-public-key-signa
 _LONGEST_IDENTIFIER = 200
 
 Answer: TypeAlias = tuple[HTTPStatus, object]
-"""An HTTP status, and what becomes the JSON of its body."""
+"""An HTTP status, and the value for the JSON body."""
 
 
 class Webhook:
-    """Answers one request at a time or many; keeps nothing."""
+    """Answers requests, also concurrent ones. Keeps nothing itself."""
 
     def __init__(
         self,
@@ -36,12 +36,18 @@ class Webhook:
         counted: Callable[[str], None] = lambda _outcome: None,
         labeled: Callable[[str], None] = lambda _label: None,
     ) -> None:
-        """`source` names the scanner to people. `counted` is told one of `OUTCOMES`, `labeled` one of `LABELS` each."""
+        """`source` names the scanner for people.
+
+        `counted` is called with one of `OUTCOMES`, `labeled` with one of `LABELS`.
+        """
         self._keys, self._scans, self._source = keys, scans, source
         self._counted, self._labeled = counted, labeled
 
     async def __call__(self, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Take a report. Everything that it does is written down when this returns 200. Never raises on purpose."""
+        """Handle a report. If it returns 200, everything that follows from the report is stored.
+
+        Never raises on purpose.
+        """
         outcome, answer = await self._answer(headers, body)
         self._counted(outcome)
         return answer
@@ -66,7 +72,7 @@ class Webhook:
             return "unreadable", _no(HTTPStatus.BAD_REQUEST, "unreadable")
         except TooMany:
             return "too_many", _no(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too many entries")
-        # Of the body: a signature can be written in two ways that are both right.
+        # Of the body, not the signature: one signature can be written in two valid ways.
         digest = hashlib.sha256(body).hexdigest()
         labels, is_new = await self._scans.take(digest, self._source, report)
         if is_new:
@@ -81,10 +87,10 @@ def _no(status: HTTPStatus, why: str) -> Answer:
 
 
 def _feedback(match: Spot, label: Label) -> Mapping[str, str]:
-    """What GitHub is told of a match, which never gets its token back."""
+    """GitHub's feedback about a match. It contains only a hash of the token."""
     return {"token_hash": hashlib.sha256(match.token.encode()).hexdigest(), "token_type": match.type, "label": label}
 
 
 def named(address: str) -> str:
-    """What people read of who found a key, by where its public keys are."""
+    """The name of the scanner for people, from the address of its public keys."""
     return "GitHub secret scanning" if address == GITHUB else "A secret scanner"

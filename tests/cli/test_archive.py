@@ -375,6 +375,8 @@ def test_the_commands_of_a_whole_life(
     assert "Nothing was moved" in said(0, "archive", str(one), "--older-than", "9999w")
     assert "Lines 1 to 3 were moved to " in said(0, "archive", str(one), "--until", "3")
     assert "already exists" in said(2, "archive", str(one), "--until", "4")
+    (tmp_path / "first.jsonl").write_text(one.read_text().splitlines()[0])
+    assert "The chain of 1 line is intact." in said(0, "verify", str(tmp_path / "first.jsonl"))
     said(0, "archive", str(two), "--until", "5")
     noted = [f"{line['seq']}:{line['hash']}" for line in lines_in(one, two)]
 

@@ -51,6 +51,7 @@ def test_every_answer_has_an_outcome(answer: httpx.Response | Lost, outcome: str
 def test_what_latchkey_changes_can_be_read_too() -> None:
     assert {endpoint for _, endpoint in CALLS} == set(ENDPOINTS)
     assert {("POST", "iam/v2/api-keys"), ("DELETE", "iam/v2/service-accounts")} <= set(CALLS)
+    assert {method for method, endpoint in CALLS if endpoint == "iam/v2/role-bindings"} == {"GET", "POST", "DELETE"}
 
 
 async def test_each_attempt_is_told_also_the_one_that_our_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -213,8 +213,8 @@ rules: [{name: a, approvals: 3}, {name: b, match: {kind: flink}, forbid: Not her
 """
 
     assert [line for line in findings(policy) if "people" in line] == [
-        '4: roles.people_only: rule "a" needs 3 approvals, but `people` names 1 Confluent users',
-        "5: warning: role mapping of U2: U2 has no line in `people`, so EnvironmentAdmin they can't approve anything",
+        '4: roles.people_only: rule "a" needs 3 approvals, but `people` names 1 Confluent user',
+        "5: warning: role mapping of U2: U2 has no line in `people`, so they can't approve as EnvironmentAdmin",
     ]
 
 

@@ -1,8 +1,8 @@
-"""`latchkey policy test`: requests with the decisions that are expected of them, in a file.
+"""`latchkey policy test`: checks that a policy decides the requests in a file as expected.
 
 Exit codes: 0 all are as expected, 1 some aren't or a file is wrong, 2 it can't be checked.
 
-What a command needs is imported inside it, as in `bot.cli.main`.
+Imports are inside the functions, as in `bot.cli.main`.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A case that was tried: where it stands, what was decided as `explain` tells it, and what is not as expected."""
+    """A case that was checked.
+
+    Its line in the file, the decision as in `explain --json`, and what wasn't as expected.
+    """
 
     line: int
     case: "CasePart"
@@ -45,7 +48,7 @@ class Tried:
 
     @property
     def as_json(self) -> dict[str, object]:
-        """The keys are a promise."""
+        """The case for `--json`. These keys never change."""
         return {
             "name": self.case.title,
             "line": self.line,
@@ -87,7 +90,7 @@ def check_cases(
 
 
 def _read(file: Path) -> "tuple[CasesPart, Tree]":
-    """The cases in a file. Ends the program where it can't be read; raises `PolicyError` for what is in it."""
+    """Read the cases. Ends the program if the file can't be read; raises `PolicyError` if it's wrong."""
     from bot.cli.trials.expectations import PARTS, CasesPart
     from bot.policyfile.document import document
 
@@ -95,7 +98,7 @@ def _read(file: Path) -> "tuple[CasesPart, Tree]":
 
 
 def _policy_reads(policy: Path | None, channel: str) -> None:
-    """Raises `PolicyError` for a policy file that is wrong. Ends the program where it can't be read."""
+    """Raise `PolicyError` if the policy file is wrong. Ends the program if it can't be read."""
     from bot.policyfile import parse
 
     if policy is not None:
@@ -119,7 +122,7 @@ async def _all_tried(cases: "CasesPart", tree: "Tree", sources: Sources) -> list
 
     async with opened(sources) as found:
         who = found
-        if sources.live is not None:  # each thing is asked once, for all cases
+        if sources.live is not None:  # ask for everything once, for all cases
             cloud = SnapshotCloud(await observe(found.cloud, datetime.now(UTC)))
             who = explainer(cloud, AskedOnce(found.people), found.tenant, found.policy)
         return [await _tried(who, tree.line(("cases", index)), case) for index, case in enumerate(cases.cases)]

@@ -1,7 +1,7 @@
-"""What another policy would decide otherwise, and for whom: over a snapshot, by the functions that decide.
+"""Compares two policies: which decisions differ and for whom, over a snapshot and with the functions that decide.
 
-Requests that no rule and no role tells apart count as one, such as those for all clusters of an environment that no
-rule names and nobody's role is bound to.
+Requests that no rule and no role tells apart count as one, for example those for all clusters of an environment that no
+rule names and that no role is bound to.
 """
 
 from collections import defaultdict
@@ -41,35 +41,38 @@ _UNSEEN = {
     Operation.EDIT: _OF_THE_KEY,
     Operation.DELETE: _OF_THE_KEY,
 }
-"""Terms that make no difference to an operation."""
+"""Terms that don't matter for an operation."""
 _IN_THE_DECISION = frozenset({"approvals", "unless_manager", "user_keys"})
 _WHILE_IT_WAITS = frozenset({"pending_seconds", "remind_seconds", "notify", "risk"})
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a decision differs; `gained` and `lost` are those who could approve under one policy alone."""
+    """How a decision differs.
+
+    `gained` and `lost` are the people who can approve only under the new or the old policy.
+    """
 
     before: str
     after: str
     terms: tuple[tuple[str, object, object], ...] = field(hash=False)  # some are lists
-    """Each term that differs, by its name in `explain --json`: under the old policy, and under the new one."""
+    """Each term that differs: its name in `explain --json`, its old value, and its new value."""
     gained: frozenset[Principal]
     lost: frozenset[Principal]
 
 
 Cell: TypeAlias = tuple[str, str, str, str]
-"""A kind of request in words: operation, kind of key, place, owner."""
+"""A kind of request, in words: operation, kind of key, place, owner."""
 Box: TypeAlias = tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str]]
-"""Requests that are all combinations of these words, in the order of `Cell`."""
+"""Requests: all combinations of these words, in the order of `Cell`."""
 Whole: TypeAlias = tuple[frozenset[str], str]
-"""Words that stand for a whole when they are together, and its name."""
+"""Words that together make up a whole, and the name of the whole."""
 ANY_ACCOUNT = "any service account"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A change, and the people and requests that it concerns."""
+    """A change, and the people and requests that it affects."""
 
     change: Change
     people: tuple[User, ...]
@@ -78,14 +81,14 @@ class Difference:
 
 @dataclass(slots=True)
 class _Comparison:
-    """Two policies, and what differs between them for each sort of request, found once."""
+    """Two policies and their differences. Each kind of request is compared only once."""
 
     old: Side
     new: Side
     _sorts: tuple[Users, ...] = field(init=False)
-    """People about whom the same is decided, but for the features of `Side.features`."""
+    """Groups of people who get the same decisions, except for the features of `Side.features`."""
     _is_same: bool = field(init=False)
-    """Whether the same people have the same roles, so that only rules can make a difference."""
+    """Whether everyone has the same roles under both policies, so that only rules can make a difference."""
     _unlike: dict[object, bool] = field(default_factory=dict[object, bool], init=False)
     _found: dict[object, tuple[tuple[Change, Users], ...]] = field(
         default_factory=dict[object, tuple[tuple["Change", Users], ...]], init=False
@@ -118,7 +121,7 @@ class _Comparison:
         return self._found[key]
 
     def _differ(self, was: tuple[int, ...], now: tuple[int, ...]) -> bool:
-        """Whether these rules of the two policies are more than the same ones with other names or matches."""
+        """Whether these rules of the two policies differ in more than their names and matches."""
         if (was, now) not in self._unlike:
             sides = ((self.old, was), (self.new, now))
             one, two = ([_but_for_its_name(side.policy.rules[each]) for each in those] for side, those in sides)
@@ -128,7 +131,7 @@ class _Comparison:
     def _of(
         self, operation: Operation, target: Target, people: Users, could: Users, can: Users
     ) -> Iterator[tuple[Change, Users]]:
-        """How these people fare, whose requests are decided alike."""
+        """The changes for these people, whose requests are all decided the same way."""
         first = min(people)
         theirs = replace(target, owner=MyAccount(first)) if target.owner == ME else target
         before, after = (side.verdict(operation, theirs, first) for side in (self.old, self.new))
@@ -137,7 +140,7 @@ class _Comparison:
         terms = tuple(_terms(rules, operation, theirs, before, after))
         is_asked = isinstance(before, NeedsApproval) and isinstance(after, NeedsApproval)
         concerned = people & (could | can)
-        # Nobody approves their own request. Where the same people can approve, one of them is like another.
+        # Nobody approves their own request. If the same people can approve, each of them can stand for the others.
         is_alike = could == can and not any(map(_is_distinct, (before, after)))
         each_alone = [concerned] if is_alike else [frozenset({user}) for user in sorted(concerned)]
         for who in (people - concerned, *each_alone):
@@ -153,7 +156,7 @@ class _Comparison:
 
 
 def compare(snapshot: Snapshot, old: Side, new: Side) -> list[Difference]:
-    """What differs, what concerns most people first."""
+    """The differences; those that affect the most people first."""
     comparison = _Comparison(old, new)
     found = defaultdict[Change, defaultdict[Users, list[Cell]]](lambda: defaultdict(list))
     places, owners = _places(snapshot, old, new), _owners(snapshot, old, new)
@@ -171,24 +174,24 @@ def compare(snapshot: Snapshot, old: Side, new: Side) -> list[Difference]:
 
 
 def _parts(sorts: Sequence[Users], features: Sequence[Users]) -> Sequence[Users]:
-    """These people, taken apart by each of the features; none of the parts is empty."""
+    """These groups of people, split by each of the features. No part is empty."""
     for feature in features:
         sorts = [part for people in sorts for part in (people & feature, people - feature) if part]
     return sorts
 
 
 def _said_of_people(policy: Policy) -> object:
-    """What makes the same people have the same roles, and share the same user groups."""
+    """The parts of a policy that decide which roles people have and which user groups they share."""
     return policy.table, policy.mappings, policy.people, policy.apart
 
 
 def _is_distinct(verdict: Verdict) -> bool:
-    """Whether it makes a difference which of the people who can approve is missing."""
+    """Whether it matters which of the people who can approve is missing."""
     return isinstance(verdict, NeedsApproval) and any(each.is_distinct for each in verdict.terms.approvers)
 
 
 def _but_for_its_name(rule: Rule) -> Rule:
-    """What a rule decides for the people that it means, whatever it is called and else matches."""
+    """The rule without its name and matches, except for whom it's about."""
     return replace(rule, name="", match=Match(by=rule.match.by))
 
 
@@ -209,7 +212,7 @@ def _terms(
 
 
 def _places(snapshot: Snapshot, old: Side, new: Side) -> list[tuple[str, Resource]]:
-    """One resource of each sort, and what it stands for."""
+    """One example of each kind of resource, with words for what it stands for."""
     found: list[tuple[str, Resource]] = [
         ("the organization", OrganizationScope(kind)) for kind in Kind if kind.row.is_wide
     ]
@@ -228,7 +231,7 @@ def _places(snapshot: Snapshot, old: Side, new: Side) -> list[tuple[str, Resourc
 
 
 def _whole(places: Sequence[tuple[str, Resource]]) -> Iterator[Whole]:
-    """The places that together are all of one kind in an environment."""
+    """The places that together make up all of one kind in an environment."""
     sorts = defaultdict[tuple[Kind, str], set[str]](set)
     for place, resource in places:
         sorts[resource.kind, f"{resource.environment_name} ({resource.environment})"].add(place)
@@ -236,7 +239,7 @@ def _whole(places: Sequence[tuple[str, Resource]]) -> Iterator[Whole]:
 
 
 def _owners(snapshot: Snapshot, old: Side, new: Side) -> list[tuple[str, Owner]]:
-    """One owner of each sort, and what it stands for."""
+    """One example of each kind of owner, with words for what it stands for."""
     rules, scopes = _rules(old, new), _scopes(old, new)
     named = {id_ for rule in rules for id_ in rule.match.owners}
     sorts = defaultdict[object, list[Owner]](list)
@@ -275,7 +278,7 @@ def _merged(
 
 
 def _boxes(cells: Iterable[Cell], names: Sequence[Whole]) -> tuple[Box, ...]:
-    """The same requests, told in fewer words."""
+    """The same requests, described by fewer combinations of words."""
     boxes: list[Box] = [tuple(frozenset({word}) for word in cell) for cell in cells]  # type: ignore[misc]  # a cell has four words
     for axis in (2, 3, 1, 0):
         joined = defaultdict[object, list[Box]](list)

@@ -2,7 +2,7 @@
 
 Exit codes: 0 nothing changes, 1 something does, 2 it can't be checked.
 
-What a command needs is imported inside it, as in `bot.cli.main`.
+Imports are inside the functions, as in `bot.cli.main`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bot.domain.keys import Principal
 
 MOST_NAMED = 10
-"""Names in one line."""
+"""How many names a line has at most."""
 
 
 def diff(

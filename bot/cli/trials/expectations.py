@@ -1,4 +1,4 @@
-"""The file of `latchkey policy test` as it is written, and what a decision has to be for a case to hold."""
+"""The format of the file for `latchkey policy test`, and the check of each case."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, TypeAlias
@@ -30,7 +30,7 @@ Expected: TypeAlias = Annotated[Literal["allowed", "forbidden", "impossible"] | 
 
 
 class CasePart(Part):
-    """One request, in the words of `policy explain`, and what is expected of it."""
+    """One request, described as for `policy explain`, and what is expected of it."""
 
     name: Name | None = Field(None, description="What the case is about.")
     user: str = Field(description="The requester: an email address, or u-….")
@@ -52,7 +52,7 @@ class CasePart(Part):
 
     @property
     def title(self) -> str:
-        """What the case is called."""
+        """The case's name, or else its request in words."""
         what = " ".join(filter(None, [self.operation, self.kind, self.resource, self.also and f"and {self.also}"]))
         return self.name or f"{self.user}, {what}, owner {self.owner}"
 
@@ -68,7 +68,7 @@ PARTS: Parts = {(): CasesPart, ("cases", ANY): CasePart}
 
 
 def complaints(case: CasePart, explanation: Explanation, named: Mapping[str, Someone]) -> Iterator[str]:
-    """What is not as expected. `named` are the people whom the case names, by its words."""
+    """Yield what isn't as expected. `named` has the people whom the case names, by the words that it uses for them."""
     found = _found(explanation)
     if found != case.expect:
         yield f"expected {_decision(case.expect)}, found: {in_short(explanation.verdict, explanation.most)}"

@@ -1,4 +1,4 @@
-"""A policy over a snapshot: what it decides, for people and keys that it can't tell apart asked once."""
+"""A policy over a snapshot. It decides only once for people and keys that the policy can't tell apart."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,24 +28,24 @@ from bot.services.people.explain import Explainer
 
 Users: TypeAlias = frozenset[Principal]
 ME = MyAccount(Principal("?me"))
-"""Stands for the account of the requester."""
+"""Stands for the requester's own account."""
 ANOTHER = MyAccount(Principal("?another"))
-"""Another person's account: nobody in the snapshot owns it."""
+"""Stands for another person's account, which nobody in the snapshot owns."""
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
 _NOWHERE = "\0nowhere"
-"""Where no role is bound, but by patterns that everything fits."""
+"""A place where no role is bound, except by patterns that match everything."""
 
 
 @dataclass(slots=True)
 class Side:
-    """A policy, and what each Confluent user is and holds under it."""
+    """A policy, and each Confluent user's identity and roles under it."""
 
     policy: Policy
     people: Mapping[Principal, tuple[Someone, HeldRoles]]
     names: EnvironmentNames
-    """What environments are called."""
+    """The names of environments."""
     _able: Users = field(init=False)
-    """Those who can approve at all."""
+    """The people who can approve at all."""
     _named: frozenset[str] = field(init=False)
     """The clusters and accounts that rules name."""
     _rules: dict[object, tuple[int, ...]] = field(default_factory=dict[object, tuple[int, ...]], init=False)
@@ -60,13 +60,13 @@ class Side:
 
     @classmethod
     async def of(cls, who: Explainer, users: Iterable[User]) -> "Side":
-        """Raises `LatchkeyError` where the snapshot does not tell."""
+        """Look up all users. Raises `LatchkeyError` if the snapshot doesn't have the answer."""
         met = {user.id: await who.who.meet(user, await who.cloud.users()) for user in users}
         people = {user: (each, await who.asker(each)) for user, each in met.items()}
         return cls(who.policy, people, called(await who.cloud.environments()))
 
     def rules(self, operation: Operation, target: Target) -> tuple[int, ...]:
-        """The positions of the rules that can decide about such a request, depending on who asks."""
+        """The positions of the rules that may decide about such a request, depending on the requester."""
         resource, owner = target.resource, target.owner
         ids = tuple(each if each in self._named else "" for each in (resource.id, owner.id))
         key = (operation, resource.kind, resource.environment, owner.kind, *ids)
@@ -76,22 +76,25 @@ class Side:
         return self._rules[key]
 
     def rule(self, operation: Operation, target: Target, user: Principal) -> Rule | None:
-        """The rule that decides about a request of this person."""
+        """The rule that decides about this person's request."""
         return self.policy.rule(operation, target, self.people[user][1])
 
     def verdict(self, operation: Operation, target: Target, user: Principal) -> Verdict:
-        """What is decided about a request of this person."""
+        """The decision about this person's request."""
         someone, held = self.people[user]
         ask = ask_for(someone.person, operation, target)
         return Forbidden("", someone.refusal) if someone.refusal else decide(self.policy, ask, held, is_sketch=True)
 
     def sort(self, user: Principal) -> object:
-        """What decides about this person whatever they ask for, but for `features`."""
+        """What decides about this person for every request, apart from `features`."""
         someone, _ = self.people[user]
         return someone.refusal, someone.person.named
 
     def features(self, rules: Sequence[int], target: Target) -> tuple[Users, ...]:
-        """Sets of people: those of one sort who are in the same of them get the same decision under these rules."""
+        """Sets of people.
+
+        Two people of the same `sort` who are in the same sets get the same decision under these rules.
+        """
         found = [self.policy.rules[each] for each in rules]
         sets = [self._picked(rule.match.by, target) for rule in found if rule.match.by]
         if any(not rule.approvals for rule in found):
@@ -103,14 +106,14 @@ class Side:
         return tuple(sets)
 
     def owners(self, rules: Sequence[int], target: Target) -> Users:
-        """The owners of the account, where one of these rules bars them from approving."""
+        """The owners of the account, if one of these rules keeps them from approving."""
         conditions = (self.policy.rules[each].approvers for each in rules)
         if not any(each and "owner" in each.barred for each in conditions):
             return frozenset()
         return self._having("owner", target.owner, lambda held: owns_account(held, target.owner))
 
     def fitting(self, users: Users, target: Target, verdict: Verdict) -> Users:
-        """Those of these people who fit the conditions of a decision; no one where it needs no approval."""
+        """Those of these people who meet the conditions of a decision; no one if it needs no approval."""
         if not isinstance(verdict, NeedsApproval):
             return frozenset()
         if not (conditions := verdict.terms.approvers):
@@ -133,9 +136,9 @@ class Side:
         return self._interned(self._managing(theirs) & self._able)
 
     def _managing(self, target: Target) -> Users:
-        """Who has authority over the key: by a role over its resource, or as an owner of its account.
+        """The people with authority over the key, by a role over its resource or as an owner of its account.
 
-        No role is both, so that the two can be asked for apart, once for each resource and for each account.
+        No role is both, so the two are looked up separately, once for each resource and once for each account.
         """
         owner, resource = target.owner, target.resource
         if owner == ME:
@@ -150,7 +153,10 @@ class Side:
         return self._having("role", target, lambda held: authority(held, target) is not None)
 
     def _picked(self, by: Selector, target: Target) -> Users:
-        """Whom a rule means; roles at the resource and at the account are looked for apart, as by `_managing`."""
+        """The people whom a rule names.
+
+        Roles at the resource and at the account are looked up separately, as in `_managing`.
+        """
         parts = [Target(ANOTHER, target.resource)]
         if isinstance(target.owner, ServiceAccount):
             parts.append(Target(target.owner, OrganizationScope(Kind.GLOBAL)))
@@ -166,7 +172,7 @@ class Side:
         return self._sets[what, of]
 
     def _interned(self, users: Users) -> Users:
-        """The one object for these people: sets are compared often."""
+        """A shared object for this set of people, because sets are compared often."""
         return self._sets.setdefault(users, users)
 
 

@@ -1,6 +1,6 @@
-"""Looks into what there is: what the form offers at a place, and what the ids and names mean that an engineer types.
+"""Finds what the form offers at a place, and what the IDs and names mean that engineers type on the command line.
 
-The form's looks are pure, into a catalog that may hold 20,000 clusters; the others ask Confluent, or a snapshot.
+The form's functions are pure, and use a catalog that may have 20,000 clusters. The others ask Confluent or a snapshot.
 """
 
 import asyncio
@@ -31,22 +31,22 @@ from bot.services.ports.cloud import Inventory
 NOTHING = Catalog("", (), ())
 _REGION = re.compile(rf"({'|'.join(CLOUDS)})\.[a-z0-9-]+")
 AT_ONCE = 5
-"""Environments that are looked through at the same time."""
+"""How many environments are searched at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogIndex:
-    """A catalog, to be looked up by id: for a list of keys it is indexed once.
+    """A catalog, indexed once to look up many keys.
 
-    An `ApiKey` holds ids alone, and one for a Kafka cluster does not even say in which environment that is: the catalog
-    tells. What the catalog does not know keeps its id for a name and, without an environment, is covered by nobody's
-    role but those bound at the whole organization.
+    An `ApiKey` has only IDs, and one for a Kafka cluster doesn't even name the environment; the catalog knows it. A
+    resource that isn't in the catalog has its ID as name. Without an environment, only roles at the organization cover
+    it.
     """
 
     accounts: Mapping[str, ServiceAccount]
     resources: Mapping[tuple[Kind, str], Resource]
     environments: Mapping[str, str]
-    """What environments are called."""
+    """The names of environments, by ID."""
     unread: frozenset[Kind] = frozenset()
     """See `Catalog.unread`."""
 
@@ -61,20 +61,20 @@ class CatalogIndex:
         )
 
     def target(self, key: ApiKey) -> Target | None:
-        """Whose key it is and what it opens; None for Confluent's own.
+        """The owner of a key and what it opens; None for Confluent's own keys.
 
-        What opens something that we do not know counts as opening everything: only who manages all keys sees it.
+        A key for something unknown counts as opening everything, so only people who manage all keys see it.
         """
         resource = self.resource(key) or OrganizationScope(Kind.GLOBAL)
         return None if key.owner is None else Target(self.owner(key.owner), resource)
 
     def owner(self, principal: Principal) -> Owner:
-        """Who owns a key. Ids are opaque, but what the catalog does not know has nothing else to be known by."""
+        """The owner of a key. The prefix of the ID matters only if the catalog doesn't have it."""
         unknown = ServiceAccount(principal, "") if principal.startswith("sa-") else MyAccount(principal)
         return self.accounts.get(principal, unknown)
 
     def resource(self, key: ApiKey) -> Resource | None:
-        """What a key opens; None where Confluent does not say, or says something new."""
+        """What a key opens; None if Confluent doesn't say, or if the kind is unknown."""
         if key.kind is None:
             return None
         name = self.environments.get(key.environment, key.environment)
@@ -83,12 +83,12 @@ class CatalogIndex:
 
 
 def placed(catalog: Catalog, kind: Kind, environment: str) -> Iterator[Placed]:
-    """The resources of one environment, by name."""
+    """The resources of one environment, sorted by name."""
     return (each for each in catalog.resources.get(kind, ()) if each.environment == environment)
 
 
 def regions(catalog: Catalog, environment: str, cloud: str) -> tuple[Sequence[Region], Sequence[Region]]:
-    """The regions of one cloud (`aws`): those in use in the environment, and all others, each by id."""
+    """The regions of one cloud (`aws`): those in use in the environment, and all others, each sorted by ID."""
     offered = {each.id: each for each in catalog.regions if each.cloud.lower() == cloud}
     used = sorted(id_ for id_ in _in_use(catalog, environment) if cloud_of(id_) == cloud)
     known = [offered.get(id_, Region(id_, cloud.upper(), "")) for id_ in used]
@@ -96,19 +96,19 @@ def regions(catalog: Catalog, environment: str, cloud: str) -> tuple[Sequence[Re
 
 
 def region_called(catalog: Catalog, id_: str) -> Region:
-    """A region by its id; without a name where the catalog does not know it."""
+    """A region by its ID; without a name if the catalog doesn't have it."""
     return next((each for each in catalog.regions if each.id == id_), Region(id_, cloud_of(id_).upper(), ""))
 
 
 def clouds(catalog: Catalog, environment: str) -> tuple[tuple[str, ...], int]:
-    """The clouds that Flink runs in, first those in use in the environment, and how many these are."""
+    """The clouds that Flink runs in, those in use in the environment first, and how many those are."""
     used = sorted({cloud_of(id_) for id_ in _in_use(catalog, environment)})
     offered = sorted({each.cloud.lower() for each in catalog.regions}) or CLOUDS
     return (*used, *(each for each in offered if each not in used)), len(used)
 
 
 def cloud_of(region: str) -> str:
-    """The cloud that a region's id names: `aws` of `aws.us-east-1`; "" of anything else."""
+    """The cloud in a region's ID: `aws` for `aws.us-east-1`; "" for anything else."""
     cloud, dot, _ = region.partition(".")
     return cloud if dot else ""
 
@@ -118,10 +118,10 @@ def _in_use(catalog: Catalog, environment: str) -> set[str]:
 
 
 async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: str = "") -> Resource:
-    """The resource with this id or name, looked for in one environment, or in all. Raises `NotFound` unless just one.
+    """The resource with this ID or name, in one environment or in any. Raises `NotFound` unless there is exactly one.
 
-    Cloud, Tableflow and Global keys open no single resource: `word` may be "" for them. A Flink region in which nothing
-    runs yet is found where its environment is named.
+    Cloud, Tableflow and Global keys aren't for a single resource: `word` may be "" for them. A Flink region in which
+    nothing runs yet is found only if its environment is given.
     """
     if kind.row.is_wide:
         if word not in {"", kind.value}:
@@ -143,9 +143,9 @@ async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: st
 
 
 async def find_owner(cloud: Inventory, word: str, requester: Person, operation: Operation = Operation.CREATE) -> Owner:
-    """`me`, `new`, a service account by id or name, or another person's `u-…`. Raises `NotFound`.
+    """`me`, `new`, a service account by ID or name, or another person's `u-…`. Raises `NotFound`.
 
-    Only what is created can have an owner that does not exist yet.
+    Only `create` can have an owner that doesn't exist yet.
     """
     if word in {"me", requester.principal}:
         return MyAccount(requester.principal)
@@ -164,7 +164,7 @@ async def find_owner(cloud: Inventory, word: str, requester: Person, operation: 
 
 
 async def all_names(cloud: Inventory) -> dict[str, str]:
-    """What environments, clusters of every kind and service accounts are called, by id."""
+    """The names of environments, clusters of every kind and service accounts, by ID."""
     environments = await cloud.environments()
     clusters = await _all(cloud, PLACED, environments)
     return {each.id: each.name for each in (*environments, *clusters, *await cloud.service_accounts())}

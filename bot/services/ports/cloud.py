@@ -1,4 +1,4 @@
-"""What the services need of Confluent Cloud. `Inventory` is reads alone, so that a snapshot can answer them too."""
+"""The ports to Confluent Cloud. `Inventory` only reads, so a snapshot can implement it, too."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ from bot.domain.roles import Binding
 
 
 class Inventory(Protocol):
-    """What there is, and who holds what there. Every method may raise `Unavailable` and `CloudRefused`."""
+    """The catalog, and who has which role. Every method may raise `Unavailable` and `CloudRefused`."""
 
     async def organization(self) -> str:
-        """The organization's id, as CRNs carry it."""
+        """The organization's ID, as in CRNs."""
         ...
 
     async def own_account(self) -> Principal:
-        """Whose key Latchkey itself uses: nobody gets keys of that account. "" where a snapshot does not tell."""
+        """The owner of Latchkey's own key: nobody gets keys of that account. "" if a snapshot doesn't say."""
         ...
 
     async def environments(self) -> Sequence[Environment]:
-        """Environments that our key may see."""
+        """The environments that our key can see."""
         ...
 
     async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
-        """The resources of one kind in one environment that are not being deleted; none of an organization-wide kind.
+        """The resources of one kind in one environment that aren't being deleted; none for an organization-wide kind.
 
-        Of Flink, the regions with a compute pool; Flink itself is offered in many more.
+        For Flink, these are the regions with a compute pool, although Flink is offered in many more.
         """
         ...
 
@@ -39,27 +39,30 @@ class Inventory(Protocol):
         ...
 
     async def users(self) -> Sequence[User]:
-        """All users of the organization; there is no search by e-mail."""
+        """All users of the organization. Confluent can't search them by email address."""
         ...
 
     async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
-        """Everything bound to this principal, at the organization and below."""
+        """This principal's role bindings, at the organization and below."""
         ...
 
     async def bindings_at(self, crn: str) -> Sequence[Binding]:
-        """Everybody's bindings at exactly this place, which is compared as text: patterns that match it are others."""
+        """Everyone's bindings at exactly this place, compared as text.
+
+        A pattern that matches the place isn't included.
+        """
         ...
 
     async def bindings_under(self, crn: str) -> Sequence[Binding]:
-        """Everybody's bindings anywhere below this place, patterns among them."""
+        """Everyone's bindings below this place, including patterns."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key to be made. `description` ends with our marker; `owner` exists.
+    """A key to be created. `description` ends with our marker; `owner` exists.
 
-    `expires_at` is when Confluent is asked to end it, which it may ignore, or refuse the create for.
+    `expires_at` is when Confluent should expire it. Confluent may ignore that, or refuse the create because of it.
     """
 
     owner: Owner
@@ -71,71 +74,74 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A role binding with the id that Confluent gave it."""
+    """A role binding with its ID at Confluent."""
 
     id: str
     binding: Binding
 
 
 class Cloud(Inventory, Protocol):
-    """Confluent Cloud. Reads, edits and deletes are retried inside; a create never is.
+    """Confluent Cloud. Reads, edits and deletes are retried inside; creates never are.
 
-    All may raise `Unavailable` and `CloudRefused`.
+    Every method may raise `Unavailable` and `CloudRefused`.
     """
 
     async def resource(self, kind: Kind, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
-        """One resource read afresh; None when it is gone. `environment_name` is "": ask the catalog.
+        """One resource, read from Confluent; None if it doesn't exist. `environment_name` is "": ask the catalog.
 
-        `environment` and `id_` are "" where the kind has none. A Flink region is there while Confluent offers Flink
-        in it, whether or not a compute pool of that environment uses it.
+        `environment` and `id_` are "" if the kind has none. A Flink region exists while Confluent offers Flink in it,
+        whether or not the environment has a compute pool there.
         """
         ...
 
     async def regions(self) -> Sequence[Region]:
-        """All regions in which Confluent offers Flink, by id."""
+        """All regions in which Confluent offers Flink, sorted by ID."""
         ...
 
     async def service_account(self, account: Principal) -> ServiceAccount | None:
-        """One service account read afresh; None when it is gone."""
+        """One service account, read from Confluent; None if it doesn't exist."""
         ...
 
     async def accounts_named(self, name: str) -> Sequence[Account]:
-        """The service accounts of exactly this name: one at most, for names are unique in an organization."""
+        """The service accounts with exactly this name: at most one, because names are unique in an organization."""
         ...
 
     async def create_account(self, name: str, description: str) -> Account:
-        """Make a service account. Raises `Unknown` when the answer was lost, `CloudRefused` (409) for a taken name."""
+        """Create a service account.
+
+        Raises `Unknown` if the answer was lost, `CloudRefused` (409) if the name is taken.
+        """
         ...
 
     async def describe_account(self, account: Principal, description: str) -> None:
-        """Change the description of a service account."""
+        """Change the description of a service account. Raises `Unavailable` if Confluent didn't do it."""
 
     async def delete_account(self, account: Principal) -> None:
-        """Delete a service account, and with it all its keys. One that is gone counts as deleted."""
+        """Delete a service account and all its keys. If it's already gone, that is fine."""
 
     async def bound(self, principal: Principal) -> Sequence[Bound]:
-        """Everything bound to this principal, read afresh, with ids."""
+        """This principal's role bindings with their IDs, read from Confluent."""
         ...
 
     async def bind(self, wanted: Binding) -> Bound:
-        """Create a role binding. Raises `Unknown` when the answer was lost, `CloudRefused` (409) where there is one."""
+        """Create a role binding. Raises `Unknown` if the answer was lost, `CloudRefused` (409) if it exists."""
         ...
 
     async def unbind(self, bound: Bound) -> None:
-        """Delete a role binding. One that is gone counts as deleted, which a list has confirmed."""
+        """Delete a role binding. If a list confirms that it's already gone, that is fine."""
 
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
-        """Make a key. Raises `Unknown` when the answer was lost, `Unavailable` when surely nothing was made."""
+        """Create a key. Raises `Unknown` if the answer was lost, `Unavailable` if certainly nothing was created."""
         ...
 
     async def must_see_all(self) -> None:
-        """Return when Confluent shows us everything: then what it does not list is not there.
+        """Return only if Confluent shows us everything, so that what it doesn't list doesn't exist.
 
-        Raises `Throttled` when it may show less, which it does without a sign.
+        Raises `Throttled` if it may show less, which its lists don't indicate.
         """
 
     async def key(self, key: KeyId) -> ApiKey | None:
-        """One key read afresh. None says that Confluent does not show it: it is gone, or it is not ours to see."""
+        """One key, read from Confluent. None means that it isn't shown: it's gone, or we aren't allowed to see it."""
         ...
 
     async def keys(self, owner: Principal, resource: Resource) -> Sequence[ApiKey]:
@@ -147,43 +153,47 @@ class Cloud(Inventory, Protocol):
         ...
 
     async def keys_shown(self, owner: Principal) -> tuple[Sequence[ApiKey], int]:
-        """The same for people to look at: without rows that cannot be read, and how many these are.
+        """The keys of one owner for display: without rows that can't be read, and how many of those there are.
 
-        What is missing here may be there all the same.
+        A key that is missing here may exist.
         """
         ...
 
     async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
-        """Some of the organization's keys that have an owner, and the token of what follows; "" begins, and ends.
+        """One page of the organization's keys that have an owner, and the next page's token.
 
-        Without rows that cannot be read. In no order; a key may show twice, and one made meanwhile not at all. Raises
-        `NotFound` when the token has expired.
+        The token "" gives the first page, and means that there is no next one. Rows that can't be read are left out.
+        There is no order: a key may appear twice, and one created meanwhile not at all. Raises `NotFound` if the token
+        has expired.
         """
         ...
 
     async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
-        """Change both texts and return the key as it is now. Raises `Unavailable` when Confluent did not take them."""
+        """Change name and description, and return the key as it is now.
+
+        Raises `Unavailable` if Confluent didn't do it.
+        """
         ...
 
     async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
-        """Delete a key for ever. False when it was gone already, which a list of its owner's keys has confirmed.
+        """Delete a key. Returns False if it was already gone, which a list of its owner's keys has confirmed.
 
-        True also when an answer was lost, and so this call or someone else deleted it.
+        Returns True also if an answer was lost, and so either this call or someone else deleted it.
         """
         ...
 
     async def quotas(self, owner: Owner | None = None, cluster: str = "", environment: str = "") -> Sequence[Quota]:
-        """The limits that apply to the organization; to this owner's account; and to this Kafka cluster, if named."""
+        """The limits of the organization and, if given, of this owner's account and of this Kafka cluster."""
         ...
 
 
 class Prober(Protocol):
-    """Trying a new key where it is going to be used."""
+    """Tests a new key at the place where it will be used."""
 
     async def probe(self, resource: Resource, endpoints: Endpoints, key: KeyId, secret: Secret) -> Answer:
-        """Use the key once, as its owner would. Never raises: what went wrong is an answer, too."""
+        """Use the key once, as its owner would. Never raises: a failure is an answer, too."""
         ...
 
     def can_probe(self, resource: Resource, endpoints: Endpoints) -> bool:
-        """Whether there is an address that a secret may be sent to: https, and one of Confluent's own hosts."""
+        """Whether there is an address that a secret may be sent to: HTTPS, and one of Confluent's own hosts."""
         ...

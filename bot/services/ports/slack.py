@@ -1,6 +1,6 @@
-"""What the services need of Slack. The adapters implement it, and so do the fakes of the tests.
+"""The ports to Slack. The adapters implement them, and so do the tests' fakes.
 
-Every method may raise `Unavailable`; what else it raises stands beside it.
+Every method may raise `Unavailable`; other errors are named at the method.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from bot.services.surfaces import Surface
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A Slack user as `users.info` says now. `email` is normalised, "" when Slack does not tell.
+    """A Slack user, as in `users.info`. `email` is normalized, and "" if Slack doesn't show it.
 
-    `team` is "" for some members of an Enterprise Grid: their organization and all their workspaces there say more.
+    `team` is "" for some members of an Enterprise Grid. Then `enterprise` and `teams`, all their workspaces, say more.
     """
 
     id: SlackUserId
@@ -40,15 +40,18 @@ class People(Protocol):
     """Slack users and user groups."""
 
     async def profile(self, user: SlackUserId) -> Profile | None:
-        """Read afresh; None when Slack does not know or show this user."""
+        """The user, read from Slack; None if Slack doesn't know or show them."""
         ...
 
     async def by_email(self, email: str) -> Profile | None:
-        """Who has this e-mail address, read afresh; None when nobody in the workspace has."""
+        """The user with this email address, read from Slack; None if nobody in the workspace has it."""
         ...
 
     async def members(self, group: str) -> Sequence[SlackUserId]:
-        """Members of a user group, read afresh, deactivated people and outsiders too; no such group has nobody."""
+        """A user group's members, read from Slack, including deactivated people and outsiders.
+
+        Empty if there's no such group.
+        """
         ...
 
 
@@ -56,24 +59,24 @@ class Channels(Protocol):
     """The members of channels."""
 
     async def joined(self, channel: str) -> Sequence[SlackUserId]:
-        """Members of a channel that Latchkey is in, apps too; of a very large one, the first ones that Slack lists."""
+        """Members of a channel that Latchkey is in, including apps; of a very large one, the first that Slack lists."""
         ...
 
     async def is_open(self, channel: str) -> bool:
-        """Whether everyone in the workspace can open the channel; what Slack does not tell counts as private."""
+        """Whether everyone in the workspace can open the channel. If Slack doesn't say, it counts as private."""
         ...
 
 
 class Notifier(Protocol):
-    """Everything that Latchkey says in Slack. All raise `Undeliverable`."""
+    """Everything that Latchkey sends in Slack. Every method may raise `Undeliverable`."""
 
     async def publish(
         self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
     ) -> Post:
-        """Bring one message up to date: post it, update it, or leave it alone when it shows the right thing.
+        """Bring one message up to date: post it, update it, or leave it alone if it's current.
 
-        `note` is a sentence that the message has to carry besides: what went wrong with another message. `beside` is
-        the message in whose thread it stands (see `Surface.root`), or the card that it links to.
+        `note` is a sentence to add, about another message that failed. `beside` is the message in whose thread this one
+        is posted (see `Surface.root`), or the card to link to.
         """
         ...
 
@@ -82,9 +85,9 @@ class Notifier(Protocol):
         ...
 
     async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
-        """Show a digest of the review to a person or in a channel: in the message `at`, else in a new one.
+        """Show a review's digest to a person or in a channel, in the message `at` or else in a new one.
 
-        Slack's posting is not idempotent: a crash right after it can leave a second copy.
+        Posting in Slack isn't idempotent: a crash right afterward can leave a second copy.
         """
         ...
 
@@ -92,23 +95,23 @@ class Notifier(Protocol):
         """Say in a channel how many accounts wait for a later review."""
 
     async def leak(self, to: str, notice: LeakNotice, at: CardAt | None) -> CardAt:
-        """Tell a person or a channel of a leaked key: in the message `at`, else in a new one."""
+        """Tell a person or channel about a leaked key, in the message `at` or else in a new one."""
         ...
 
     async def say(self, to: SlackUserId, reply: ReplyTo, page: TextPage) -> None:
-        """Answer a click with what the page says, so that only the person who clicked sees it."""
+        """Answer a click with the page's text, visible only to the person who clicked."""
 
     async def show_page(self, view: str, page: Page, waiting: str = "") -> None:
-        """Put a page into an open modal, after the one that `ReplyTo.waiting` names, however late Slack shows that.
+        """Show a page in an open modal, after the one that `ReplyTo.waiting` names, however late Slack shows that.
 
-        A modal that was closed meanwhile is not an error.
+        It's not an error if the modal was closed meanwhile.
         """
 
     async def open_page(self, trigger: str, page: Page) -> None:
-        """Open a modal. Slack lets a trigger do so once, within three seconds of its click."""
+        """Open a modal. Slack lets a trigger open one, within three seconds after its click."""
 
     async def hand_over(self, reply: ReplyTo, handover: Handover) -> None:
-        """Show the secret through the click's own response_url, once, with no retry."""
+        """Show the secret through the click's own response_url, once and without retries."""
 
     async def clear(self, reply: ReplyTo) -> None:
         """Remove the ephemeral message that the click came from."""

@@ -1,6 +1,6 @@
-"""What the services need of the store and of the clock. The adapters implement it, and so do the fakes of the tests.
+"""The ports to the store and the clock. The adapters implement them, and so do the tests' fakes.
 
-Every method may raise `Unavailable`; what else it raises stands beside it.
+Every method may raise `Unavailable`; other errors are named at the method.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -19,7 +19,7 @@ from bot.services.surfaces import Surface
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Clock: TypeAlias = Callable[[], datetime]
-"""The time now, aware, in UTC."""
+"""Returns the current time, with time zone UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Stored(Generic[T_co]):
 class Room:
     """What a new request needs: fewer than `most` open requests of its requester, and none for the same.
 
-    With `anyway`, there may be one for the same.
+    With `anyway`, there can be one for the same.
     """
 
     most: int
@@ -43,11 +43,11 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One atomic write: a request's next state, when it is due, its audit events, and what goes with it.
+    """One atomic write: a request's next state, when it's due, its audit events, and everything that belongs to it.
 
-    `before` None adds a new request, if there is `room`. `secret` is sealed beside the record until `secret_until`.
-    `also` puts further agenda items. `durable` waits until the write is on disk, where the server can tell, and on the
-    replicas that are asked for.
+    With `before` None, it adds a new request, if there is `room`. `secret` is sealed beside the record until
+    `secret_until`. `also` adds further agenda items. `durable` waits until the write is on disk, if the server can
+    tell, and on the replicas that are required.
     """
 
     before: Stored[Request] | None
@@ -63,30 +63,30 @@ class Change:
 
 
 class Requests(Protocol):
-    """Access requests. A record that does not open raises `Tampered`."""
+    """Requests. A record that doesn't open raises `Tampered`."""
 
     async def get(self, request: RequestId) -> Stored[Request] | None:
-        """The request, or None when there is none."""
+        """The request, or None if there is none."""
         ...
 
     async def commit(self, change: Change) -> tuple[Stored[Request], Secret | None]:
-        """Write all of `change` or nothing; with `take_secret`, remove the sealed secret and return it.
+        """Write all of `change` or nothing. With `take_secret`, also remove the sealed secret and return it.
 
-        Raises `Conflict` when the record is not at `change.before`'s revision (or exists, for a new one), `Occupied`
-        when a new one finds no room, `Unreviewed` when one of its events is a second use of break-glass.
-        A sealed secret that is missing or does not open comes back as None: the write has happened.
+        Raises `Conflict` if the record isn't at `change.before`'s revision (or exists, for a new one), `Occupied` if
+        there is no room for a new one, `Unreviewed` if one of its events is a second use of break-glass. If the sealed
+        secret is missing or doesn't open, it's None, and the rest has been written.
         """
         ...
 
     async def secret(self, stored: Stored[Request]) -> Secret | None:
-        """The sealed secret of a Ready request, which stays where it is; None when it is missing or does not open.
+        """The secret of a Ready request, which stays stored; None if it's missing or doesn't open.
 
-        None for a request in any other state: its secret has left the store, or was never there.
+        It's also None in any other state, in which the store has no secret.
         """
         ...
 
     async def of_requester(self, requester: SlackUserId, limit: int) -> Sequence[Stored[Request]]:
-        """The newest requests of one person, newest first."""
+        """One person's newest requests, newest first."""
         ...
 
     async def pending(self, limit: int) -> Sequence[Stored[Request]]:
@@ -94,81 +94,81 @@ class Requests(Protocol):
         ...
 
     async def unreviewed(self, limit: int) -> Sequence[Stored[Request]]:
-        """Uses of break-glass that no one has reviewed, by the audit log, oldest first."""
+        """Uses of break-glass that no one has reviewed, according to the audit log, oldest first."""
         ...
 
     async def planned(self) -> Mapping[RequestId, tuple[int, datetime | None]]:
-        """Of all requests the revision, and when their item is due then; None for one that is not on the agenda."""
+        """For each request, its revision and when its item is due; None if it isn't on the agenda."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """An agenda item taken by this process until `until`; another process takes it after that."""
+    """An agenda item that this process holds until `until`. After that, another process can take it."""
 
     item: Item
     until: datetime
     token: str
-    """Tells it from every other lease of the item, as from the next one."""
+    """Differs between any two leases of the same item."""
 
 
 class Agenda(Protocol):
-    """Due work of all processes."""
+    """The work that is due, shared by all processes."""
 
     async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
-        """Take up to `limit` items that are due, some of the oldest and some of the newest."""
+        """Lease up to `limit` due items, some of the oldest and some of the newest."""
         ...
 
     async def renew(self, leases: Sequence[Lease], now: datetime, lease: timedelta) -> Sequence[Lease]:
-        """The same leases, from now on, without those that were settled or that someone else took."""
+        """Extend these leases to `now + lease`. Returns those that were neither settled nor taken by someone else."""
         ...
 
     async def settle(self, lease: Lease, due: datetime | None) -> None:
-        """End a lease: due again at `due`, or never. Does nothing when someone rescheduled the item meanwhile."""
+        """End a lease: due again at `due`, or never. Does nothing if someone rescheduled the item meanwhile."""
 
     async def drop(self, lease: Lease, due: datetime) -> None:
-        """End the lease of an item whose request is not there: never due again, or at `due` where the store has it.
+        """End the lease of an item whose request wasn't found: never due again, or due at `due` if the store has it.
 
-        A former master may have said that it is not there.
+        A former master may have answered that it doesn't exist.
         """
 
     async def put(self, item: Item, due: datetime) -> None:
-        """Make an item due at `due`, unless it is due earlier already."""
+        """Make an item due at `due`, unless it's already due earlier."""
 
 
 class Inbox(Protocol):
-    """Clicks that were answered but not yet carried out."""
+    """Clicks that were answered but not carried out yet."""
 
     async def put(self, click: Click, now: datetime) -> bool:
-        """Store a click and make it due, in one write; False when the same click is or was here already."""
+        """Store a click and make it due, in one write. Returns False if the same click is or was stored already."""
         ...
 
     async def get(self, click: str) -> Click | None:
-        """A click that is still to be carried out."""
+        """A click that hasn't been carried out yet, or None."""
         ...
 
     async def keep(self, click: Click, left: timedelta, due: datetime | None = None) -> None:
-        """Write a click down again; with `due`, have it tried once more, even if a failover lost it meanwhile."""
+        """Store a click again for `left`. With `due`, it's tried once more, even if a failover lost it meanwhile."""
 
     async def done(self, click: str) -> None:
-        """Forget what the click held, and its place on the agenda, in one write; that it was here is remembered."""
+        """Forget the click's content and its place on the agenda, in one write. That it was here is remembered."""
 
     async def drop(self, click: str) -> None:
-        """Forget the place of a click that is done or has expired; one that is stored keeps its place."""
+        """Remove a click that is done or has expired from the agenda. One that is stored keeps its place."""
 
     async def put_back(self, now: datetime) -> int:
-        """Make clicks due that are to be carried out and have no place on the agenda; returns how many."""
+        """Make every click due that hasn't been carried out and isn't on the agenda. Returns how many."""
         ...
 
 
 class Drafts(Protocol):
-    """Forms on their way through the review page; each is forgotten after a day."""
+    """Forms that are on the review page. Each is forgotten after a day."""
 
     async def put(self, draft: str, by: SlackUserId, form: Draft) -> None:
-        """Store a form under an id."""
+        """Store a form under an ID."""
 
     async def get(self, draft: str, by: SlackUserId) -> Draft | None:
-        """The form, if it is this person's and still there."""
+        """The form, if it's this person's and hasn't expired; otherwise None."""
         ...
 
 
@@ -176,8 +176,9 @@ class Drafts(Protocol):
 class Post:
     """A message that shows a request.
 
-    `digest` says what it shows; `broken` why nobody can change it anymore; `link` is its address, once that is known.
-    Of a question that can be replied to, `by` and `text` are who asked what: so it can be shown without its button.
+    `digest` identifies what it shows. `broken` is why it can't be changed anymore. `link` is its address, once known.
+    For a question that can be replied to, `by` and `text` are who asked what, so that it can be shown without its
+    button.
     """
 
     surface: Surface
@@ -191,115 +192,119 @@ class Post:
 
 
 class Posts(Protocol):
-    """Which messages show a request."""
+    """The messages that show a request."""
 
     async def get(self, request: RequestId) -> Sequence[Post]:
-        """All messages on record."""
+        """All stored messages of a request."""
         ...
 
     async def put(self, request: RequestId, post: Post) -> None:
-        """Remember a message, or what it shows now; one record per channel and ts."""
+        """Store a message and what it shows now; one record for each channel and ts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """The last review of one owner's keys: when, and which messages went to whom (a Slack id of a person or channel).
+    """The last review of one owner's keys: when, and which message each person or channel (by Slack ID) got.
 
-    `complete` is False while there may be people who have none yet. A message in the review's channel stays in `sent`
-    until the next one there takes its place.
+    `complete` is False while some people may not have one yet. A message in the review's channel stays in `sent` until
+    the next one there replaces it.
     """
 
     at: datetime
     sent: tuple[tuple[str, CardAt], ...] = ()
     complete: bool = False
     beginning: datetime | None = None
-    """When Latchkey was first started, where it reviews these keys for the first time; always, for the organization."""
+    """When Latchkey was first started, if these keys are reviewed for the first time; always set for the
+    organization."""
     waiting: int = 0
-    """How many keys and limits wait for a message in the channel: nobody who answers for them can be reached."""
+    """How many keys and limits wait for a message in the channel, because no one responsible for them can be
+    reached."""
     shown_at: datetime | None = None
     """When the channel was last asked about them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewPass:
-    """One pass of the review: whose keys it met, and what the channel is told at its end.
+    """One pass of the review: the owners of keys that it found, and what the channel is told at its end.
 
-    Only the item that reads keys writes `owners`, `is_read` and `token`; another one chooses, once `is_read`.
+    `owners`, `is_read` and `token` are written only by the item that reads keys. Another item chooses, after `is_read`.
     """
 
     at: datetime
     owners: tuple[Principal, ...] = ()
     is_read: bool = False
     chosen: tuple[Principal, ...] | None = None
-    """Those of the owners that the channel is asked about; None until that is decided."""
+    """The owners that the channel is asked about; None until that is decided."""
     left: int = 0
-    """How many others wait for a later pass."""
+    """How many other owners wait for a later pass."""
     is_told: bool = False
-    """Whether the channel knows how many those are."""
+    """Whether the channel was told how many those are."""
     token: str = ""
-    """Where reading goes on, until `is_read`; "" is at the first key."""
+    """Where reading continues, until `is_read`; "" is at the first key."""
 
 
 class Keeps(Protocol):
-    """What came of the review: which keys someone keeps, and the messages that asked."""
+    """Results of the key review: the keys that people keep, and the messages that asked about keys."""
 
     async def keep(self, kept: Attestation) -> None:
-        """Remember until `kept.until` that a key stays; the last word counts."""
+        """Remember until `kept.until` that someone keeps a key. The latest answer counts."""
 
     async def kept(self, keys: Sequence[KeyId]) -> Mapping[KeyId, Attestation]:
         """Those of these keys that someone keeps now."""
         ...
 
     async def reviewed(self, owner: Principal) -> Reviewed | None:
-        """The last review of this owner's keys; None when there was none, or its record does not open."""
+        """The last review of this owner's keys; None if there was none, or if its record doesn't open."""
         ...
 
     async def all_reviewed(self, owners: Sequence[Principal]) -> Mapping[Principal, Reviewed]:
-        """The last reviews of those of these owners that have one on record."""
+        """The last reviews of these owners, by owner, if they have one."""
         ...
 
     async def remember(self, owner: Principal, reviewed: Reviewed) -> None:
-        """Put the last review on record."""
+        """Store an owner's last review."""
 
     async def review_pass(self) -> ReviewPass | None:
-        """The last pass; None when there was none, or its record does not open."""
+        """The last pass; None if there was none, or if its record doesn't open."""
         ...
 
     async def remember_pass(self, passed: ReviewPass) -> None:
-        """Put how far a pass is on record."""
+        """Store how far a pass got."""
 
 
 class Audit(Protocol):
     """The audit log: a hash chain that only grows."""
 
     async def append(self, *events: Event) -> None:
-        """Write events that go with no change of a request."""
+        """Write events that belong to no change of a request."""
 
     def proven(self) -> AsyncIterator[Mapping[str, object]]:
-        """Every line that is stored, oldest first. Raises `Tampered`, perhaps at the end, for a log not to be trusted.
+        """Yield every line that is stored, oldest first.
 
-        So nothing may be done on the word of a line before the end is read.
+        Raises `Tampered`, perhaps only at the end, if it can't be trusted.
+
+        So don't act on any line before the end is read.
         """
         ...
 
     async def archived(self, requests: Collection[RequestId]) -> Collection[RequestId]:
-        """Those of these requests of which the store does not have every line: older ones were moved to a file."""
+        """Those of these requests with older lines in archive files, so that the store doesn't have all their lines."""
         ...
 
 
 class Tally(Protocol):
-    """How often the same was refused, by an agenda item each."""
+    """Counts how often the same refusal happened, for an agenda item each."""
 
     async def count(self, item: Item, event: Event, due: datetime) -> int:
-        """Count it, and have the item due at the end of the first one's minute; returns how many there are now."""
+        """Count a refusal, and make the item due at `due` unless it's due earlier. Returns how many there are now."""
         ...
 
     async def counted(self, item: Item, now: datetime) -> tuple[Event, int] | None:
-        """The first one, and how many came after it that nobody wrote down; None when it is over, or put back."""
+        """The first refusal, and how many came after it without an audit line; None if there is no count."""
         ...
 
     async def told(self, item: Item, number: int, event: Event) -> bool:
-        """So many were written down, as `event`; returns whether it goes on: it is over once none come for a minute."""
+        """Subtract the `number` of refusals that got an audit line, `event`. Returns whether counting continues."""
         ...
 
 
@@ -307,17 +312,18 @@ class Cache(Protocol):
     """Sealed copies of what other systems said, with the time when they said it."""
 
     async def get(self, name: str, of: type[T]) -> tuple[T, datetime] | None:
-        """A copy and when it was put; None when absent, expired, or not readable."""
+        """A copy and when it was stored; None if it's absent, expired, or can't be read."""
         ...
 
     async def put(self, name: str, value: object, of: type[object], *, now: datetime, keep: timedelta) -> None:
-        """Keep a copy for `keep`."""
+        """Store a copy for `keep`."""
 
     async def change(
         self, name: str, of: type[T], step: Callable[[T | None], T | None], *, now: datetime, keep: timedelta
     ) -> bool:
-        """Keep for `keep` what `step` makes of a copy, or of None; False when that is None.
+        """Store for `keep` what `step` returns for the current copy, or for None if there is none.
 
-        Of steps that are taken at once, each sees what the one before made: `step` may be called again.
+        Returns False if `step` returns None, and then stores nothing. Of concurrent changes, each builds on the one
+        before, so `step` may be called again.
         """
         ...

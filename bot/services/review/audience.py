@@ -1,7 +1,7 @@
-"""Whom to ask about a key: its owner, who owns its service account, or who asked for it, as far as Slack has them.
+"""Finds whom to ask about a key: its owner, the owners of its service account, or who requested it, if in Slack.
 
-A reader is shown only keys that are theirs to see: owning an account covers the kinds of keys that the role table says,
-and having asked for a key shows that key alone.
+Readers see only keys that they're allowed to see: owning an account covers the kinds of keys in the role table, and
+having requested a key covers only that key.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import People
 
 MOST_OWNERS = 10
-"""How many owners of one account are asked; Slack tells only so fast who has which e-mail address."""
+"""How many owners of one account are asked. Slack limits how fast users can be found by email address."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownOwner:
-    """An owner of keys as Confluent has it now; `name` is what people call a user, "" where nobody knows."""
+    """An owner of keys as Confluent has it now. `name` is a user's name; "" if it's unknown or an account."""
 
     owner: Owner
     name: str
@@ -33,7 +33,7 @@ class KnownOwner:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Someone to be asked. `by` is what makes them the one to ask, where it is a role."""
+    """Someone to ask. `by` is the role that makes them responsible, if it is a role."""
 
     to: SlackUserId
     audience: Audience
@@ -43,14 +43,17 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """Whom a review asks about a key. Reads only. Every method may raise `Unavailable` and `CloudRefused`."""
+    """Finds whom a review asks. Only reads. Every method may raise `Unavailable` and `CloudRefused`."""
 
     directory: Directory
     cloud: Cloud
     slack: People
 
     async def known(self, principal: Principal) -> KnownOwner:
-        """Who this is; ids are opaque, but what nobody knows has nothing else to be known by."""
+        """Look up an owner.
+
+        The prefix of the ID matters only if Confluent no longer has it, because nothing else is known.
+        """
         user = await self._user(principal)
         if user is not None:
             return KnownOwner(MyAccount(principal), user.name, is_gone=False)
@@ -62,7 +65,7 @@ class Recipients:
         return KnownOwner(ServiceAccount(principal, "") if is_account else MyAccount(principal), "", is_gone=True)
 
     async def people(self, known: KnownOwner) -> Sequence[Reader]:
-        """Who answers for all of an owner's keys: the user, or those who own the service account."""
+        """The people responsible for all of an owner's keys: the user, or the owners of the service account."""
         if known.is_gone:
             return ()
         if isinstance(known.owner, MyAccount):
@@ -78,7 +81,10 @@ class Recipients:
     async def readers(
         self, known: KnownOwner, resource: Resource | None, maker: Request | None, people: Sequence[Reader]
     ) -> Sequence[Reader]:
-        """Who of `people` may see this key; else who asked for it. Nobody, where it takes the review's channel."""
+        """Those of `people` who can see this key, otherwise its requester.
+
+        If it's empty, the review's channel is asked.
+        """
         if known.is_gone:
             return ()
         able = [reader for reader in people if await self._covers(reader, known.owner, resource)]
@@ -98,14 +104,14 @@ class Recipients:
         return authority(held_roles, Target(owner, resource)) is not None
 
     async def _bound(self, account: Owner) -> list[Reader]:
-        """Those to whom Confluent has bound the account itself."""
+        """The people with a role binding in Confluent as owner of this account."""
         place = f"crn://confluent.cloud/organization={await self.directory.organization()}/service-account={account.id}"
         bindings = [each for each in await self.cloud.bindings_at(place) if each.role == RESOURCE_OWNER]
         met = [(await self._met(each.principal), each) for each in bindings[:MOST_OWNERS]]
         return [Reader(person.slack, "account-owner", person, binding) for person, binding in met if person]
 
     async def _mapped(self, account: Owner) -> list[Reader]:
-        """Those to whom the policy gives the account."""
+        """The people whom the policy makes an owner of this account."""
         directory, found = self.directory, list[Reader]()
         organization, path = await directory.organization(), (("service-account", str(account.id)),)
         for mapping in directory.policy().mappings:
@@ -121,19 +127,19 @@ class Recipients:
         return found
 
     async def _met(self, principal: Principal) -> Person | None:
-        """The Slack side of a Confluent user; None when Latchkey would not deal with it."""
+        """The person in Slack for a Confluent user; None if there is none, or if they can't use Latchkey."""
         user = await self._user(principal)
         profile = await in_slack(user, self.slack, self.directory.policy().people) if user else None
         person = await self._member(profile.id) if profile else None
         return person if person and person.principal == principal else None
 
     async def _member(self, slack: SlackUserId) -> Person | None:
-        """Someone whom Latchkey deals with."""
+        """The person, or None if they can't use Latchkey."""
         try:
             return await self.directory.identify(slack, self.directory.team, shown=True)
         except Refused:
             return None
 
     async def _user(self, principal: Principal) -> User | None:
-        """The user, as known within the last minute: nobody is gone because a list is old."""
+        """The user, from a list at most a minute old, so that no one counts as gone because of an old list."""
         return next((each for each in await self.directory.users(shown=True) if each.id == principal), None)

@@ -1,4 +1,4 @@
-"""What the review has to say about the keys of one owner, and to whom: reads only."""
+"""Collects what a review says about one owner's keys, and to whom. Only reads."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,19 +21,19 @@ from bot.services.ports.store import Cache, Clock, Keeps, Requests
 from bot.services.review.audience import KnownOwner, Reader, Recipients
 
 ORGANIZATION = Principal("=")
-"""Stands for an owner's id where the organization itself is meant."""
+"""Stands for an owner's ID; means the organization itself."""
 MOST_CLUSTERS = 5
-"""Kafka clusters of one owner whose limits are asked for."""
+"""How many of one owner's Kafka clusters are checked for limits."""
 LIMIT_KEPT = timedelta(hours=6)
-"""How old what Confluent said about a cluster's limits may be: the cluster has many owners of keys."""
+"""How long a cluster's limits are cached, because many owners have keys for the same cluster."""
 _COUNTED = ("api_keys", "apikeys", "service_accounts")
-"""What the codes of those limits of an organization have in them that keys use up."""
+"""Parts of the codes of those organization limits that keys count toward."""
 log = logging.getLogger("latchkey.review")
 
 
 @dataclass(slots=True)
 class _Pile:
-    """What goes to one reader."""
+    """Everything for one reader."""
 
     audience: Audience
     keys: list[Listed] = field(default_factory=list[Listed])
@@ -43,7 +43,7 @@ class _Pile:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A key with something about it; `kept` is what answers that already."""
+    """A key to be reviewed. `kept` is the answer, if someone has already given one."""
 
     listed: Listed
     maker: Request | None
@@ -52,7 +52,7 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """What a review tells each of its readers. Every method may raise `Unavailable` and `CloudRefused`."""
+    """Collects what a review tells each reader. Every method may raise `Unavailable` and `CloudRefused`."""
 
     directory: Directory
     catalog: CatalogCache
@@ -64,7 +64,7 @@ class Digests:
     clock: Clock
 
     async def of(self, owner: Principal, review: Review, since: datetime) -> Mapping[str, Digest]:
-        """What to tell whom, by the id of the Slack user or channel. What was kept after `since` is told too."""
+        """The digest for each reader, by the ID of the Slack user or channel. Includes keys kept after `since`."""
         now = self.clock()
         if owner == ORGANIZATION:
             limits = tuple(each for each in await self._quotas() if is_near(each))
@@ -108,13 +108,13 @@ class Digests:
                 elif each.kept.at >= since:
                     pile.kept.append(each.kept)
         if near:
-            others = [pile for to, pile in piles.items() if to == channel]  # keys that these people do not manage
+            others = [pile for to, pile in piles.items() if to == channel]  # about keys that these people don't manage
             for pile in (*of(people), *others):
                 pile.quotas = near
         return piles
 
     async def _found(self, keys: Sequence[ApiKey], whose: KnownOwner, review: Review) -> list[_Found]:
-        """The keys with something about them."""
+        """The keys that there is a reason to review."""
         now, catalog = self.clock(), await self.catalog.index()
         kept = await self.keeps.kept([key.id for key in keys])
         found: list[_Found] = []
@@ -132,7 +132,7 @@ class Digests:
         return found
 
     async def _maker(self, key: ApiKey) -> tuple[Request | None, bool]:
-        """The request that made the key, and whether Latchkey did: a record that does not open is ours all the same."""
+        """The request that created the key, and whether Latchkey created it, which an unreadable record also shows."""
         try:
             stored = await managed(key, self.requests)
         except Tampered as error:
@@ -141,7 +141,7 @@ class Digests:
         return (stored.value, True) if stored else (None, False)
 
     async def _near(self, keys: Sequence[ApiKey], whose: KnownOwner) -> tuple[Quota, ...]:
-        """The limits of this owner, and of the clusters that its keys open, which are nearly reached."""
+        """The limits of this owner, and of the clusters that its keys open, that are nearly reached."""
         if whose.is_gone or not keys:
             return ()
         catalog = await self.catalog.index()
@@ -157,7 +157,7 @@ class Digests:
         return tuple(quota for quota in said.values() if is_near(quota))
 
     async def _quotas(self, whose: KnownOwner | None = None, clusters: Sequence[Resource] = ()) -> Sequence[Quota]:
-        """Limits; none where Confluent does not tell: the keys are worth a message without them."""
+        """The limits; none if Confluent doesn't return them, because the message about keys is useful without them."""
         cloud, placed = self.cloud, [each for each in clusters if each.environment]
         try:
             if whose is None:

@@ -1,10 +1,10 @@
-"""The regular review: asking people about keys that nobody may need, and remembering what they answer.
+"""The regular review: asks people about keys that may no longer be needed, and remembers their answers.
 
-The item `REVIEW` of the agenda begins a pass. `REVIEW_PAGE` reads the organization's keys on from a token and puts an
-item for every owner that it meets; `REVIEW` of an owner asks about their keys, of `ORGANIZATION` about its limits;
-`REVIEW_CHANNEL` asks the channel, at the end, about a few of those whose owners cannot be reached; `REVIEW_REDRAW`
-draws again what was asked. Each is one short step, so that an organization of any size is gone
-through, and any process may go on where another one died.
+The agenda's item `REVIEW` begins a pass. `REVIEW_PAGE` reads the organization's keys from a page token on, and adds an
+item for every owner that it finds. `REVIEW` of an owner asks about their keys, and of `ORGANIZATION` about its limits.
+`REVIEW_CHANNEL` asks the channel, at the end, about some of those whose owners can't be reached. `REVIEW_REDRAW`
+updates messages that were sent. Each item is one short step, so that organizations of any size can be reviewed, and any
+process can continue when another one stops.
 """
 
 import asyncio
@@ -35,38 +35,38 @@ from bot.services.review.digest import ORGANIZATION, Digests
 from bot.services.text import when
 
 LOOK_AGAIN = timedelta(days=1)
-"""When to look again whether a review is wanted."""
+"""When to check again whether the policy has a review."""
 PAGES = 50
-"""Pages of keys in one step."""
+"""How many pages of keys one step reads."""
 SECONDS = 20.0
-"""After so many no further page is begun in one step: a page may take as long again, and a step has 50."""
+"""After this many seconds a step starts no further page: one page may take as long again, and a step has 50 s."""
 APART = timedelta(seconds=1)
-"""Between the owners that one step meets: Slack tells only 50 times a minute who has which e-mail address."""
+"""The time between the owners that one step finds. Slack allows 50 searches by email address a minute."""
 SETTLES = timedelta(seconds=10)
-"""At least so much is between two looks whether everybody whom a pass met was asked, so that the channel can be."""
+"""The least time between two checks of whether everyone found in a pass was asked, so that the channel can be."""
 LATE = timedelta(hours=1)
-"""How long the channel waits for the last of them, besides the time between two owners."""
+"""How long the channel waits for the last of them, in addition to the time between owners."""
 LOST = timedelta(minutes=20)
-"""When an item of the pass that a failover may have lost is carried out, if it isn't before: later than any that waits
-for Confluent, and long before the channel is asked."""
+"""When to run an item of the pass again that a failover may have lost: later than any item that waits for Confluent,
+and long before the channel is asked."""
 REREAD = timedelta(seconds=5)
 RESTART = timedelta(minutes=10)
-"""When to begin again after Confluent has forgotten how far we were."""
+"""When to start over after Confluent has forgotten a page token."""
 LIST_KEPT = timedelta(days=400)
-"""How long what a message lists is remembered: longer than the time between two reviews."""
+"""How long the keys listed in a message are remembered: longer than the time between two reviews."""
 _NO_LIST = "All done until the next review."
 _NOT_KEPT = 10
-"""How many keys an answer names that were not kept."""
+"""How many keys that were not kept an answer names."""
 Some: TypeAlias = Callable[[Principal, Sequence[KeyId], HeldRoles], Awaitable[Sequence[KeyView]]]
-"""Several keys of one owner as this person may see them. See `KeyViews.some`."""
+"""Returns several keys of one owner, as far as this person can see them. See `KeyViews.some`."""
 Sees: TypeAlias = Callable[[KeyId, HeldRoles], Awaitable[KeyView]]
-"""One key as this person may see it; raises `NotFound` for one that is not theirs to see. See `KeyViews.key_view`."""
+"""Returns one key; raises `NotFound` if this person can't see it. See `KeyViews.key_view`."""
 log = logging.getLogger("latchkey.review")
 
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """Carries out the items of the review, and the answers `Keep` and `Keep all shown`."""
+    """Carries out the review's agenda items, and the answers `Keep` and `Keep all shown`."""
 
     transitions: Transitions
     directory: Directory
@@ -81,10 +81,10 @@ class Reviews:
     some: Some
 
     async def begin(self) -> None:
-        """Have the next pass on the agenda, and what a pass has still to do; remember the first start.
+        """Put the next pass on the agenda, and what the current pass still has to do. Remembers the first start.
 
-        What is there that is due earlier stays as it is. This is done at each start and each hour, so that a failover
-        which loses an item delays a pass by no more.
+        Items that are due earlier stay. This runs at each start and each hour, so that a failover that loses an item
+        delays a pass by at most an hour.
         """
         review, now = self.directory.policy().review, self.transitions.clock()
         organization = await self.keeps.reviewed(ORGANIZATION)
@@ -101,7 +101,7 @@ class Reviews:
             await self.agenda.put(Item(ItemKind.REVIEW_CHANNEL), now + SETTLES)
 
     async def step(self, item: Item) -> datetime | None:
-        """Carry out one item of the review; returns when it is due again."""
+        """Carry out one item of the review. Returns when it's due again, or None for never."""
         review, now = self.directory.policy().review, self.transitions.clock()
         begins = item == Item(ItemKind.REVIEW)
         if review is None:
@@ -125,7 +125,10 @@ class Reviews:
         return None
 
     async def keep(self, deed: Keep, click: Click) -> Page:
-        """Remember that a key stays, and why. Raises `Refused`, and `NotFound` for a key that is not theirs to see."""
+        """Remember that someone keeps a key, and why. Returns the answer for them.
+
+        Raises `Refused`, and `NotFound` for a key that they can't see.
+        """
         _must_say_why(deed.reason)
         person = await self.directory.identify(click.by, click.team)
         view = await self.sees(deed.key, await self.directory.held_roles(person))
@@ -134,7 +137,7 @@ class Reviews:
         return TextPage("Kept", f"{stays} Latchkey will ask about it again {when(until)}.")
 
     async def keep_shown(self, deed: KeepShown, click: Click) -> Page:
-        """The same for several keys of one owner: keeps those that are theirs to see, and names the others."""
+        """Keep those of these keys of one owner that the person can see, and name the others. Raises as `keep` does."""
         _must_say_why(deed.reason)
         person = await self.directory.identify(click.by, click.team)
         views = await self.some(deed.owner, deed.keys, await self.directory.held_roles(person))
@@ -149,10 +152,10 @@ class Reviews:
         return TextPage("Kept", f"{stay} Latchkey will ask again {when(until)}.{rest}")
 
     async def offered(self, owner: Principal, at: CardAt | None, by: SlackUserId) -> Sequence[KeyId]:
-        """The keys that a message lists, as it was drawn last. Raises `Refused` when there are none."""
+        """The keys that a message lists, as last drawn. Raises `Refused` if there are none."""
         last = await self.keeps.reviewed(owner)
         readers = [to for to, place in last.sent if place == at] if last else []
-        # In older messages in the channel, the list is the one of the reader who was not reached.
+        # In older messages in the channel, the list is stored for the reader who wasn't reached.
         for to in (self._reader(at, by), *readers):
             found = await self.cache.get(_list_name(owner, to), tuple[KeyId, ...])
             if found and found[0]:
@@ -160,12 +163,12 @@ class Reviews:
         raise Refused(_NO_LIST)
 
     async def changed(self, owner: Principal) -> None:
-        """Something happened to keys of this owner: the messages that ask about them are drawn again soon."""
+        """Have the messages about this owner's keys updated soon, because one of the keys changed."""
         await self.agenda.put(Item(ItemKind.REVIEW_REDRAW, owner), self.transitions.clock())
         self.transitions.wake()
 
     async def moved(self, request: Request) -> None:
-        """A request has moved on: where that changed a key of a reviewed owner, what asks about it is drawn again."""
+        """If this request's new state changes a key of a reviewed owner, have the messages about it updated."""
         former = request.life.former if isinstance(request, Living) else None
         gone = request if isinstance(request, Withdrawn) else former
         if not isinstance(request, Done) and (gone is None or gone.deleted_at is None):
@@ -176,7 +179,7 @@ class Reviews:
             await self.changed(owner)
 
     async def _keep(self, owner: Principal, views: Sequence[KeyView], deed: Keep | KeepShown, click: Click) -> datetime:
-        """Remember that these keys stay, once a click however often it is carried out; returns until when."""
+        """Remember once for each click that these keys stay, however often it's carried out. Returns until when."""
         review = self.directory.policy().review or Review(channel="")
         until, known = click.at + review.older_than, await self.recipients.known(owner)
         before = await self.keeps.kept([view.key.id for view in views])
@@ -184,7 +187,7 @@ class Reviews:
             why = deed.reason.strip()
             kept = Attestation(view.key.id, click.by, why, click.at, until, orphaned=known.is_gone)
             earlier = before.get(view.key.id)
-            if earlier is None or earlier.at < kept.at:  # else this very click was here, or a later one
+            if earlier is None or earlier.at < kept.at:  # otherwise this click or a later one was carried out
                 await self._record(kept, click, view)
                 await self.keeps.keep(kept)
         await self._found(owner, deed.digest, click.by)
@@ -197,19 +200,19 @@ class Reviews:
         await self.transitions.record(Action.KEPT, request, click.by, **details)
 
     async def _found(self, owner: Principal, at: CardAt | None, by: str) -> None:
-        """Put the clicked message on record, in case a crash kept us from remembering that we sent it."""
+        """Remember the clicked message, in case a crash kept us from remembering that we sent it."""
         last = await self.keeps.reviewed(owner)
         if at is None or last is None or any(place == at for _, place in last.sent):
             return
         await self.keeps.remember(owner, replace(last, sent=(*last.sent, (self._reader(at, by), at))))
 
     def _reader(self, at: CardAt | None, by: str) -> str:
-        """To whom a message went that is not on record: the review's channel, or who clicked in it."""
+        """The reader of a message that isn't remembered: the review's channel, or the person who clicked in it."""
         review = self.directory.policy().review
         return at.channel if at and review and at.channel == review.channel else by
 
     async def _read_on(self, token: str, review: Review) -> datetime | None:
-        """Read keys for a while, put an item for each owner, and one to go on."""
+        """Read keys for a while. Adds an item for each owner, and one to continue."""
         owners, after, wait = await self._owners(token)
         now = self.transitions.clock()
         for place, owner in enumerate(sorted(owners)):
@@ -223,9 +226,9 @@ class Reviews:
         return None
 
     async def _met(self, owners: Collection[Principal], after: str | None, review: Review) -> None:
-        """Put on record whose keys this pass has met and where it reads on, None at the end.
+        """Remember which owners this pass has found and where it continues; `after` is None at the end.
 
-        The channel is asked once all of these owners were.
+        The channel is asked once all these owners were.
         """
         now = self.transitions.clock()
         passed = await self._this_pass(review) or ReviewPass(now)
@@ -240,7 +243,7 @@ class Reviews:
         return passed if passed and _is_one_pass(passed.at, self.transitions.clock(), review) else None
 
     async def _owners(self, token: str) -> tuple[set[Principal], str | None, timedelta]:
-        """The owners met on the next pages; the token to go on with, None at the end; and how long to wait before."""
+        """The owners found on the next pages, the token to continue with (None at the end), and how long to wait."""
         owners, read = set[Principal](), {token}
         ends_at = asyncio.get_running_loop().time() + SECONDS
         for page in range(PAGES):
@@ -262,12 +265,13 @@ class Reviews:
         return owners, token, timedelta()
 
     async def _ask_about(self, owner: Principal, review: Review) -> None:
-        """Send what there is to be said about an owner's keys, once in a pass, to everybody whom it concerns.
+        """Send what there is to say about an owner's keys to everyone concerned, once in a pass.
 
-        What concerns nobody who can be reached waits for the end of the pass: there may be hundreds of such accounts.
+        What concerns no one who can be reached waits for the end of the pass, because there may be hundreds of such
+        accounts.
         """
         now, last = self.transitions.clock(), await self.keeps.reviewed(owner)
-        # Keys of one owner stand on many pages, so that an owner is met again and again.
+        # The keys of one owner are on many pages, so the same owner is found again and again.
         is_this_pass = last is not None and _is_one_pass(last.at, now, review)
         done = last if last and is_this_pass else await self._renewed(owner, last, review)
         if done.complete:
@@ -285,28 +289,28 @@ class Reviews:
         await self.keeps.remember(owner, replace(done, waiting=len(waiting), complete=True))
 
     async def _renewed(self, owner: Principal, last: Reviewed | None, review: Review) -> Reviewed:
-        """The record of a new pass: with the message that stands in the channel, and when that came."""
+        """The record for a new pass, with the message that is in the channel, and when it was sent."""
         now = self.transitions.clock()
         beginning = await self._beginning(owner, last)
         if last is None or owner == ORGANIZATION:
             return Reviewed(now, beginning=beginning)
         standing = tuple((to, place) for to, place in last.sent if place.channel == review.channel)
-        # Older records do not say when; their messages came at the beginning of the pass.
+        # Older records don't say when; those messages were sent when the pass began.
         shown_at = last.shown_at or (last.at if standing else None)
         return Reviewed(now, standing, beginning=beginning, shown_at=shown_at)
 
     async def _beginning(self, owner: Principal, last: Reviewed | None) -> datetime | None:
-        """When Latchkey was first started, for keys that nobody was asked about yet."""
+        """When Latchkey was first started, if nobody has been asked about these keys yet."""
         if last is not None:
             return last.beginning if owner == ORGANIZATION or not last.sent else None
         first = await self.keeps.reviewed(ORGANIZATION)
         return first.beginning if first else None
 
     async def _ask_channel(self, review: Review) -> datetime | None:
-        """Ask the channel about some of what waits, and say how much is left; returns when to look again.
+        """Ask the channel about some of what waits, and say how much is left. Returns when to check again.
 
-        What is chosen is on record before anything is posted, and each message after it: a process that dies in
-        between leaves a message that the next one posts once more, and never another choice.
+        The choice is stored before anything is posted, and each message after it. If a process stops in between, one
+        message may be posted twice, but the choice stays the same.
         """
         now, passed = self.transitions.clock(), await self._this_pass(review)
         if passed is None or passed.is_told:
@@ -329,7 +333,7 @@ class Reviews:
         return None
 
     async def _put_back(self, passed: ReviewPass, left: Collection[Principal]) -> None:
-        """Have what a pass still has to do on the agenda. Where it is there, it stays as it is."""
+        """Put what a pass still has to do on the agenda, unless it's already there."""
         due = self.transitions.clock() + LOST
         if not passed.is_read:
             await self.agenda.put(Item(ItemKind.REVIEW_PAGE, passed.token), due)
@@ -337,7 +341,7 @@ class Reviews:
             await self.agenda.put(Item(ItemKind.REVIEW, owner), due)
 
     async def _show_in_channel(self, owner: Principal, review: Review, since: datetime) -> None:
-        """Ask the channel about an owner's keys, in place of everybody who was not reached."""
+        """Ask the channel about an owner's keys, instead of everyone who wasn't reached."""
         last = await self.keeps.reviewed(owner)
         if last is None or (last.shown_at and _is_one_pass(last.shown_at, since, review)):
             return
@@ -360,13 +364,13 @@ class Reviews:
             log.warning("couldn't deliver a review to its channel", extra={"to": channel, "why": error.reason})
 
     async def _listing(self, owner: Principal, to: str, digest: Digest, review: Reviewed) -> Digest:
-        """The digest as it is to be drawn; first, its keys are remembered for the buttons below them."""
+        """The digest to draw. Stores its list of keys for the buttons first."""
         now, keys = self.transitions.clock(), tuple(each.key.id for each in digest.keys[:OFFERED])
         await self.cache.put(_list_name(owner, to), keys, tuple[KeyId, ...], now=now, keep=LIST_KEPT)
         return replace(digest, is_baseline=digest.is_older_than(review.beginning))
 
     async def _send(self, to: str, digest: Digest) -> CardAt | None:
-        """Send it; None where Slack does not let us reach this person or channel."""
+        """Send a digest. Returns None if Slack can't reach this person or channel."""
         try:
             return await self.notifier.digest(to, digest, None)
         except Undeliverable as error:
@@ -376,7 +380,7 @@ class Reviews:
         return None
 
     async def _draw_again(self, owner: Principal, review: Review) -> None:
-        """Bring the messages of the last review up to date; sends none."""
+        """Update the messages of the last review; sends no new ones."""
         last = await self.keeps.reviewed(owner)
         if last is None or not last.sent:
             return
@@ -394,7 +398,7 @@ class Reviews:
                 log.warning("couldn't update a review message", extra={"to": to, "why": error.reason})
 
     async def _nothing(self, owner: Principal, to: str, digests: Mapping[str, Digest], review: Review) -> Digest:
-        """What a reader sees for whom nothing is left."""
+        """The digest for a reader to whom there is nothing left to say."""
         is_channel = to == review.channel
         other = next(iter(digests.values()), None)
         whose = other.owner if other else (await self.recipients.known(owner)).owner
@@ -403,7 +407,10 @@ class Reviews:
 
 
 def in_turn(reviewed: Mapping[Principal, Reviewed]) -> tuple[Principal, ...]:
-    """Owners of whom something waits: never shown in the channel, or longest ago, first; then those with most."""
+    """The owners with something waiting, in order.
+
+    Longest ago (or never) shown in the channel first, then by how much.
+    """
 
     def place(owner: Principal) -> tuple[float, int, str]:
         each = reviewed[owner]
@@ -413,12 +420,12 @@ def in_turn(reviewed: Mapping[Principal, Reviewed]) -> tuple[Principal, ...]:
 
 
 def _is_one_pass(one: datetime, other: datetime, review: Review) -> bool:
-    """Half the time between two passes tells one from the next; clocks of several machines may differ by seconds."""
+    """Whether two times are in one pass: less than half an interval apart, as clocks may differ by seconds."""
     return abs(one - other) < review.every / 2
 
 
 def _is_asked(owner: Principal, to: str, done: Reviewed, review: Review) -> bool:
-    """Whether this reader has a message of this pass; what stands in the channel about an owner may be of another."""
+    """Whether this reader has a message of this pass. A message in the channel may be of an earlier one."""
     sent = (each for each, place in done.sent if owner == ORGANIZATION or place.channel != review.channel)
     return to in sent
 
