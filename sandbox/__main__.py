@@ -1,4 +1,4 @@
-"""`make sandbox`: the whole product on this machine. Nothing leaves it, and nothing is kept when it stops."""
+"""`make sandbox`: runs the whole product on this machine. Nothing leaves it, and nothing is kept after it stops."""
 
 import argparse
 import asyncio
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def first_free(port: int) -> int:
-    """This port or, where it is in use, the next one that is not, which is said; 0 for any where there is none."""
+    """This port or, if it's in use, the next free one, which is printed; 0 if there is none."""
     for free in range(port, port + PORTS):
         with suppress(OSError), socket.create_server(("127.0.0.1", free)):
             if free != port:
@@ -123,7 +123,7 @@ async def _run(
 
 
 def _likeness(like: Recording) -> str:
-    """What a recording settles, and what the sandbox can't do."""
+    """The lines about a recording: what it settles, and what the sandbox can't do."""
     lines = [f"like a recording against {like.against}"]
     lines += [f"{name}: {value}" for name, value in like.habits().items()]
     lines += [f"not played: {each}" for each in like.not_played()]
@@ -147,7 +147,7 @@ async def _play(here: Stage, bot: BotProcess, stop: asyncio.Event) -> int:
 
 
 async def _connected(here: Stage, bot: BotProcess) -> None:
-    """Until the bot listens to Slack."""
+    """Wait until the bot listens to Slack."""
     if bot.settings["SLACK_MODE"] == "http":
         await here.deliver_by_http(int(bot.settings["PORT"]))
         return

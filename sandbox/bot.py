@@ -1,4 +1,4 @@
-"""The real bot on the sandbox's clock, and patient with its Confluent at the start: people come at once there."""
+"""Runs the real bot on the sandbox's clock. It waits for Confluent before it starts, because people come right away."""
 
 import asyncio
 import os
@@ -14,12 +14,12 @@ from bot.settings import Settings, SettingsError, StartupError, load
 from sandbox.clock import SandboxClock
 
 CATALOG_SECONDS = 5.0
-"""How long a start may wait for something to offer in the form."""
+"""Seconds that a start may wait for something to offer in the form."""
 
 
 def main() -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the panel may send one before the bot listens for it
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the panel may send one before the bot handles it
     try:
         settings = load()
         logs.configure(settings.log_level, audit=settings.latchkey_audit_log)

@@ -1,6 +1,6 @@
-"""Who is who in the sandbox: one small company, the same people in Slack and at Confluent Cloud.
+"""The people in the sandbox: one small company, with the same people in Slack and in Confluent Cloud.
 
-In Slack its workspace is part of an Enterprise Grid organization, Acme Group.
+Its Slack workspace is part of an Enterprise Grid organization, Acme Group.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ TEAM_NAME = "Acme"
 ENTERPRISE = "E0ACME"
 ENTERPRISE_NAME = "Acme Group"
 LABS_TEAM = "T0LABS"
-"""Another workspace of the same Enterprise Grid organization; the app is not installed there."""
+"""Another workspace of the same Enterprise Grid organization. The app isn't installed there."""
 PARTNER_TEAM = "T0PARTNER"
 APPROVALS_CHANNEL = "C0APPROVE"
 GENERAL_CHANNEL = "C0GENERAL"
@@ -36,7 +36,7 @@ PROD_ORDERS = ("environment=env-prod01", "cloud-cluster=lkc-prod01")
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person to be in the sandbox; `bindings` are (role, CRN pattern) pairs at Confluent Cloud."""
+    """A person in the sandbox. `bindings` are pairs of role and CRN pattern in Confluent Cloud."""
 
     slack: str
     name: str
@@ -50,9 +50,9 @@ class Actor:
     deleted: bool = False
     channels: tuple[str, ...] = field(default=(GENERAL_CHANNEL, APPROVALS_CHANNEL))
     is_email_confirmed: bool | None = True
-    """None: Slack does not say, which happens to people who were invited or provisioned."""
+    """None: Slack doesn't say, which happens with people who were invited or provisioned."""
     also_in: tuple[str, ...] = ()
-    """Workspaces of the organization besides `team`, the home that Slack names wherever this person clicks."""
+    """Other workspaces of the organization. `team` is the home that Slack names wherever this person clicks."""
 
     @property
     def workspaces(self) -> tuple[str, ...]:
@@ -61,17 +61,17 @@ class Actor:
 
     @property
     def is_member(self) -> bool:
-        """Whether the person is in the workspace that the app is installed in."""
+        """Whether the person is in the workspace that has the app."""
         return TEAM in self.workspaces
 
     @property
     def enterprise(self) -> str | None:
-        """The Enterprise Grid organization that the person is of."""
+        """The person's Enterprise Grid organization, or None."""
         return None if self.team == PARTNER_TEAM else ENTERPRISE
 
     @property
     def is_at_home(self) -> bool:
-        """Whether this person's home is the app's workspace; Slack is less clear about the others of a Grid."""
+        """Whether this person's home is the app's workspace. Slack is less clear about other people of a Grid."""
         return self.team == TEAM
 
 

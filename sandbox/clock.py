@@ -1,4 +1,4 @@
-"""The clock of the sandbox: real time plus an offset that several processes share through a small file."""
+"""The sandbox's clock: real time plus an offset, which several processes share through a small file."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class SandboxClock:
-    """Aware UTC time that can be moved forward; every `SandboxClock` on the same file shows the same time."""
+    """A clock with time zone UTC that can be moved forward. All instances with the same file show the same time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -14,11 +14,14 @@ class SandboxClock:
         self._offset = timedelta()
 
     def now(self) -> datetime:
-        """The sandbox time, aware UTC."""
+        """The sandbox's time, with time zone UTC."""
         return datetime.now(UTC) + self._read_offset()
 
     def advance(self, by: timedelta) -> None:
-        """Move the time forward for every process. Raises ValueError for a negative step: deadlines never un-pass."""
+        """Move the time forward for every process.
+
+        Raises ValueError for a negative step, because deadlines stay passed.
+        """
         if by < timedelta():
             message = f"the sandbox clock only goes forward, not by {by}"
             raise ValueError(message)
@@ -28,7 +31,7 @@ class SandboxClock:
         draft.replace(self._path)
 
     def advance_to(self, moment: datetime) -> None:
-        """Move the time forward to this moment, aware. Raises ValueError when it has passed."""
+        """Move the time forward to this moment (with time zone). Raises ValueError if it has passed."""
         self.advance(moment - self.now())
 
     def offset(self) -> timedelta:
@@ -41,7 +44,7 @@ class SandboxClock:
         except FileNotFoundError:
             self._seen, self._offset = None, timedelta()
             return self._offset
-        # The inode is part of it because a replaced file can have the same size and, on coarse clocks, the same mtime.
+        # The inode counts because a replaced file can have the same size and, on coarse clocks, the same mtime.
         seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         if seen != self._seen:
             self._offset = timedelta(seconds=float(self._path.read_text()))

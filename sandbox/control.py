@@ -1,6 +1,6 @@
-"""The sandbox panel's API: fault switches, the clock, the bot's process, and Confluent's Console.
+"""The API of the sandbox's panel: faults, the clock, the bot's process, and Confluent's Console.
 
-Guarded like the rest of the page.
+It's protected like the rest of the page.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from sandbox.stage import BotProcess, Stage
 
 
 class Control:
-    """Routes under `/control`, for a stage that is there once `attach` was called."""
+    """Routes under `/control`. They return 404 until `attach` is called with the stage."""
 
     def __init__(self) -> None:
         self._stage: Stage | None = None
@@ -30,12 +30,12 @@ class Control:
         self._killed: Json | None = None
 
     def attach(self, stage: Stage, bot: BotProcess) -> None:
-        """From now on the routes answer."""
+        """Start to answer, for this stage and bot."""
         self._stage, self._bot = stage, bot
         self._scenarios = Scenarios(stage, bot, self._look_at_the_dead)
 
     def routes(self) -> list[Route]:
-        """For `create_app(extra=…)`."""
+        """The routes, for `create_app(extra=…)`."""
         return [
             Route("/control", self.show, methods=["GET"]),
             Route("/control/fault", self.fault, methods=["POST"]),
@@ -50,7 +50,7 @@ class Control:
         ]
 
     async def show(self, _: Request) -> Response:
-        """All switches and what they are set to."""
+        """All switches and their values, the clock, the bot and the scenarios."""
         stage, bot, scenarios = self._stage, self._bot, self._scenarios
         if stage is None or bot is None or scenarios is None:
             return Response(status_code=404)
@@ -69,7 +69,7 @@ class Control:
         )
 
     async def scenario(self, request: Request) -> Response:
-        """Begin a scenario or, where it is on, end it: `{name}`; answers `{said}`, what there is to say about it."""
+        """Begin a scenario, or end it if it's on: `{name}`. Returns `{said}`, a text about it."""
         asked = await request.json()
         if self._scenarios is None:
             return Response(status_code=404)
@@ -106,7 +106,7 @@ class Control:
         return await self.show(request)
 
     async def reset(self, request: Request) -> Response:
-        """Turn every switch back, so that everything works."""
+        """Set all switches back, so that everything works."""
         if self._stage is None or self._scenarios is None:
             return Response(status_code=404)
         self._scenarios.end()
@@ -115,7 +115,7 @@ class Control:
         return await self.show(request)
 
     async def clock(self, request: Request) -> Response:
-        """Move the clock forward: `{advance: seconds}`, or `{to: moment, lead: seconds}` to so long before it."""
+        """Move the clock forward: `{advance: seconds}`, or to `lead` seconds before a time, `{to, lead}`."""
         asked = await request.json()
         if self._stage is None:
             return Response(status_code=404)
@@ -130,7 +130,7 @@ class Control:
         return await self.show(request)
 
     async def bot(self, request: Request) -> Response:
-        """`{do: "kill" | "start"}`: kill is `kill -9`."""
+        """Kill the bot (`kill -9`) or start it: `{do: "kill" | "start"}`."""
         asked = await request.json()
         if self._bot is None:
             return Response(status_code=404)
@@ -142,12 +142,12 @@ class Control:
         return await self.show(request)
 
     async def _look_at_the_dead(self) -> None:
-        """Note what the bot had in hand that was just killed."""
+        """Note what the bot that was just killed was working on."""
         if self._stage is not None:
             self._killed = {"at": self._stage.clock.now().isoformat(), "in_hand": await in_hand(self._stage)}
 
     async def told(self, request: Request) -> Response:
-        """What the bot tells those who run it: `what` is `log`, `audit`, `metrics` or `report`."""
+        """What the bot tells its operators; `what` is `log`, `audit`, `metrics` or `report`."""
         bot, what = self._bot, request.query_params.get("what", "")
         if bot is None or what not in told.WHAT:
             return Response(status_code=404)
@@ -159,14 +159,14 @@ class Control:
         return JSONResponse({"lines": await asyncio.to_thread(told.newest, file)})
 
     async def console(self, request: Request) -> Response:
-        """The keys at Confluent that `q` is found in, newest first."""
+        """The keys at Confluent that match `q`, newest first."""
         if self._stage is None:
             return Response(status_code=404)
         query = request.query_params.get("q", "")
         return JSONResponse(console.listing(self._stage.organization, query))
 
     async def act_in_console(self, request: Request) -> Response:
-        """Do something behind Latchkey's back: `{do: "delete" | "rename" | "delete owner", key, name?}`."""
+        """Do something without Latchkey: `{do: "delete" | "rename" | "delete owner", key, name?}`."""
         asked = await request.json()
         if self._stage is None:
             return Response(status_code=404)

@@ -1,12 +1,12 @@
-"""A place where something can be held in the middle."""
+"""A gate that holds a request halfway."""
 
 import asyncio
 
 
 class Gate:
-    """Holds a client that passes through, so that a test can act at exactly that moment: kill it, say.
+    """Holds a client that passes through, so that a test can act at exactly that moment, for example kill it.
 
-    The server sets `reached` and goes on when the test sets `opened`.
+    The server sets `reached`, and continues once the test sets `opened`.
     """
 
     def __init__(self) -> None:
@@ -14,6 +14,6 @@ class Gate:
         self.opened = asyncio.Event()
 
     async def pass_through(self) -> None:
-        """Say that a client has come this far, and wait until it may go on."""
+        """Set `reached`, and wait until `opened` is set."""
         self.reached.set()
         await self.opened.wait()

@@ -1,4 +1,4 @@
-"""What a bot that was killed had begun: its leases in the store, which others wait for to end."""
+"""Describes what a bot was doing when it was killed: its leases, which other processes have to wait for."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -23,9 +23,9 @@ OTHER = ("a background task", "{} background tasks")
 
 
 async def in_hand(stage: Stage) -> list[Json]:
-    """What was begun and is not done, in words, and when it is free for another process; the first to be free first.
+    """What was begun and isn't done, in words, and when another process can take it (ISO 8601), soonest first.
 
-    Nothing where the store is not the stage's own, or is gone.
+    Empty if the stage doesn't have its own store, or the store is gone.
     """
     socket = stage.folder / "data" / "valkey.sock"
     if not socket.exists():

@@ -1,6 +1,6 @@
 """A recording: what one rehearsal saw of a Slack and a Confluent Cloud, and which habits of the sandbox it settles.
 
-`tools/recording.py` writes it from a report. What a recording doesn't settle is drawn from the seed as ever.
+`tools/recording.py` makes it from a report. Habits that a recording doesn't settle are drawn from the seed.
 """
 
 import json
@@ -17,7 +17,7 @@ from sandbox.slack.optional import ABSENT_OR_EMPTY, OPTIONAL
 
 FORMAT: Final = 1
 LONGEST: Final = 200
-"""Characters that tell what a recording was made against."""
+"""The most characters of the text about what was recorded."""
 HEADER: Final = """\
 # What one run of `latchkey rehearse` saw, made by tools/recording.py of its report. Types, counts and words of ours,
 # nothing personal. `make sandbox ARGS="--like {file}"` behaves the same.
@@ -33,12 +33,12 @@ HABITS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "slack.echo-escaped": ("echo", {"TRUE": "escaped", "FALSE": "as sent"}),
     "slack.metadata-unescaped": ("metadata", {"TRUE": "as sent", "FALSE": "escaped"}),
 }
-"""Slack's habit by the entry that settles it, and by its verdict."""
+"""The habit of Slack that each entry settles, and its value by the verdict."""
 SWITCHES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "confluent.bindings-below": ("crn_patterns", {"TRUE": "with all below", "FALSE": "exact, or below"}),
     "confluent.keys-for-users": ("user_keys", {"TRUE": "allowed", "FALSE": "refused"}),
 }
-"""The same for Confluent Cloud."""
+"""The same for Confluent Cloud's switches."""
 BY_SHAPE: Final = frozenset(
     {
         "slack.suggestion-state",
@@ -48,7 +48,7 @@ BY_SHAPE: Final = frozenset(
         "confluent.zero-expiry",
     }
 )
-"""Entries that settle a habit by more than their verdict."""
+"""Entries that need more than their verdict to settle a habit."""
 FIXED: Final[Mapping[str, str]] = {
     "slack.block-id-echo": "TRUE",
     "slack.state-of-the-page-before": "FALSE",
@@ -62,16 +62,16 @@ FIXED: Final[Mapping[str, str]] = {
 }
 """What the sandbox always does."""
 OF_THE_PERSON: Final = frozenset({"slack.grid-user", "slack.grid-ids", "slack.email-confirmed"})
-"""What depends on who rehearses: in the sandbox, on whose client one takes."""
+"""What depends on who rehearses; in the sandbox, on whose client you use."""
 
 
 class NotARecording(ValueError):
-    """The file is no recording; says why, in one line."""
+    """The file isn't a recording. The text says why, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Verdicts by entry, shapes by step, and types by field and payload, as in the report."""
+    """Verdicts by entry, shapes by step, and types by payload and field, as in the report."""
 
     against: str
     verdicts: Mapping[str, str]
@@ -98,7 +98,7 @@ class Recording:
         return cls(found["against"], *parts)
 
     def text(self, file: Path) -> str:
-        """The file."""
+        """The content of the file, in TOML. `file` is the path to name in it."""
         lines = [HEADER.format(file=file), f"format = {FORMAT}", f"against = {json.dumps(self.against)}"]
         verdicts = {name: verdict for name, verdict in self.verdicts.items() if verdict != _NOT_SEEN}
         lines += _table("verdicts", verdicts)
@@ -109,7 +109,7 @@ class Recording:
         return "\n".join(lines) + "\n"
 
     def habits(self) -> dict[str, str]:
-        """Slack's habits that this settles, with their values."""
+        """The habits of Slack that this settles, with their values."""
         found = self._by_verdict(HABITS) | {
             "suggestion_state": self._suggestion_state(),
             "response_url": self._answers(),
@@ -119,7 +119,7 @@ class Recording:
         return {name: value for name, value in found.items() if value}
 
     def switches(self) -> dict[str, str]:
-        """Switches of Confluent Cloud that this settles, with their values."""
+        """The switches of Confluent Cloud that this settles, with their values."""
         noted = self.seen.get("confluent.expires-at", {}).get("answer")
         answer = str(noted) if noted in get_args(Expiry) else ""
         has_zero = self.seen.get("confluent.own-key", {}).get("expires_at") == "zero value"
@@ -127,7 +127,7 @@ class Recording:
         return {name: value for name, value in found.items() if value}
 
     def left_out(self) -> dict[tuple[str, str], bool]:
-        """By type of payload and field: whether Slack always leaves it out (True) or never does (False)."""
+        """By type of payload and field, whether Slack always leaves it out (True) or never does (False)."""
         found: dict[tuple[str, str], bool] = {}
         for kind, fields in self.payloads.items():
             for path, types in fields.items():
@@ -152,7 +152,7 @@ class Recording:
         return other
 
     def settle(self, manners: Manners) -> None:
-        """Give a Slack the habits that this settles."""
+        """Set the habits of Slack that this settles."""
         for name, value in self.habits().items():
             manners.set(name, value)
         manners.left_out = self.left_out()
@@ -180,7 +180,7 @@ class Recording:
 
 
 def _one_or_drawn(values: Iterable[str | None]) -> str:
-    """The only value, or that there are several; "" where the sandbox has no word for what was seen."""
+    """The only value, or `DRAWN` if there are several; "" if the sandbox has no word for one of them."""
     found = set(values)
     if None in found or not found:
         return ""
@@ -188,5 +188,5 @@ def _one_or_drawn(values: Iterable[str | None]) -> str:
 
 
 def _table(name: str, lines: Mapping[str, object]) -> list[str]:
-    # JSON's strings, numbers, truths and lists are TOML's as well.
+    # JSON's strings, numbers, booleans and lists are also valid TOML.
     return [f"\n[{name}]", *(f"{json.dumps(key)} = {json.dumps(value)}" for key, value in lines.items())]

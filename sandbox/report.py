@@ -1,6 +1,7 @@
-"""What the report of a rehearsal may hold: words, names of fields and small numbers that are written down here.
+"""Checks that a rehearsal's report contains only words, field names and small numbers that are listed here.
 
-Everything else is refused, so a report that passes holds nothing personal, whatever Slack, Confluent or a person wrote.
+Everything else is refused. So a report that passes contains nothing personal, whatever Slack, Confluent or a person
+wrote.
 """
 
 import json
@@ -13,14 +14,14 @@ from bot.rehearsal.findings import ERRORS, LINES, NOT_SETTLED, PAYLOADS
 
 FORMAT: Final = 1
 LARGEST: Final = 1_000_000
-"""Bytes of a report at most."""
+"""The most bytes of a report."""
 Json: TypeAlias = Mapping[str, object]
 
 VERDICTS: Final = frozenset({"TRUE", "FALSE", "not seen"})
 TYPES: Final = frozenset(
     {"absent", "null", "boolean", "number", "string", "empty string", "list", "empty list", "object", "empty object"}
 )
-"""What a field of a payload can be."""
+"""The types of a payload's field."""
 _STATES = ("whole", "empty", "stale", "not always the same")
 _PROFILE = ("team_id", "enterprise_user", "is_email_confirmed", "is_restricted", "deleted", "profile")
 _CHANNEL = ("is_member", "is_private", "is_archived", "is_ext_shared")
@@ -39,7 +40,7 @@ SEEN: Final[Mapping[str, frozenset[str]]] = {
     "confluent.expires-at": frozenset({"answer", "read_back"}),
     "confluent.key-absent": frozenset({"status"}),
 }
-"""Names of what each step notes."""
+"""The names that each step may record."""
 _WORDS: Final = TYPES | {
     *_STATES,
     *("honored", "ignored", "refused", "a time", "zero value"),
@@ -48,7 +49,7 @@ _WORDS: Final = TYPES | {
 }
 _SHAPE: Final = re.compile(r"boolean (true|false)|list of \d{1,4}")
 _NUMBERS: Final = 10_000
-"""Counts, seconds and status codes are below."""
+"""Counts, seconds and status codes are below this."""
 _KINDS: Final[tuple[tuple[str, str], ...]] = (
     ("an email address", r"\S@\S"),
     ("an address", r"://|\b\d{1,3}(\.\d{1,3}){3}\b"),
@@ -60,11 +61,11 @@ _PARTS: Final = ("format", "interrupted", "verdicts", "unhandled", "failed", "se
 
 
 class NotAReport(Exception):
-    """The file is no report of a rehearsal; says why, in one line."""
+    """The file isn't a rehearsal's report. The text says why, in one line."""
 
 
 def read(file: Path) -> Json:
-    """A report as it was written. Raises `NotAReport`; what it holds is for `foreign` to look at."""
+    """Read a report. Raises `NotAReport`. Check its content with `foreign`."""
     try:
         with file.open("rb") as source:
             data = source.read(LARGEST + 1)
@@ -85,7 +86,7 @@ def read(file: Path) -> Json:
 
 
 def foreign(report: Json) -> list[str]:
-    """Where a report holds what no rehearsal writes, and what kind of text that is; never the text itself."""
+    """The places with something that no rehearsal writes, and what kind of text it is, but never the text itself."""
     found = [f"the report: a part named by {_kind(name)}" for name in report.keys() - set(_PARTS)]
     found += _unless(isinstance(report.get("interrupted", False), bool), "interrupted", report.get("interrupted"))
     found += foreign_verdicts(report["verdicts"]) + foreign_seen(report["seen"])
@@ -107,7 +108,7 @@ def foreign_verdicts(verdicts: object) -> list[str]:
 
 
 def foreign_seen(seen: object) -> list[str]:
-    """The same for what the steps noted."""
+    """The same for what the steps recorded."""
     found: list[str] = []
     for step, shapes in _items(seen, "seen", SEEN.keys(), found):
         for name, shape in _items(shapes, f"seen, {step}", SEEN[step], found):
@@ -125,12 +126,12 @@ def foreign_payloads(payloads: object) -> list[str]:
 
 
 def kind_of_text(text: str) -> str:
-    """Which kind of private text this looks like; "" for none."""
+    """The kind of private text that this looks like; "" for none."""
     return next((kind for kind, pattern in _KINDS if re.search(pattern, text)), "")
 
 
 def _items(part: object, place: str, names: Iterable[str], found: list[str]) -> Iterator[tuple[str, object]]:
-    """What stands under names that may be there; what is wrong goes to `found`."""
+    """Yield the items with allowed names. Adds what is wrong to `found`."""
     if not isinstance(part, dict):
         found.append(f"{place}: {_kind(part)} in place of a table")
         return
@@ -170,7 +171,7 @@ def _is_shape(shape: object) -> bool:
 
 
 def _kind(part: object) -> str:
-    """What kind of text it is, without any of it."""
+    """What kind of text it is, without any of the text."""
     if isinstance(part, str):
         return kind_of_text(part) or "a text that isn't Latchkey's own, such as a name"
     return "a number" if isinstance(part, (int, float)) else "something that doesn't belong there"

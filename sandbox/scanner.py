@@ -1,4 +1,4 @@
-"""A secret scanner that reports what it finds as GitHub does: signed with ECDSA, its public keys published."""
+"""A secret scanner that reports as GitHub does: signed with ECDSA, with published public keys."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 PATH = "/leaks/github"
 FOUND_AT = "https://github.com/octocat/Hello-World/blob/12345600b9cbe38a219f39a9941c9319b600c002/foo/bar.txt"
-"""Where GitHub's own example was found."""
+"""The URL in GitHub's own example."""
 
 
 def _new_key() -> ec.EllipticCurvePrivateKey:
@@ -22,7 +22,7 @@ def _new_key() -> ec.EllipticCurvePrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class Scanner:
-    """A scanner with a key of its own."""
+    """A scanner with its own key."""
 
     key: ec.EllipticCurvePrivateKey = field(default_factory=_new_key, repr=False)
 
@@ -32,17 +32,17 @@ class Scanner:
         return hashlib.sha256(self._pem().encode()).hexdigest()
 
     def published(self) -> bytes:
-        """Its public keys, in the form of GitHub's."""
+        """Its public keys, in GitHub's format."""
         keys = [{"key_identifier": self.identifier, "key": self._pem(), "is_current": True}]
         return json.dumps({"public_keys": keys}).encode()
 
     def headers(self, body: bytes) -> dict[str, str]:
-        """What goes with this body."""
+        """The headers for this body."""
         signature = base64.b64encode(self.key.sign(body, ec.ECDSA(hashes.SHA256()))).decode()
         return {"Github-Public-Key-Identifier": self.identifier, "Github-Public-Key-Signature": signature}
 
     async def report(self, url: str, *entries: Mapping[str, str]) -> httpx.Response:
-        """Report to the bot at this address."""
+        """Send a report to the bot at this address. Returns its response."""
         body = json.dumps(entries).encode()
         headers = {"Content-Type": "application/json", **self.headers(body)}
         async with httpx.AsyncClient(trust_env=False) as client:
@@ -58,5 +58,5 @@ def entry(token: str, url: str = FOUND_AT) -> Mapping[str, str]:
 
 
 def told(answers: Sequence[Mapping[str, str]]) -> Sequence[str]:
-    """The labels of an answer, in order."""
+    """The labels in an answer, in order."""
     return [each["label"] for each in answers]

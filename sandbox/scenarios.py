@@ -1,4 +1,4 @@
-"""What the panel offers to try: each scenario has a name, says what to look at, and turns switches or does a deed."""
+"""The scenarios of the panel. Each has a name, says what to look at, and sets switches or does something once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,21 +20,21 @@ STEPS = (
     "Switch to Erin Castellanos (“You are”, top left), open #key-approvals, and select Approve.",
     "Switch back to Dana, open Latchkey (under Apps), and select Show secret.",
 )
-"""From a wish to a key, for people who have never seen it."""
+"""From request to secret, for people who have never seen Latchkey."""
 ADMINS = ("U0OLGA", "U0INES")
-"""Two who can approve anything."""
+"""Two people who can approve anything."""
 DANA, LEAKED = "U0DANA", "ORDERSDEV0000001"
 """Who posts which key, in the scenario of a leak."""
 Values = Mapping[str, str | float]
 
 
 class NotNow(Exception):
-    """There is nothing to do this with; says what to do first."""
+    """The scenario isn't possible now. The text says what to do first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A button of the panel: switches that it turns at Confluent and at Slack, or a deed that says what it did."""
+    """A button of the panel: switches that it sets at Confluent and Slack, or a function that returns what it did."""
 
     name: str
     title: str
@@ -44,14 +44,14 @@ class Scenario:
     deed: Callable[["Scenarios"], Awaitable[str]] | None = None
 
     def is_on(self, stage: Stage) -> bool:
-        """Whether its switches are turned."""
+        """Whether its switches are set."""
         sides = ((stage.faults, self.confluent), (stage.slack.faults, self.slack))
         turned = [getattr(faults, name) == value for faults, values in sides for name, value in values.items()]
         return bool(turned) and all(turned)
 
 
 class Scenarios:
-    """The scenarios of one stage and its bot; `crashed` is called when a bot was killed, before it starts again."""
+    """The scenarios of one stage and its bot. `crashed` is called after a bot was killed and before it starts again."""
 
     def __init__(self, stage: Stage, bot: BotProcess, crashed: Callable[[], Awaitable[None]]) -> None:
         self.stage = stage
@@ -60,15 +60,15 @@ class Scenarios:
         self._crash: asyncio.Task[None] | None = None
 
     def describe(self) -> list[Json]:
-        """Every scenario, and whether it is on, for a web page."""
+        """Every scenario, and whether it's on, for a web page."""
         return [
             {"name": each.name, "title": each.title, "about": each.about, "on": self._is_on(each)} for each in SCENARIOS
         ]
 
     async def begin(self, name: str) -> str:
-        """Begin a scenario, or end it where its switches are turned; what there is to say about it.
+        """Begin a scenario, or end it if its switches are set. Returns a text about it, or "".
 
-        Raises KeyError for a name there is none of, and NotNow.
+        Raises KeyError for an unknown name, and `NotNow`.
         """
         scenario = next((each for each in SCENARIOS if each.name == name), None)
         if scenario is None:
@@ -83,7 +83,7 @@ class Scenarios:
         return ""
 
     def end(self) -> None:
-        """Call off the crash that waits for a create."""
+        """Cancel the crash that waits for a create."""
         if self._crash and not self._crash.done():
             self._crash.cancel()
         self._crash = None
@@ -96,12 +96,12 @@ class Scenarios:
         return scenario.is_on(self.stage)
 
     async def week(self) -> str:
-        """Seven days pass."""
+        """Let seven days pass."""
         self.stage.clock.advance(timedelta(days=7))
         return "It's a week later."
 
     async def two_clicks(self) -> str:
-        """Two people approve the newest request in the same moment. Raises NotNow."""
+        """Have two people approve the newest request at the same moment. Raises `NotNow`."""
         channel, message, action = self._newest_request()
         slack = self.stage.slack
         people = [slack.workspace.people[each] for each in ADMINS]
@@ -111,12 +111,12 @@ class Scenarios:
         return f"{_names(people)} both clicked Approve in #{channel.name}: {message['text']}"
 
     async def leak(self) -> str:
-        """Someone posts a key with its secret in a channel."""
+        """Have someone post a key and its secret in a channel."""
         post_key(self.stage)
         return f"Dana posted {LEAKED} and its secret in #general."
 
     async def scan(self) -> str:
-        """A secret scanner finds a key in a public repository. Raises NotNow."""
+        """Have a secret scanner find a key in a public repository. Raises `NotNow`."""
         if not self.stage.bot_url:
             raise NotNow('Scanners reach Latchkey in HTTP mode only. Restart with: make sandbox ARGS="--http"')
         answer = await self.stage.scanner.report(self.stage.bot_url, entry(f"{LEAKED}:{new_secret()}"))
@@ -124,7 +124,7 @@ class Scenarios:
         return f"The scanner reported {LEAKED}. Latchkey answered {answer.status_code}{why}."
 
     async def policy(self) -> str:
-        """The bot's policy file gets rules, or none again. Raises NotNow."""
+        """Write the example's rules to the bot's policy file, or none again. Raises `NotNow`."""
         rules = OwnRules(self.stage.folder)
         if self.bot.settings.get(SETTING) != str(rules.file):
             raise NotNow("This sandbox follows the policy file that it was started with.")
@@ -133,7 +133,7 @@ class Scenarios:
         return said
 
     async def crash(self) -> str:
-        """From now on, the bot is killed and started again once its next create has reached Confluent."""
+        """Kill and restart the bot once its next create has reached Confluent. If that is pending, cancel it."""
         if self._crash and not self._crash.done():
             self.stage.faults.hold_after.pop("create", None)
             self.end()
@@ -167,7 +167,7 @@ class Scenarios:
 
 
 def post_key(stage: Stage) -> None:
-    """Dana posts a key with its secret in #general."""
+    """Have Dana post a key and its secret in #general."""
     text = f"It works for me with:\nsasl.username={LEAKED}\nsasl.password={new_secret()}"
     stage.slack.interactions.message(DANA, GENERAL_CHANNEL, text)
 

@@ -1,7 +1,7 @@
-"""Runs an ASGI app on a loopback port, inside the loop of the caller.
+"""Runs an ASGI app on a loopback port, in the caller's event loop.
 
-Adds one thing to the ASGI scope: `drop_connection` can close the TCP connection of a request without an answer. A
-server that loses its answer cannot be played otherwise: uvicorn turns an app that returns silently into a 500.
+Adds one thing to the ASGI scope: `drop_connection` can close a request's TCP connection without a response. This is the
+only way to simulate a lost response, because uvicorn turns an app that returns silently into a 500.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ _GRACE_SECONDS = 1
 
 @asynccontextmanager
 async def serve(app: ASGIApp, *, port: int = 0, host: str = "127.0.0.1") -> AsyncGenerator[str, None]:
-    """Serve `app` (HTTP and WebSocket) until the block ends; yields its base URL, with no slash at the end.
+    """Serve `app` (HTTP and WebSocket) until the block ends. Yields its base URL, without a slash at the end.
 
-    Port 0 takes a free one. Raises OSError when the port is taken. Requests still running at the end get a second.
+    Port 0 uses a free one. Raises OSError if the port is in use. Requests that still run at the end get one second.
     """
     listener = socket.create_server((host, port), backlog=256)
-    # Accepted connections inherit it. asyncio sets it only on sockets whose protocol number is TCP's, and these say 0:
-    # without it, an answer in two packets waits 40 ms for the client's delayed acknowledgement.
+    # Accepted connections inherit this. asyncio sets it only on sockets whose protocol number is TCP's, and these have
+    # 0. Without it, a response in two packets waits 40 ms for the client's delayed acknowledgment.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = _EmbeddedServer(_config(app))
     running = asyncio.create_task(server.serve(sockets=[listener]), name=f"serve {host}:{listener.getsockname()[1]}")
@@ -47,15 +47,15 @@ async def serve(app: ASGIApp, *, port: int = 0, host: str = "127.0.0.1") -> Asyn
 
 
 async def drop_connection(scope: Scope, receive: Receive) -> None:
-    """Close the connection of this request without an answer; the app must send nothing after it.
+    """Close this request's connection without a response. The app must not send anything afterward.
 
-    Without `serve` underneath (an in-process transport) it raises ConnectionResetError, the nearest thing to it.
+    Without `serve` (with an in-process transport) it raises ConnectionResetError, which is the closest to it.
     """
     drop = cast("Callable[[], None] | None", scope.get("extensions", {}).get(_DROP))
     if drop is None:
         raise ConnectionResetError
     drop()
-    # uvicorn has to see the disconnect before the app returns, else it tries to answer with a 500.
+    # uvicorn has to see the disconnect before the app returns, otherwise it tries to answer with a 500.
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -74,7 +74,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
 
 
 class _EmbeddedServer(uvicorn.Server):
-    """uvicorn as a guest: it leaves signals to the host program, and waits for events instead of polling."""
+    """uvicorn inside another program: it leaves signals alone, and waits for events instead of polling."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -97,7 +97,7 @@ class _DroppableProtocol(H11Protocol):
 
         async def with_drop(scope: Scope, receive: Receive, send: Send) -> None:
             scope.setdefault("extensions", {})[_DROP] = transport.abort
-            with contextlib.suppress(ClientDisconnect):  # a client that was killed, say
+            with contextlib.suppress(ClientDisconnect):  # for example a client that was killed
                 await app(scope, receive, send)
 
         self.app = with_drop

@@ -1,4 +1,4 @@
-"""The sandbox as one thing: a Slack, a Confluent Cloud, a clock that both share, and bots that run against them."""
+"""The whole sandbox: a Slack, a Confluent Cloud, a clock that both share, and bots that run against them."""
 
 import asyncio
 import os
@@ -29,14 +29,14 @@ from sandbox.slack.server import Slack, running
 from sandbox.slack.web_api import APP_TOKEN, BOT_TOKEN
 
 MASTER_KEY = "lk1_" + "c2FuZGJveC1vbmx5LW1hc3Rlci1rZXktMzItYnl0ZXM"
-"""Seals what a sandbox keeps, which is gone when the sandbox ends: 32 bytes that everybody may know."""
+"""Seals the data of a sandbox, which is deleted when the sandbox ends. These 32 bytes aren't secret."""
 STARTED_WITHIN = 30.0
 STOPPED_WITHIN = 40.0
 
 
 @dataclass(slots=True)
 class Stage:
-    """Both servers, running. `folder` holds everything that is written, and is deleted by its maker."""
+    """Both servers, running. `folder` contains all files; the caller deletes it."""
 
     folder: Path
     clock: SandboxClock
@@ -47,12 +47,12 @@ class Stage:
     confluent_url: str
     scanner: Scanner = field(default_factory=Scanner)
     bot_url: str = field(default="", init=False)
-    """Where a bot in HTTP mode listens; "" while none does."""
+    """The address of a bot in HTTP mode; "" if there is none."""
     _transports: list[RequestUrl] = field(default_factory=list[RequestUrl], init=False)
     _stores: set[Path] = field(default_factory=set[Path], init=False)
 
     def environment(self, *, data: str = "data", redis_url: str | None = None, mode: str = "socket") -> dict[str, str]:
-        """Settings for a bot of this stage; bots with the same `data` share their store."""
+        """Settings for a bot of this stage. Bots with the same `data` share their store."""
         self._stores.add(self.folder / data)
         settings = {
             "SLACK_BOT_TOKEN": BOT_TOKEN,
@@ -77,29 +77,29 @@ class Stage:
         return settings | ({"REDIS_URL": redis_url} if redis_url else {})
 
     async def deliver_by_http(self, port: int) -> None:
-        """From now on Slack delivers signed requests to a bot on this port; signed in real time, as Bolt checks it.
+        """Have Slack deliver signed requests to a bot on this port. They're signed with real time, which Bolt checks.
 
-        Returns once the bot answers Slack's challenge.
+        Returns once the bot has answered Slack's challenge.
         """
         url = f"http://127.0.0.1:{port}"
         transport = RequestUrl(f"{url}/slack/events", utc)
-        while not await answers(f"{url}/healthz"):  # noqa: ASYNC110 -- it may be another process
+        while not await answers(f"{url}/healthz"):  # noqa: ASYNC110 -- the bot may be another process
             await asyncio.sleep(0.02)
         self.bot_url = url
         self._transports.append(transport)
         self.slack.use_request_url(transport)
 
     async def close(self) -> None:
-        """Close what this stage opened besides its servers, and the stores that killed bots left running."""
+        """Close what this stage opened besides its servers, and stop the stores that killed bots left running."""
         for transport in self._transports:
             await transport.aclose()
         for folder in self._stores:
             if (folder / "valkey.sock").exists():
                 async with embedded(folder):
-                    pass  # the last one to leave stops the server
+                    pass  # the last user that leaves stops the server
 
     def free_port(self) -> int:
-        """A port that nobody listens on right now."""
+        """A port that is free right now."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port: int = listener.getsockname()[1]
             return port
@@ -114,9 +114,9 @@ async def stage(
     manners: Manners | None = None,
     like: Recording | None = None,
 ) -> AsyncGenerator[Stage, None]:
-    """Start both servers, writing into `folder`, which exists; both are like a recording as far as it tells.
+    """Start both servers, which write into the existing `folder`. They behave like a recording, as far as it says.
 
-    Raises OSError when `port`, Slack's, is taken.
+    Raises OSError if `port`, which is Slack's, is in use.
     """
     clock = SandboxClock(folder / "clock")
     slack = Slack(clock.now, manners=manners or Manners.from_environment(folder.name))
@@ -139,16 +139,16 @@ async def stage(
 
 
 class Running(Protocol):
-    """A process: what is used of asyncio's."""
+    """A process, with the parts of asyncio's interface that are used."""
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Its process ID."""
         ...
 
     @property
     def returncode(self) -> int | None:
-        """Its exit code once it has ended: minus the number of the signal that ended it."""
+        """Its exit code, or None while it runs. If a signal ended it, minus the signal's number."""
         ...
 
     def send_signal(self, signal: int, /) -> None:
@@ -156,7 +156,7 @@ class Running(Protocol):
         ...
 
     async def wait(self) -> int:
-        """Until it has ended; returns its exit code."""
+        """Wait until it ends. Returns its exit code."""
         ...
 
 
@@ -164,7 +164,7 @@ Launch = Callable[[Sequence[str], Mapping[str, str], Path, Path], Awaitable[Runn
 
 
 async def fresh(program: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> Running:
-    """Start Python with this program in this environment alone; its outputs are added to these files."""
+    """Start Python with this program and only this environment. Appends its outputs to these files."""
     with out.open("ab") as stdout, err.open("ab") as stderr:
         return await asyncio.create_subprocess_exec(
             sys.executable, *program, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=stdout, stderr=stderr
@@ -173,9 +173,9 @@ async def fresh(program: Sequence[str], environment: Mapping[str, str], out: Pat
 
 @dataclass(slots=True)
 class BotProcess:
-    """A bot in a process of its own, which can be killed. Its log is `log`.
+    """A bot in its own process, which can be killed. Its log is the file `log`.
 
-    `program` is what Python runs; `python -m bot run` is the product itself, which knows no clock but the real one.
+    `program` is what Python runs. `python -m bot run` would be the product itself, which uses only the real clock.
     `launch` starts it, like `fresh`.
     """
 
@@ -189,37 +189,40 @@ class BotProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process runs."""
+        """Whether the process is running."""
         return self._process is not None and self._process.returncode is None
 
     @property
     def pid(self) -> int | None:
-        """Its process id, while it runs."""
+        """Its process ID, or None if it isn't running."""
         return self._process.pid if self._process is not None and self.is_alive else None
 
     def environment(self) -> dict[str, str]:
-        """What it finds in its environment, as does a command that is run beside it."""
+        """Its environment variables, also for commands that are run beside it."""
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}}
         return kept | dict(self.settings) | {"SANDBOX_CLOCK": str(self.clock_file)}
 
     async def start(self) -> None:
-        """Start it; returns at once."""
+        """Start it, and return right away."""
         self._process = await self.launch(self.program, self.environment(), self.log, self.log)
         self.starts += 1
 
     def reload(self) -> None:
-        """Have it read its policy file at once, where it runs."""
+        """Have it read its policy file now, if it's running."""
         if self._process is not None and self.is_alive:
             self._process.send_signal(signal.SIGHUP)
 
     async def kill(self) -> None:
-        """`kill -9`: no clean-up of any kind."""
+        """Kill it with `kill -9`, without any clean-up."""
         if self._process is not None and self.is_alive:
             self._process.send_signal(signal.SIGKILL)
             await self._process.wait()
 
     async def stop(self) -> int:
-        """Ask it to stop, wait until it has; returns its exit code."""
+        """Ask it to stop, and wait. Returns its exit code.
+
+        Kills it and raises TimeoutError after `STOPPED_WITHIN` seconds.
+        """
         if self._process is None:
             return 0
         if self.is_alive:
@@ -232,7 +235,7 @@ class BotProcess:
             raise
 
     async def wait(self) -> int:
-        """Until it ends by itself; returns its exit code."""
+        """Wait until it ends by itself. Returns its exit code."""
         return await self._process.wait() if self._process is not None else 0
 
 
@@ -242,7 +245,7 @@ def utc() -> datetime:
 
 
 async def answers(url: str) -> bool:
-    """Whether something at `url` answers 200."""
+    """Whether something at `url` answers with success."""
     async with httpx.AsyncClient(timeout=2) as client:
         try:
             return (await client.get(url)).is_success

@@ -1,4 +1,4 @@
-"""What the bot tells those who run it, for the panel: its log, its audit feed, its metrics, and reports."""
+"""What the bot tells its operators, for the panel: its log, audit feed, metrics and reports."""
 
 import json
 import tempfile
@@ -11,14 +11,14 @@ import httpx
 from sandbox.stage import Launch
 
 LINES = 200
-"""The newest so many are shown."""
+"""How many lines are shown, the newest."""
 WHAT = ("log", "audit", "metrics", "report")
 REPORTS = ("keys", "requests")
 _SECONDS = 2.0
 
 
 def newest(file: Path) -> list[str]:
-    """The newest lines of a file, oldest first; none where no such file yet."""
+    """The newest lines of a file, oldest first; none if the file doesn't exist yet."""
     try:
         with file.open(encoding="utf-8", errors="replace") as text:
             return [line.rstrip("\n") for line in deque(text, LINES)]
@@ -27,7 +27,7 @@ def newest(file: Path) -> list[str]:
 
 
 async def metrics(log: Path) -> list[str]:
-    """What the bot with this log counts now, without zeros and histograms' buckets; none while it doesn't answer."""
+    """The current metrics of the bot with this log, without zeros and histogram buckets; none if it doesn't answer."""
     port = _port(log)
     if port is None:
         return []
@@ -40,7 +40,7 @@ async def metrics(log: Path) -> list[str]:
 
 
 async def report(launch: Launch, settings: Mapping[str, str]) -> list[str]:
-    """What `latchkey report` prints for a bot with these settings: each report under its command."""
+    """The output of `latchkey report` for a bot with these settings, each report below its command."""
     lines = list[str]()
     with tempfile.TemporaryDirectory(prefix="latchkey-report-") as folder:
         for what in REPORTS:
@@ -57,7 +57,7 @@ def _is_telling(line: str) -> bool:
 
 
 def _port(log: Path) -> int | None:
-    """Where the bot that wrote this log listens: as its last start said."""
+    """The port of the bot that wrote this log, from its last start."""
     found = None
     try:
         with log.open(encoding="utf-8", errors="replace") as text:

@@ -1,8 +1,8 @@
-"""The facts of published API descriptions as compact tables: names, types, limits, and none of their words.
+"""Extracts the facts of published API descriptions as compact tables: names, types and limits, without their prose.
 
 `python tools/contract.py` reads `../shared/openapi` and `../shared/manifest.schema.json` and writes
-`tests/data/contract/`. A table says of each field, by its path (`spec.owner.id`, `data[].id`, `endpoints{}`), what a
-value may be. Where a description allows one of several shapes, the table has the fields of all, none of them required.
+`tests/data/contract/`. A table says what values each field can have, by its path (`spec.owner.id`, `data[].id`,
+`endpoints{}`). If a description allows one of several shapes, the table has the fields of all, and none is required.
 """
 
 import json
@@ -50,7 +50,7 @@ ELSEWHERE = frozenset(
         "workflows",
     }
 )
-"""Parts of a manifest that belong to other kinds of app: named, and not looked into."""
+"""Parts of a manifest that belong to other kinds of apps. They're named in the table, but not read."""
 
 
 class Reader:
@@ -61,13 +61,13 @@ class Reader:
         self._leave = leave
 
     def table(self, schema: Mapping[str, Any]) -> Table:
-        """All fields of the schema, by their paths; the schema itself is "" when it says more than `object`."""
+        """All fields of the schema, by path. The schema itself is "", if it says more than `object`."""
         table: Table = {}
         self._read(schema, "", table, ())
         return dict(sorted(table.items()))
 
     def resolved(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What a reference leads to; anything else as it is."""
+        """The target of a reference; anything else unchanged."""
         while "$ref" in value:
             target: Any = self._document
             for part in value["$ref"].removeprefix("#/").split("/"):
@@ -118,7 +118,7 @@ class Reader:
 
 
 def _joined(fact: str, known: Any, value: Any) -> Any:  # noqa: ANN401 -- values of JSON
-    """What holds where two parts speak of one field: more types and words, and the wider limit."""
+    """What applies if two parts describe one field: all types and words of both, and the wider limit."""
     if known is None or known == value:
         return value
     if fact in {"enum", "known", "type"}:
@@ -132,7 +132,7 @@ def _joined(fact: str, known: Any, value: Any) -> Any:  # noqa: ANN401 -- values
 
 
 def operations(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """By method and path: the query's parameters, the fields of a request's body and of a good answer's."""
+    """By method and path: the query parameters, and the fields in the bodies of the request and the good response."""
     reader = Reader(document)
     return {f"{method.upper()} {path}": _operation(reader, each) for method, path, each in _each(document)}
 
@@ -172,7 +172,7 @@ def manifest(schema: Mapping[str, Any]) -> Table:
 
 
 def tables(shared: Path = SHARED) -> dict[str, str]:
-    """The name of each table's file and its text, as the documents in `shared` have it today."""
+    """The text of each table's file, by its name, from the documents in `shared`."""
     found = {}
     for path in sorted((shared / "openapi").glob("*.yaml")):
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -183,7 +183,7 @@ def tables(shared: Path = SHARED) -> dict[str, str]:
 
 
 def _written(value: Mapping[str, Any], depth: int = 0) -> str:
-    """JSON with a line for each field."""
+    """JSON with one line for each field."""
     if not value or not any(isinstance(each, dict) for each in value.values()):
         return json.dumps(value, sort_keys=True)
     inner = " " * (depth + 1)
@@ -196,7 +196,7 @@ def _written(value: Mapping[str, Any], depth: int = 0) -> str:
 
 
 def main() -> None:
-    """Write all tables anew."""
+    """Write all tables again."""
     TABLES.mkdir(parents=True, exist_ok=True)
     for old in TABLES.glob("*.json"):
         old.unlink()

@@ -1,4 +1,4 @@
-"""docs/evidence.md, made of docs/evidence.toml: what is taken for granted about Slack and Confluent Cloud, and why."""
+"""Makes docs/evidence.md from docs/evidence.toml: what is assumed about Slack and Confluent Cloud, and why."""
 
 import re
 import tomllib
@@ -13,29 +13,29 @@ ALWAYS = ("id", "claim", "where", "source", "verdict")
 UNTIL_SETTLED = ("either", "settled_by")
 VERDICTS = ("TRUE", "UNKNOWN")
 NO_SOURCE = "no outside source found"
-"""Said in place of a source by what nobody could show, which is never TRUE."""
+"""What an entry without a source says instead. Such an entry is never TRUE."""
 _SOURCE = re.compile(r"\S+#\d+|\S.*[:,;] \S|\S+/\S+")
-"""A project and a number, or a title and what in it."""
+"""A project and a number, or a title and something in it."""
 TITLES = {"slack": "Slack", "confluent": "Confluent Cloud", "around": "GitHub, Docker, Valkey and OCSF"}
 HEADER = """\
 <!-- made by `python tools/evidence.py` of evidence.toml: change it there -->
 # Evidence
 
-What Latchkey and its sandbox take for granted about Slack, Confluent Cloud and other systems, where in the code,
-and what it rests on.
-**TRUE**: the source shows it. **UNKNOWN**: nobody could show it either way, so Latchkey works whichever is so; the step
-named tells on a real workspace or organization.
+What Latchkey and its sandbox assume about Slack, Confluent Cloud and other systems, where in the code, and on what
+basis.
+**TRUE**: the source shows it. **UNKNOWN**: no source shows it either way, so Latchkey works with both; the named step
+finds out on a real workspace or organization.
 """
 
 
 def entries() -> list[Entry]:
-    """Every entry, as it was written."""
+    """Every entry, as written."""
     found: list[Entry] = tomllib.loads(ENTRIES.read_text("utf-8"))["entry"]
     return found
 
 
 def problems(entry: Entry, root: Path = ROOT) -> list[str]:
-    """What is wrong with an entry."""
+    """What is wrong with an entry, in short sentences. `root` is the folder of the files in `where`."""
     needed = ALWAYS + (UNTIL_SETTLED if entry.get("verdict") == "UNKNOWN" else ())
     found = [f"no {name}" for name in needed if not entry.get(name, "").strip()]
     found += [f"nobody asked for {name}" for name in sorted(entry.keys() - set(needed))]
@@ -55,7 +55,7 @@ def problems(entry: Entry, root: Path = ROOT) -> list[str]:
 
 
 def page(found: list[Entry]) -> str:
-    """The page."""
+    """The content of the page."""
     return "\n".join([HEADER, *(_table(found, about) for about in TITLES)])
 
 

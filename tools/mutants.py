@@ -1,7 +1,7 @@
-"""Break the product on purpose, one small change at a time, and see whether the nearest tests notice.
+"""Breaks the product on purpose, one small change at a time, and checks whether the nearest tests notice.
 
 `make mutants ARGS="--files bot/services/keys/reveal.py --n 50 --seed 7"`. Prints each change that no test noticed, as a
-diff. The changes are drawn by seed and made in a copy of the repository. Exits non-zero if any survived.
+diff. The seed selects the changes, which are made in a copy of the repository. Exits non-zero if any survived.
 """
 
 import argparse
@@ -34,18 +34,19 @@ DECIDING = (
     "bot/services/review/audience.py",
     "bot/store/*.py",
 )
-"""What decides, deletes, reveals and stores."""
+"""The code that decides, deletes, reveals and stores."""
 KINDS = (
     *("Eq_NotEq", "NotEq_Eq", "Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt", "Is_IsNot", "IsNot_Is"),
     *("AddNot", "AndWithOr", "OrWithAnd", "TrueWithFalse", "FalseWithTrue", "Number", "UnaryOperator"),
     *("_Add_Sub", "_Sub_Add", "ZeroIter"),
 )
-"""Ends of the names of Cosmic Ray's operators. The others change nothing (`==` to `is` of enums) or break types."""
+"""Endings of names of Cosmic Ray's operators. The others change nothing (`==` to `is` with enums) or break types."""
 TESTED = {"policyfile": "policy"}
 BUSY, LONGEST = 200, 1800
-"""Seconds that the tests of one change may compute, and may take: one that hangs is noticed; a machine may be slow."""
+"""Seconds of CPU time and of real time for one change's tests. A hanging test counts as noticed; machines may be
+slow."""
 SEEN_NOTHING = (0, 5)
-"""pytest's exit codes where all tests passed, and where none ran, as in a file of searches."""
+"""pytest's exit codes if all tests passed, and if none ran, as in a file with only searches."""
 PYTEST = (
     *("-qx", "-m", "not search", "--tb=no", "--hypothesis-seed=0", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
     *("-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider"),
@@ -61,11 +62,11 @@ PRELOADED = (
     "pytest_asyncio",
     "pytest",
 )
-"""What the tests of every change need and no change touches: imported once, it saves half the time of a short test."""
+"""Modules that every change's tests need and no change touches. Importing them once halves the time of a short test."""
 
 
 class Mutant(NamedTuple):
-    """One change: the file, Cosmic Ray's name for what is done to it, and to which of its occurrences."""
+    """One change: the file, the name of Cosmic Ray's operator, and which of its occurrences."""
 
     file: str
     operator: str
@@ -73,7 +74,7 @@ class Mutant(NamedTuple):
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Draw them and try them; returns the exit code."""
+    """Select the changes and try them. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="tools/mutants.py", description=__doc__)
     parser.add_argument("--files", nargs="+", default=DECIDING, help="globs (default: what decides and stores)")
     parser.add_argument("--n", type=int, default=50, help="how many (default 50)")
@@ -94,7 +95,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def _places(file: str) -> Iterator[list[Mutant]]:
-    """For each place in a file where something can be changed, the changes."""
+    """The possible changes for each place in a file."""
     plugins, ast = _cosmic_ray("plugins"), _cosmic_ray("ast")
     lines = (ROOT / file).read_text("utf-8").splitlines()
     nodes, found = list(ast.ast_nodes(ast.get_ast((ROOT / file).read_text("utf-8")))), dict[Any, list[Mutant]]()
@@ -120,25 +121,25 @@ def _is_noticed(mutant: Mutant, copy: Path, *, own: bool) -> bool:
     finally:
         path.write_text(before, "utf-8")
         for stale in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
-            stale.unlink()  # Python tells by second and size whether it is up to date
+            stale.unlink()  # Python checks only second and size, so it could seem up to date
     print(f"noticed by {by}" if by else f"SURVIVED {mutant}\n{_diff(before, after)}", flush=True)
     return by is not None
 
 
 def _failed(tests: str, copy: Path) -> str | None:
-    """The test that fails, or None if all pass."""
+    """The test that failed, or None if all passed."""
     told = copy / "told.txt"
     if not (child := os.fork()):
         _run(tests, copy, told)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # servers that it leaves behind
+        os.killpg(child, signal.SIGKILL)  # also servers that it left running
     failed = [line for line in told.read_text("utf-8", "replace").splitlines() if line.startswith(("FAILED", "ERROR"))]
     return None if status in SEEN_NOTHING else (failed or [f"{tests}, exit {status}"])[0]
 
 
 def _run(tests: str, copy: Path, told: Path) -> NoReturn:
-    """In the child: the tests, seeing the copy alone."""
+    """Run the tests in the child process, with the copy as the only source."""
     status = 99
     try:
         os.setsid()
@@ -177,7 +178,7 @@ def _copied(folder: Path) -> Path:
 
 
 def _cosmic_ray(module: str) -> ModuleType:
-    return importlib.import_module(f"cosmic_ray.{module}")  # it tells no types
+    return importlib.import_module(f"cosmic_ray.{module}")  # it has no type hints
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""`make pictures`: every surface in every state as people see it, light and dark, on a phone and on two screens.
+"""`make pictures`: takes pictures of every surface in every state, light and dark, on a phone and on two screens.
 
-A story below plays the real bot in a sandbox and yields a name whenever there is something to look at: a new surface
-is one more such line. What a screen cannot hold has a second picture, `whole`. A story that breaks off says where, and
-the others go on.
+A story below plays the real bot in a sandbox, and yields a name whenever there is something to see: for a new surface,
+add one such line. If something doesn't fit on the screen, there is a second picture, `whole`. If a story breaks off, it
+says where, and the others continue.
 """
 
 import argparse
@@ -44,7 +44,7 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 TALLEST = 3000
 README_WIDTH = 700
 SETTLED_MS = 250
-"""The page hears of what happened and draws it."""
+"""Milliseconds for the page to receive an event and draw it."""
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 GOVERNED = (ROOT / "sandbox" / "policy.yml").read_text("utf-8")
 TWO_PEOPLE = """\
@@ -56,7 +56,7 @@ rules:
 
 @dataclass(slots=True)
 class Scene:
-    """A sandbox with a bot, and one browser, which is moved from person to person."""
+    """A sandbox with a bot, and one browser, which switches from person to person."""
 
     it: Play
     page: Page
@@ -68,17 +68,17 @@ class Scene:
 
     @property
     def erin(self) -> PersonAtClient:
-        """Who can approve."""
+        """An approver."""
         return self.it.erin
 
     def person(self, user: str) -> PersonAtClient:
-        """Another person, at a client of their own."""
+        """Another person, at their own client."""
         return self.it.person(user)
 
     async def at(self, person: PersonAtClient, where: str = "") -> None:
-        """Sit down before the page as this person; "" is the DM with the bot, `home` its other tab.
+        """Open the page as this person; "" is the DM with the bot, `home` its other tab.
 
-        What is shown to one client alone, a modal or an ephemeral message, needs the page to be there before.
+        Modals and ephemeral messages appear only in clients that were open before.
         """
         await self.page.goto(f"{self.it.stage.slack_url}/#{person.user}/{where or person.dm}")
         # On a phone, the list is there but folded away.
@@ -87,11 +87,11 @@ class Scene:
         await self.page.wait_for_timeout(SETTLED_MS)
 
     async def press(self, person: PersonAtClient, action: str, *, beside: str = "", place: str | None = None) -> None:
-        """Press a button by its action id, also where it is folded into a menu; `place` is a channel's id."""
+        """Press a button by its action ID, even if it's in a menu; `place` is a channel's ID."""
         await person.press(action, folded=f"{action}|", beside=beside, in_channel=place)
 
     async def modal(self, person: PersonAtClient, is_it: Callable[[Json], object] = bool) -> None:
-        """Wait until a modal is in front that is loaded."""
+        """Wait until a loaded modal is open."""
 
         def is_there() -> bool:
             view = person.modal
@@ -100,7 +100,7 @@ class Scene:
         await person.wait_for(is_there, "a modal")
 
     async def sent(self, wish: Wish, person: PersonAtClient | None = None) -> None:
-        """Someone (None: Dana) fills in the form, reviews it and sends it, as far as the card."""
+        """Have someone (None: Dana) fill in the form, review it and send it, and wait for the card."""
         who = person or self.dana
         await fill_in(who, wish)
         if errors := await who.submit():
@@ -112,11 +112,11 @@ class Scene:
             await who.close(everything=True)
 
     async def approved(self, wish: Wish, by: PersonAtClient | None = None) -> None:
-        """Someone (None: Erin) approves."""
+        """Have someone (None: Erin) approve."""
         await self.press(by or self.erin, ids.APPROVE, beside=wish.name, place=APPROVALS_CHANNEL)
 
     async def ready(self, wish: Wish) -> None:
-        """Wait until Dana's key waits for her."""
+        """Wait until Dana's key is ready."""
         spots = lambda: [  # noqa: E731 - looked at again and again
             each
             for message in self.dana.messages()
@@ -137,7 +137,7 @@ Story: TypeAlias = Callable[[Scene], AsyncGenerator[str, None]]
 
 
 async def delivered(it: Scene, wish: Wish) -> AsyncGenerator[str, None]:
-    """From the approval of a request to its secret, and its card after that."""
+    """From a request's approval to its secret, and then its card."""
     await it.approved(wish)
     await it.ready(wish)
     yield "card-approved"
@@ -188,7 +188,7 @@ async def request(it: Scene) -> AsyncGenerator[str, None]:
 
 
 async def forms(it: Scene) -> AsyncGenerator[str, None]:
-    """What fills in the form, what the review page warns of, and what stops a request that was sent."""
+    """Forms that are filled in, warnings on the review page, and a sent request that is stopped."""
     await it.sent(Wish(name="orders producer", lifetime=""))
     words = {
         "last": "",
@@ -226,7 +226,7 @@ async def forms(it: Scene) -> AsyncGenerator[str, None]:
 
 
 async def decisions(it: Scene) -> AsyncGenerator[str, None]:
-    """What else becomes of a request."""
+    """Other outcomes of a request."""
     await it.sent(Wish(name="deny-me"))
     await it.at(it.erin, APPROVALS_CHANNEL)
     await it.press(it.erin, ids.DENY, beside="deny-me", place=APPROVALS_CHANNEL)
@@ -275,7 +275,7 @@ async def decisions(it: Scene) -> AsyncGenerator[str, None]:
 
 
 async def risk(it: Scene) -> AsyncGenerator[str, None]:
-    """Requests that open much, and refusals."""
+    """High-risk requests, and refusals."""
     olga, ravi = it.person("U0OLGA"), it.person("U0RAVI")
     for kind, name in (("cloud", "terraform"), ("global", "everything")):
         await it.sent(Wish(OWN, kind=kind, cluster="", name=name))
@@ -315,7 +315,7 @@ async def two_people(it: Scene) -> AsyncGenerator[str, None]:
 
 
 async def keys(it: Scene) -> AsyncGenerator[str, None]:
-    """Keys that are there: list, page, edit, rotate, extend, delete."""
+    """Existing keys: list, page, edit, rotate, extend, delete."""
     wish = Wish(name="orders producer", lifetime="7 days")
     await it.sent(wish)
     await it.approved(wish)
@@ -352,7 +352,7 @@ async def keys(it: Scene) -> AsyncGenerator[str, None]:
 
 
 async def answers(it: Scene) -> AsyncGenerator[str, None]:
-    """What the other commands say, and to people who cannot use Latchkey."""
+    """The other commands, and answers to people who can't use Latchkey."""
     for line in ("help", "whoami", "requests", "", "nonsense"):
         await it.at(it.dana, GENERAL_CHANNEL)
         before = len(it.dana.ephemerals)
@@ -397,7 +397,7 @@ async def weekly(it: Scene) -> AsyncGenerator[str, None]:
 
 
 async def access(it: Scene) -> AsyncGenerator[str, None]:
-    """A key of a new account, with what it can access; then that is taken back."""
+    """A key for a new account with access, which is then removed."""
     olga = it.person("U0OLGA")
     wish = Wish(NEW, name="clicks writer", access=(("Write topics", "clicks-"), ("Read topics", "clicks-, orders-")))
     await it.at(it.dana, GENERAL_CHANNEL)
@@ -435,7 +435,7 @@ async def access(it: Scene) -> AsyncGenerator[str, None]:
 
 
 async def governed(it: Scene) -> AsyncGenerator[str, None]:
-    """A ticket, and a name that approvers type."""
+    """A ticket, and a resource name that approvers type."""
     olga = it.person("U0OLGA")
     wish = Wish(environment="production", cluster="orders", name="orders in production")
     await it.at(it.dana, GENERAL_CHANNEL)
@@ -522,7 +522,7 @@ async def glass(it: Scene) -> AsyncGenerator[str, None]:
 
 
 async def glass_again(it: Scene) -> AsyncGenerator[str, None]:
-    """A second use, which isn't offered, and the review of the first one."""
+    """A second use of break-glass, which the form doesn't offer, and the review of the first use."""
     await fill_in(it.dana, Wish(name="orders are down"))
     await it.dana.submit()
     await it.modal(it.dana, lambda view: view["callback_id"] == ids.REVIEW)
@@ -554,7 +554,7 @@ async def glass_again(it: Scene) -> AsyncGenerator[str, None]:
 
 
 async def leaks(it: Scene) -> AsyncGenerator[str, None]:
-    """A key that was posted, and what becomes of it."""
+    """A key that someone posted, from the report to its deletion."""
     post_key(it.it.stage)
     (posted,) = it.erin.messages(GENERAL_CHANNEL)
     await it.at(it.erin, GENERAL_CHANNEL)
@@ -607,9 +607,9 @@ STORIES: Mapping[str, tuple[Story, str]] = {
     "glass-again": (glass_again, GOVERNED),
     "leaks": (leaks, ""),
 }
-"""By name: the story, and the policy that it plays under."""
+"""By name: the story, and the policy for it."""
 FOR_README = {"request/card-waiting": "card", "request/secret": "secret"}
-"""Which of them the README shows: the newest message of each."""
+"""The pictures in the README: the newest message of each."""
 
 
 # ------------------------------------------------------------------------------------------------------------- pictures
@@ -617,8 +617,8 @@ FOR_README = {"request/card-waiting": "card", "request/secret": "secret"}
 
 @asynccontextmanager
 async def scene(browser: Browser, policy: str) -> AsyncGenerator[Scene, None]:
-    """A sandbox whose people are kind and whose clock obeys, before an empty page."""
-    control = Control()  # of which the page learns what time it is
+    """Yield a kind sandbox whose clock can be moved, and an empty page."""
+    control = Control()  # tells the page the time
     with tempfile.TemporaryDirectory(prefix="latchkey-pictures-") as name:
         folder = Path(name)
         async with play(folder, policy=policy, manners=Manners(), extra=control.routes()) as it:
@@ -632,7 +632,7 @@ async def scene(browser: Browser, policy: str) -> AsyncGenerator[Scene, None]:
 
 
 async def shoot(page: Page, folder: Path, name: str, only: str, sizes: Sequence[tuple[int, int]] = SIZES) -> None:
-    """All pictures of what the page shows now."""
+    """Take all pictures of what the page shows now."""
     await page.wait_for_timeout(SETTLED_MS)
     await page.evaluate("import('./panel.js').then(({ refresh }) => refresh())")
     for width, height in sizes:
@@ -671,13 +671,13 @@ _AS_WEBP = """async (picture) => {
   const bytes = new Uint8Array(await (await canvas.convertToBlob({ type: "image/webp", quality: 0.9 })).arrayBuffer());
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }"""
-"""A third as large."""
+"""WebP is a third as large as PNG."""
 _BLACKED_OUT = """() => {
   const walk = document.createTreeWalker(document.querySelector("#messages"), NodeFilter.SHOW_TEXT);
   const secret = /cflt[A-Za-z0-9+/]{20,}/g;
   while (walk.nextNode()) walk.currentNode.data = walk.currentNode.data.replace(secret, "cflt••••••••••••••••");
 }"""
-"""Not even the secret of a sandbox belongs in the repository."""
+"""Not even a sandbox's secret belongs in the repository."""
 _NEEDED = """() => {
   const inside = [...document.querySelectorAll("#scroller, #panel-body, .shade:not([hidden]) .modal-body")];
   const missing = inside.map((each) => each.scrollHeight - each.clientHeight);
@@ -686,7 +686,7 @@ _NEEDED = """() => {
 
 
 async def shoot_readme(page: Page, name: str) -> None:
-    """The newest message alone, as the README shows it."""
+    """Take a picture of only the newest message, for the README."""
     README.mkdir(parents=True, exist_ok=True)
     await page.emulate_media(color_scheme="light")
     await page.set_viewport_size({"width": README_WIDTH + 250, "height": 2000})
@@ -698,7 +698,7 @@ async def shoot_readme(page: Page, name: str) -> None:
 
 
 async def tell(browser: Browser, name: str, *, only: str, for_readme: bool) -> str:
-    """Play a story and take its pictures; returns what went wrong, or ""."""
+    """Play a story and take its pictures. Returns what went wrong, or ""."""
     story, policy = STORIES[name]
     folder, at = FOLDER / name, "its start"
     folder.mkdir(parents=True, exist_ok=True)
@@ -758,7 +758,7 @@ async def _panel(page: Page) -> AsyncGenerator[str, None]:
 
 
 async def take(stories: list[str], only: str, *, for_readme: bool) -> int:
-    """Take the pictures; returns how many stories broke off."""
+    """Take the pictures. Returns how many stories broke off."""
     chromium = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
     if chromium is None:
         sys.stderr.write("No Chromium found: install it, or set TEST_CHROMIUM to its path.\n")
@@ -776,7 +776,7 @@ async def take(stories: list[str], only: str, *, for_readme: bool) -> int:
 
 
 def main() -> int:
-    """Take all pictures, or those asked for. Returns the exit code."""
+    """Take all pictures, or the requested ones. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make pictures", description=__doc__)
     parser.add_argument("stories", nargs="*", choices=[*STORIES, "panel", "surfaces", []], help="(default: all)")
     parser.add_argument("--only", default="", metavar="TEXT", help="pictures with this in their name: secret, 390.dark")

@@ -1,6 +1,6 @@
-"""Run tests where people may: on the least versions that pyproject.toml allows, and on each newer Python found here.
+"""Runs tests on the lowest versions that pyproject.toml allows, and on each newer Python found on this machine.
 
-python tools/pythons.py TESTS...   (`make test-pythons` names the unit tests)
+python tools/pythons.py TESTS...   (`make test-pythons` passes the unit tests)
 """
 
 import os
@@ -13,18 +13,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 NEWER = ("3.12", "3.13")
-"""What else the classifiers in pyproject.toml name."""
+"""The other versions in pyproject.toml's classifiers."""
 
 
 def candidates(version: str) -> Iterator[str]:
-    """Where a Python of this version may be."""
+    """Commands and paths that may be a Python of this version."""
     yield f"python{version}"
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     yield from map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True))
 
 
 def works(python: str, version: str) -> bool:
-    """Whether it runs, and is what its name says: pyenv's shims are there for Pythons that are turned off, too."""
+    """Whether it runs and has this version. pyenv has shims even for Pythons that are turned off."""
     asked = [python, "-c", "import sys, venv; print('{}.{}'.format(*sys.version_info))"]
     try:
         answer = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - ours
@@ -34,7 +34,7 @@ def works(python: str, version: str) -> bool:
 
 
 def environment(name: str, python: str, lock: str) -> Path:
-    """A new environment with what this lock holds."""
+    """Create an environment with what this lock file contains."""
     venv = ROOT / "build" / name
     subprocess.run([python, "-m", "venv", "--clear", "--without-pip", venv], check=True)  # noqa: S603 - ours
     pip: list[str | Path] = [
@@ -52,9 +52,10 @@ def environment(name: str, python: str, lock: str) -> Path:
 
 
 def run(tests: list[str], name: str, python: str, lock: str) -> tuple[bool, str]:
-    """Run these tests in a new environment; return whether they pass, and what pytest printed.
+    """Run these tests in a new environment. Returns whether they pass, and what pytest printed.
 
-    In one process: others would all compile the same tests first, and the next environment has the second core.
+    They run in one process: more processes would all compile the same tests first, and the other core is for the next
+    environment.
     """
     venv = environment(name, python, lock)
     pytest: list[str | Path] = [venv / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
@@ -65,7 +66,7 @@ def run(tests: list[str], name: str, python: str, lock: str) -> tuple[bool, str]
 
 
 def found(version: str) -> str | None:
-    """A Python of this version, if this machine has one; says so if not."""
+    """A Python of this version, or None, with a message, if this machine has none."""
     python = next((each for each in candidates(version) if works(each, version)), None)
     if python is None:
         print(f"== Python {version} skipped: neither on the path nor in pyenv", flush=True)
@@ -73,9 +74,9 @@ def found(version: str) -> str | None:
 
 
 def main(tests: list[str]) -> int:
-    """Run them everywhere, also after one that failed; return how many did."""
+    """Run the tests everywhere, even after a failure. Returns how many runs failed."""
     second, *others = {version: found(version) for version in NEWER}.items()
-    # One run tells of both, the least versions and the next Python: `make test` has this Python, with the newest.
+    # One run covers both the lowest versions and the next Python: `make test` covers this Python with the newest ones.
     lowest = f"lowest-python{second[0]}" if second[1] else "lowest"
     wanted = [(lowest, second[1] or sys.executable, "requirements-lowest.lock")]
     wanted += [(f"python{version}", python, "requirements-dev.lock") for version, python in others if python]

@@ -1,8 +1,8 @@
-"""Turn the report of a rehearsal into a recording: `python tools/recording.py REPORT NAME --against WHAT`.
+"""Turns a rehearsal's report into a recording: `python tools/recording.py REPORT NAME --against WHAT`.
 
-It checks first that the report holds nothing personal, then writes tests/data/rehearsals/NAME.toml, which
-`make sandbox ARGS="--like tests/data/rehearsals/NAME.toml"` plays. `--against` says in a few words what was rehearsed
-on, such as "the sandbox, seed 7" or "a workspace without a Grid", without names. With `--check`, it only checks.
+It first checks that the report contains nothing personal. Then it writes tests/data/rehearsals/NAME.toml, which `make
+sandbox ARGS="--like tests/data/rehearsals/NAME.toml"` uses. `--against` says in a few words where it was rehearsed,
+such as "the sandbox, seed 7" or "a workspace without a Grid", without names. `--check` only checks.
 """
 
 import argparse
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def recording_of(report: Path, against: str) -> Recording:
-    """The recording of a report that holds nothing personal. Raises `NotAReport`, with all that speaks against it."""
+    """The recording of a report. Raises `NotAReport` with every reason if it contains anything personal."""
     found = read(report)
     wrong = foreign(found)
     if wrong:
@@ -31,7 +31,7 @@ def recording_of(report: Path, against: str) -> Recording:
 
 
 def main(given: Sequence[str] | None = None, folder: Path = RECORDINGS) -> int:
-    """Write or check; returns the exit code."""
+    """Write or check a recording. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="tools/recording.py", description=__doc__)
     parser.add_argument("report", type=Path, help="what `latchkey rehearse` wrote")
     parser.add_argument("name", nargs="?", default="", help="of the recording: small letters, digits and hyphens")

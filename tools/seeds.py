@@ -1,6 +1,6 @@
-"""Repeat the stories of the page over many seeds of the unkind sandbox: `make test-seeds ARGS="--seeds 20"`.
+"""Repeats the page's stories with many seeds of the unkind sandbox: `make test-seeds ARGS="--seeds 20"`.
 
-Prints each seed with its result, and for one that failed how to repeat it. Exits non-zero if any did.
+Prints each seed with its result and, if it failed, how to repeat it. Exits non-zero if any failed.
 """
 
 import argparse
@@ -29,11 +29,11 @@ STORIES = (
     "tests/e2e/test_page_keys.py",
 )
 LONGEST = 30 * 60
-"""Seconds that one seed may take."""
+"""Seconds for one seed."""
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run them; returns the exit code."""
+    """Run the stories with each seed. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="tools/seeds.py", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20, help="how many (default 20)")
     parser.add_argument("--first", type=int, help="the first seed, the others follow (default: a new one)")

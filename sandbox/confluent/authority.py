@@ -1,4 +1,4 @@
-"""What a principal may do: the documented role table, and the scope of each role binding."""
+"""What a principal is allowed to do: the documented role table, and the scope of each role binding."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ _DESCRIBE_ACCESS = _GRANT | {"Operator"}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A principal with the role bindings it has at this moment."""
+    """A principal with its current role bindings."""
 
     principal: str
     bindings: tuple[RoleBinding, ...]
@@ -57,11 +57,11 @@ class Caller:
         return any(binding.role == "OrganizationAdmin" for binding in self.bindings)
 
     def sees_place(self, crn: str) -> bool:
-        """Whether an environment or cluster is in the caller's lists: some role is at, above or below it."""
+        """Whether an environment or cluster is in the caller's lists: if a role is at, above or below it."""
         return self.is_organization_admin or any(crns.touches(held.crn_pattern, crn) for held in self.bindings)
 
     def may_manage_key(self, resource: KeyResource, owner: str | None) -> bool:
-        """Whether the caller may create, change and delete keys for `resource` owned by `owner`."""
+        """Whether the caller can create, change and delete keys for `resource` owned by `owner`."""
         return any(self._manages(binding, resource, owner) for binding in self.bindings)
 
     def sees_key(self, key: ApiKey) -> bool:
@@ -71,29 +71,29 @@ class Caller:
         return self.may_manage_key(key.resource, key.owner) or self._operates(key.resource)
 
     def sees_principal(self, principal: str, crn: str) -> bool:
-        """Whether a user or service account is in the caller's lists; `crn` is its long form."""
+        """Whether a user or service account is in the caller's lists; `crn` is its full CRN."""
         if principal == self.principal or self._holds(_DESCRIBE_PEOPLE):
             return True
         return self._holds_at({"ResourceOwner", "Assigner"}, crn)
 
     def may_create_accounts(self) -> bool:
-        """Whether the caller may create service accounts."""
+        """Whether the caller can create service accounts."""
         return self._holds(_CREATE_ACCOUNTS)
 
     def may_manage_account(self, crn: str) -> bool:
-        """Whether the caller may change or delete the service account with this long CRN."""
+        """Whether the caller can change or delete the service account with this full CRN."""
         return self._holds_at({"OrganizationAdmin", "AccountAdmin", "ResourceOwner"}, crn)
 
     def may_manage_people(self) -> bool:
-        """Whether the caller may remove users."""
+        """Whether the caller can remove users."""
         return self._holds({"OrganizationAdmin", "AccountAdmin"})
 
     def sees_binding(self, binding: RoleBinding) -> bool:
-        """Whether the caller may describe access at the place of `binding`."""
+        """Whether the caller can see who has access at the place of `binding`."""
         return self._holds_at(_DESCRIBE_ACCESS, binding.crn_pattern)
 
     def may_grant_at(self, crn: str) -> bool:
-        """Whether the caller may bind and unbind roles at `crn`."""
+        """Whether the caller can create and delete role bindings at `crn`."""
         return self._holds_at(_GRANT, crn)
 
     def _manages(self, binding: RoleBinding, resource: KeyResource, owner: str | None) -> bool:

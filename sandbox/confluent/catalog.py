@@ -1,7 +1,7 @@
-"""What there is to make keys for: the organization, its environments and their clusters.
+"""The places that keys are for: the organization, its environments and their clusters.
 
-A public resource is served right here, so its HTTP endpoint is an address of the sandbox; bootstrap addresses and
-private endpoints are hosts that look real and lead nowhere.
+The sandbox itself serves public resources, so their HTTP endpoints are addresses of the sandbox. Bootstrap addresses
+and private endpoints are host names that look real and don't exist.
 """
 
 from starlette.responses import Response
@@ -23,12 +23,12 @@ from sandbox.confluent.wire import Call, Handler, Json, forbidden
 
 
 async def list_organizations(call: Call) -> Response:
-    """The one organization of the caller."""
+    """The caller's organization."""
     return wire.page(call, "org/v2", "OrganizationList", [call.organization], _render_organization)
 
 
 async def list_environments(call: Call) -> Response:
-    """Environments the caller sees."""
+    """The environments that the caller sees."""
     seen = [each for each in call.organization.environments.values() if sees_environment(call, each.id)]
     return wire.page(call, "org/v2", "EnvironmentList", seen, lambda each: _render_environment(call, each))
 
@@ -42,13 +42,13 @@ async def get_environment(call: Call) -> Response:
 
 
 async def list_kafka_clusters(call: Call) -> Response:
-    """Kafka clusters of an environment."""
+    """The Kafka clusters of an environment."""
     found = in_environment(call, call.organization.kafka_clusters.values())
     return wire.page(call, "cmk/v2", "ClusterList", found, lambda each: _render_kafka(call, each))
 
 
 async def get_kafka_cluster(call: Call) -> Response:
-    """One Kafka cluster; needs its environment too."""
+    """One Kafka cluster; the query has to name its environment."""
     return wire.one(call, _render_kafka(call, one(call, call.organization.kafka_clusters)))
 
 
@@ -59,23 +59,23 @@ async def list_schema_registries(call: Call) -> Response:
 
 
 async def get_schema_registry(call: Call) -> Response:
-    """One Schema Registry; needs its environment too."""
+    """One Schema Registry; the query has to name its environment."""
     return wire.one(call, _render_registry(call, one(call, call.organization.schema_registries)))
 
 
 async def list_ksql_clusters(call: Call) -> Response:
-    """Clusters of ksqlDB in an environment."""
+    """The ksqlDB clusters of an environment."""
     found = in_environment(call, call.organization.ksql_clusters.values())
     return wire.page(call, "ksqldbcm/v2", "ClusterList", found, lambda each: _render_ksql(call, each))
 
 
 async def get_ksql_cluster(call: Call) -> Response:
-    """One ksqlDB cluster; needs its environment too."""
+    """One ksqlDB cluster; the query has to name its environment."""
     return wire.one(call, _render_ksql(call, one(call, call.organization.ksql_clusters)))
 
 
 def plain_clusters(kind: Kind) -> tuple[Handler, Handler]:
-    """What lists the clusters of a kind in an environment, and what gets one of them."""
+    """The handlers that list the clusters of a kind in an environment, and that get one of them."""
 
     async def every(call: Call) -> Response:
         mine = [each for each in call.organization.plain_clusters.values() if each.kind is kind]

@@ -1,4 +1,4 @@
-"""Where every change of the organization passes, so that each can fail, be lost or be held on either side of it."""
+"""Every change of the organization goes through here, so that it can fail, get lost or be held before or after."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 async def carry_out(faults: Faults, change: Change, do: Callable[[], T]) -> T:
-    """Do it, with what is to go wrong before and after it; returns what `do` returns.
+    """Run `do`, with the faults that are set for before and after it. Returns what `do` returns.
 
-    `do` looks everything up itself: what was there before a gate may be gone behind it. Raises Problem and
-    Disconnected.
+    `do` has to look everything up itself, because it may change while a gate is closed. Raises `Problem` and
+    `Disconnected`.
     """
     if faults.failing == change:
         raise server_error()
@@ -32,5 +32,5 @@ async def carry_out(faults: Faults, change: Change, do: Callable[[], T]) -> T:
 
 
 def server_error() -> Problem:
-    """The answer of a server that broke."""
+    """The response of a broken server."""
     return Problem(500, "internal_server_error", "Internal Server Error", "Oops, something went wrong!")

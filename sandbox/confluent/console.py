@@ -1,4 +1,4 @@
-"""Confluent's Console, as far as the sandbox needs it: what people see and do there behind Latchkey's back."""
+"""The part of Confluent's Console that the sandbox needs: what people see and do there without Latchkey."""
 
 from typing import TypedDict
 
@@ -9,7 +9,7 @@ MOST = 25
 
 
 class Row(TypedDict):
-    """One key as the Console lists it; `owner` and `resource` are names, or ids where there is no name."""
+    """One key in the Console's list. `owner` and `resource` are names, or IDs if there is no name."""
 
     id: str
     name: str
@@ -21,14 +21,14 @@ class Row(TypedDict):
 
 
 class Listing(TypedDict):
-    """The newest keys that were found, and how many there are of them in all."""
+    """The newest keys found, and how many there are in total."""
 
     keys: list[Row]
     found: int
 
 
 def listing(organization: Organization, query: str = "") -> Listing:
-    """Keys in which each word of `query` is found, whatever its case. Confluent's own keys are left out."""
+    """Keys that contain every word of `query`, in upper or lower case. Confluent's own keys are left out."""
     words = query.casefold().split()
     organization.expire_keys()
     rows = [_row(organization, key) for key in reversed(organization.api_keys.values()) if key.owner]
@@ -38,7 +38,7 @@ def listing(organization: Organization, query: str = "") -> Listing:
 
 
 def act(organization: Organization, do: str, key_id: str, name: str = "") -> None:
-    """Delete a key, rename it, or delete its owner with all its keys. Raises ValueError when that cannot be."""
+    """Delete a key, rename it, or delete its owner and all their keys. Raises ValueError if that isn't possible."""
     organization.expire_keys()
     key = organization.api_keys.get(key_id)
     if key is None:

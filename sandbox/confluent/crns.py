@@ -1,4 +1,4 @@
-"""Confluent resource names, and which of them a role binding reaches."""
+"""Confluent resource names (CRNs), and which of them a role binding covers."""
 
 from urllib.parse import unquote
 
@@ -6,7 +6,7 @@ Element = tuple[str, str]
 
 
 def elements(crn: str) -> list[Element]:
-    """The `key=value` parts of a CRN, decoded; `kafka=lkc-x` right after its own cluster is left out."""
+    """The `key=value` parts of a CRN, decoded. `kafka=lkc-x` directly after its own cluster is left out."""
     path = crn.partition("://")[2].partition("/")[2]
     found: list[Element] = []
     for part in filter(None, path.split("/")):
@@ -18,26 +18,26 @@ def elements(crn: str) -> list[Element]:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two CRNs name the same place, whatever their percent-encoding."""
+    """Whether two CRNs name the same place, regardless of percent-encoding."""
     return elements(one) == elements(other)
 
 
 def covers(pattern: str, crn: str) -> bool:
-    """Whether a binding at `pattern` holds at `crn`: its elements are the first ones of the CRN."""
+    """Whether a binding at `pattern` applies at `crn`: whether the CRN starts with its elements."""
     wanted, given = elements(pattern), elements(crn)
     return len(wanted) <= len(given) and all(map(_matches, wanted, given))
 
 
 def touches(pattern: str, crn: str) -> bool:
-    """Whether `pattern` covers `crn` or lies below it, as a topic lies below its cluster."""
+    """Whether `pattern` covers `crn` or is below it, as a topic is below its cluster."""
     return covers(pattern, crn) or covers(crn, pattern)
 
 
 def selects(query: str, pattern: str, *, with_all_below: bool = False) -> bool:
-    """Whether a role-binding list with `crn_pattern=query` holds a binding stored at `pattern`.
+    """Whether a list of role bindings with `crn_pattern=query` contains a binding stored at `pattern`.
 
-    `…/*` selects what is strictly below the scope, anything else exactly that scope; `with_all_below`, the other
-    reading of what is public, both select the scope and everything below it.
+    `…/*` selects what is strictly below the scope, anything else exactly that scope. `with_all_below` is the other way
+    to read the public documentation: then both select the scope and everything below it.
     """
     if with_all_below:
         scope = elements(query.removesuffix("/*"))

@@ -1,4 +1,4 @@
-"""A large organization, made in a moment: for tests and benchmarks of everything that has to stay quick in it."""
+"""Adds a large organization quickly, for tests and benchmarks of everything that has to stay fast in one."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from sandbox.confluent.model import (
 from sandbox.confluent.organization import Organization
 
 NOBODY_KNOWS = b""
-"""The digest of a secret that there is none of: these keys open nothing."""
+"""The digest of no secret: these keys open nothing."""
 _TEAMS = ("orders", "payments", "clicks", "billing", "search", "fraud", "stock", "shipping", "reviews", "pricing")
 _STAGES = ("dev", "test", "staging", "live")
 _KINDS = ("Basic", "Standard", "Enterprise", "Dedicated")
@@ -27,7 +27,7 @@ _OLDEST_DAYS = 720
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many of each are added; every environment gets a Schema Registry and a Flink compute pool besides."""
+    """How many of each to add. Every environment also gets a Schema Registry and a Flink compute pool."""
 
     environments: int = 500
     clusters: int = 20_000
@@ -38,10 +38,10 @@ class Size:
 
 
 def add_crowd(organization: Organization, size: Size | None = None) -> None:
-    """Add all that to an organization with at least one region. Names repeat themselves, ids are counted from 1.
+    """Add all that to an organization with at least one region. Names repeat; IDs are counted from 1.
 
-    Ids are `env-c00001`, `lkc-c00001`, `lsrc-c00001`, `lksqlc-c00001`, `sa-c00001`, `u-c00001` and
-    `CROWD00000000001`. Keys are spread evenly over accounts and clusters, and over two years; none has a secret.
+    IDs are `env-c00001`, `lkc-c00001`, `lsrc-c00001`, `lksqlc-c00001`, `sa-c00001`, `u-c00001` and `CROWD00000000001`.
+    Keys are spread evenly over accounts, clusters and two years; none has a secret.
     """
     size = size or Size()
     founded = organization.clock() - timedelta(days=_OLDEST_DAYS)

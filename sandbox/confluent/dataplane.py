@@ -1,6 +1,6 @@
-"""The clusters themselves, as far as a probe with a new key can tell: served under `/dataplane/{resource}/…`.
+"""The clusters themselves, as far as a probe with a new key can see, under `/dataplane/{resource}/…`.
 
-Those of a private network are not: nobody outside it gets through to them.
+Clusters in a private network aren't served: nobody outside it can reach them.
 """
 
 from base64 import b64decode
@@ -25,12 +25,12 @@ _HTML_401 = (
 
 
 def address(call: Call, resource_id: str) -> str:
-    """The HTTP endpoint of a public resource: right here, at the address the caller found us at."""
+    """The HTTP endpoint of a public resource: in the sandbox, at the address that the caller used."""
     return f"{call.own_address}{PREFIX}/{resource_id}"
 
 
 def credentials(request: Request) -> tuple[str, str] | None:
-    """Key id and secret of the Basic header, None when there is none that can be read."""
+    """The key ID and secret in the Basic header; None if there is none, or if it's malformed."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -42,7 +42,7 @@ def credentials(request: Request) -> tuple[str, str] | None:
 
 
 def known_key(organization: Organization, faults: Faults, request: Request) -> ApiKey | None:
-    """The key of the request, once it has spread; None when unknown, wrong, too new, or known to be deleted."""
+    """The request's key, once it has propagated; None if it's unknown, wrong, too new, or deleted."""
     given = credentials(request)
     lingering = timedelta(seconds=faults.lingering)
     key = organization.key_that_opens(given[0], lingering=lingering) if given else None
@@ -53,7 +53,7 @@ def known_key(organization: Organization, faults: Faults, request: Request) -> A
 
 
 def routes(organization: Organization, faults: Faults) -> list[Route]:
-    """The probes of `facts/readiness.md`, one per kind of cluster."""
+    """The probes of `facts/readiness.md`, one for each kind of cluster."""
 
     def probe(path: str, kind: Kind, refusal: Callable[[int], Response], ready: object) -> Route:
         async def answer(request: Request) -> Response:
@@ -100,7 +100,7 @@ def _resource(organization: Organization, request: Request) -> KeyResource | Non
 
 
 def _is_up(organization: Organization, resource: KeyResource) -> bool:
-    """Whether it can be reached from outside: it is neither private nor paused."""
+    """Whether it can be reached from outside: it's neither private nor paused."""
     if ksql := organization.ksql_clusters.get(resource.id):
         return organization.kafka_clusters[ksql.kafka_cluster].is_public and not ksql.is_paused
     placed = organization.kafka_clusters.get(resource.id) or organization.schema_registries.get(resource.id)

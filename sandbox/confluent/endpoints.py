@@ -15,7 +15,7 @@ _USUAL_PAGE, _LARGEST_PAGE = 100, 1000
 
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
-    """One address; `resource` is None for those of a region."""
+    """One address; `resource` is None for a region's addresses."""
 
     address: str
     type: str
@@ -31,7 +31,7 @@ class _Endpoint:
 
 
 async def list_endpoints(call: Call) -> Response:
-    """Addresses by service and environment, both required, and by cloud, region, resource and `is_private` if asked."""
+    """The addresses of a service in an environment (both required), filtered by cloud, region, resource or privacy."""
     service, environment = call.required("service"), call.required("environment")
     if environment not in call.organization.environments or not sees_environment(call, environment):
         raise forbidden()

@@ -1,4 +1,4 @@
-"""What can be made to go wrong at the sandbox's Confluent Cloud, switchable while it runs."""
+"""The faults of the sandbox's Confluent Cloud, which can be switched while it runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,7 +56,7 @@ CreateRefused = Literal["no", "400", "402", "403", "409", "422"]
 Paging = Literal["plain", "ends with an empty string", "ends with null", "starts with an empty page"]
 UserKeys = Literal["allowed", "refused"]
 Expiry = Literal["honored", "ignored", "refused", "zero"]
-"""`zero`: ignored, and every key without an end tells the zero value of a time."""
+"""`zero`: ignored, and every key that doesn't expire has the zero value of a time."""
 DataPlane = Literal["up", "reject", "unreachable"]
 PageTokens = Literal["last", "expire once", "expire"]
 CrnPatterns = Literal["exact, or below", "with all below"]
@@ -74,16 +74,16 @@ QUOTAS = (
 AS_IT_IS = "none"
 NOBODY = "nobody"
 HOLDERS = {"Latchkey": BOT_PRINCIPAL} | {each.name: each.principal for each in CAST if each.principal and each.bindings}
-"""Who holds roles, by name."""
+"""The principals with roles, by name."""
 
 EVERY = -1
 _MOST_SECONDS_SLOW = 30.0
 
 
 class Switch(TypedDict):
-    """One fault as a web page shows it; `choices` are suggestions for a number and all there is for a word.
+    """One fault as a web page shows it. `choices` are suggestions for a number, and all values of a word.
 
-    `usual` is the value when nothing goes wrong.
+    `usual` is the value if nothing is wrong.
     """
 
     name: str
@@ -148,16 +148,16 @@ _SWITCHES: dict[str, _Words | _Number] = {
     "page_tokens": _Words("Page tokens", get_args(PageTokens)),
 }
 _NOT_KNOWN = ("expires_at", "crn_patterns")
-"""What differs between organizations, or nobody could find out."""
+"""Behavior that differs between organizations, or that we couldn't find out."""
 
 
 @dataclass(slots=True)
 class Faults:
-    """The switches. Set the attributes directly in tests, or by name through `set` from a web page.
+    """The switches. Tests set the attributes directly; a web page sets them by name, with `set`.
 
-    `slow`, `propagation` and `lingering` are seconds: the first of real time, the others of the organization's clock.
-    `failing` says before or after which change an error is answered, `request_lost` and `answer_lost` before or after
-    which the connection ends. `hold_before` and `hold_after` hold changes of a kind there.
+    `slow`, `propagation` and `lingering` are in seconds: `slow` in real time, the others by the organization's clock.
+    `failing` names the change before or after which an error is returned; `request_lost` and `answer_lost` those before
+    or after which the connection ends. `hold_before` and `hold_after` have gates that hold changes of a kind.
     """
 
     slow: float = 0
@@ -187,7 +187,7 @@ class Faults:
 
     @classmethod
     def draw(cls, numbers: Random) -> Self:
-        """One of the organizations that there may be: what nobody could find out is drawn, and kept in `drawn`."""
+        """A random possible organization: behavior that we couldn't find out is drawn, and recorded in `drawn`."""
         faults = cls(_numbers=numbers)
         faults.drawn = {name: numbers.choice([str(each) for each in _SWITCHES[name].choices]) for name in _NOT_KNOWN}
         faults.drawn["optional_fields"] = "drawn each time"
@@ -195,7 +195,7 @@ class Faults:
         return faults
 
     def settle(self, known: Mapping[str, str]) -> None:
-        """Make this the organization that is known to be so. Raises ValueError for a name or value there is none of."""
+        """Set the behavior that is known about this organization. Raises ValueError for an unknown name or value."""
         for name, value in known.items():
             self.set(name, value)
         self.drawn |= known
@@ -203,7 +203,7 @@ class Faults:
 
     @property
     def hold_before_create(self) -> Gate | None:
-        """Holds creates of keys before their effect."""
+        """The gate that holds creates of keys before their effect."""
         return self.hold_before.get("create")
 
     @hold_before_create.setter
@@ -212,7 +212,7 @@ class Faults:
 
     @property
     def hold_after_create(self) -> Gate | None:
-        """Holds creates of keys after their effect."""
+        """The gate that holds creates of keys after their effect."""
         return self.hold_after.get("create")
 
     @hold_after_create.setter
@@ -220,7 +220,7 @@ class Faults:
         _put(self.hold_after, gate)
 
     def describe(self) -> list[Switch]:
-        """Every switch with its present value, for a web page."""
+        """Every switch and its current value, for a web page."""
         return [
             Switch(
                 name=name,
@@ -234,13 +234,13 @@ class Faults:
         ]
 
     def set(self, name: str, value: str | float) -> None:
-        """Turn one switch; numbers may come as text. Raises ValueError for a name or a value there is none of."""
+        """Set one switch. Numbers may be text. Raises ValueError for an unknown name or value."""
         if name not in _SWITCHES:
             raise ValueError(f"there is no fault named {name!r}")
         setattr(self, name, _SWITCHES[name].parse(value))
 
     def reset(self) -> None:
-        """Turn everything back to how an organization starts."""
+        """Set every switch back to the organization's initial value."""
         for name in _SWITCHES:
             setattr(self, name, self._usual(name))
         self.hold_before.clear()
@@ -251,40 +251,40 @@ class Faults:
         return self.drawn.get(name, fresh)
 
     def leaves_out(self) -> bool:
-        """Whether the field at hand, which answers may lack, is left out of this one."""
+        """Whether to leave out an optional field this time."""
         return self.optional_fields == "absent" or self._numbers.random() < 0.5  # noqa: PLR2004 - as often as not
 
     @property
     def without_roles(self) -> str:
-        """The principal whose role bindings count for nothing; "" for nobody."""
+        """The principal whose role bindings are ignored; "" for no one."""
         return HOLDERS.get(self.roles_lost, "")
 
     def take_rate_limit(self) -> bool:
-        """Whether the request at hand is to be refused with 429; counts it."""
+        """Whether to refuse this request with 429. Counts it."""
         if self.rate_limited > 0:
             self.rate_limited -= 1
             return True
         return self.rate_limited == EVERY
 
     def take_lost_answer(self, change: Change) -> bool:
-        """Whether the answer to this change is to be lost; a `next …` switch goes off with it."""
+        """Whether to drop the response to this change. Resets a `next …` switch."""
         lost, self.answer_lost = self.answer_lost, _after(self.answer_lost, change)
         return lost in (f"next {change}", f"every {change}")
 
     def take_lost_request(self, change: Change) -> bool:
-        """Whether this change is to be lost before anything is done; a `next …` switch goes off with it."""
+        """Whether to drop this change before anything is done. Resets a `next …` switch."""
         lost, self.request_lost = self.request_lost, _after(self.request_lost, change)
         return lost in (f"next {change}", f"every {change}")
 
     def take_expired_token(self) -> bool:
-        """Whether the page token at hand has expired; `expire once` goes off with it."""
+        """Whether this page token has expired. Resets `expire once`."""
         expired = self.page_tokens != "last"
         if self.page_tokens == "expire once":
             self.page_tokens = "last"
         return expired
 
     def limit_for(self, quota: Quota, holder: str) -> int:
-        """How many of a quota's things this holder may have; the organization is ""."""
+        """How many of a quota's things this holder can have; the organization is ""."""
         return int(self.low_quota_limit) if quota.code == self.low_quota else quota.limit_for(holder)
 
 

@@ -1,4 +1,4 @@
-"""`/iam/v2` without the keys: users, service accounts, role bindings, invitations."""
+"""`/iam/v2` except keys: users, service accounts, role bindings, invitations."""
 
 import re
 
@@ -16,7 +16,7 @@ _PRINCIPAL = "User:"
 
 
 async def list_users(call: Call) -> Response:
-    """Users; there is no filter, as at Confluent."""
+    """Users. There is no filter, as at Confluent."""
     seen = (user for user in call.organization.users.values() if _sees(call, user.id))
     return wire.page(call, "iam/v2", "UserList", seen, _render_user)
 
@@ -38,7 +38,7 @@ async def delete_user(call: Call) -> Response:
 
 
 async def list_service_accounts(call: Call) -> Response:
-    """Service accounts, by exact `display_name` (repeatable) if asked."""
+    """Service accounts, filtered by exact `display_name` (repeatable)."""
     names = [name for name in call.request.query_params.getlist("display_name") if name]
     seen = (
         account
@@ -59,7 +59,7 @@ async def get_service_account(call: Call) -> Response:
 
 
 async def create_service_account(call: Call) -> Response:
-    """Make one; `assigned_resource_owner` gets ResourceOwner on it."""
+    """Create a service account; `assigned_resource_owner` becomes its ResourceOwner."""
     if not call.caller.may_create_accounts():
         raise forbidden()
     name = wire.text_field(call.body, "display_name", "", longest=_LONGEST_NAME)
@@ -111,7 +111,7 @@ async def delete_service_account(call: Call) -> Response:
 
 
 async def list_role_bindings(call: Call) -> Response:
-    """Bindings at or below `crn_pattern`, by principal and role if asked; only what the caller may describe."""
+    """Role bindings at or below `crn_pattern` that the caller can see, filtered by principal and role."""
     pattern = call.required("crn_pattern")
     if not pattern.startswith("crn://"):
         detail = "crn_pattern is not valid"
@@ -129,7 +129,7 @@ async def list_role_bindings(call: Call) -> Response:
 
 
 async def get_role_binding(call: Call) -> Response:
-    """One binding."""
+    """One role binding."""
     binding = call.organization.role_bindings.get(call.id)
     if binding is None or not call.caller.sees_binding(binding):
         raise forbidden()
@@ -137,7 +137,7 @@ async def get_role_binding(call: Call) -> Response:
 
 
 async def create_role_binding(call: Call) -> Response:
-    """Give a role."""
+    """Create a role binding."""
     wanted: dict[str, str] = {}
     for name, form in (("principal", r"User:.+"), ("role_name", r".+"), ("crn_pattern", r"crn://.+")):
         value = wire.text_field(call.body, name, "")
@@ -162,7 +162,7 @@ async def create_role_binding(call: Call) -> Response:
 
 
 async def delete_role_binding(call: Call) -> Response:
-    """Take a role away; answers 200 with what was deleted."""
+    """Delete a role binding. The response is 200, with what was deleted."""
     _unbindable(call)
     binding = await carry_out(call.faults, "role binding delete", lambda: call.organization.unbind(_unbindable(call)))
     return wire.one(call, _render_binding(call, binding))
@@ -176,7 +176,7 @@ def _unbindable(call: Call) -> RoleBinding:
 
 
 async def list_invitations(call: Call) -> Response:
-    """Always none: everybody in the sandbox has accepted."""
+    """Always empty: everybody in the sandbox has accepted their invitation."""
     nobody: list[Json] = []
     return wire.page(call, "iam/v2", "InvitationList", nobody, lambda each: each)
 
@@ -215,7 +215,7 @@ def _render_user(user: User) -> Json:
 
 
 def _render_account(account: ServiceAccount) -> Json:
-    # The resource name is the short one, without the organization, as recorded.
+    # The resource name is the short one, without the organization, as in recorded responses.
     crn, path = f"crn://confluent.cloud/service-account={account.id}", f"/iam/v2/service-accounts/{account.id}"
     return {
         "api_version": "iam/v2",

@@ -13,7 +13,7 @@ from sandbox.confluent.wire import PUBLIC_URL, Call, Json, Problem, forbidden, i
 
 _BASE = "/iam/v2/api-keys"
 _CRN = "crn://api.confluent.cloud/organization="
-# kind, api_version and path of what a key is for; no path where `related` is the bare word
+# Kind, api_version and path of what a key is for. Without a path, `related` is only the word.
 _REFERENCES: dict[Kind, tuple[str, str, str | None]] = {
     **{kind: (kind.row.api.kind, kind.row.api.version, f"{kind.row.api.collection}/{{id}}") for kind in PLAIN},
     Kind.KAFKA: ("Cluster", "cmk/v2", "/cmk/v2/clusters/{id}"),
@@ -27,7 +27,7 @@ _REFERENCES: dict[Kind, tuple[str, str, str | None]] = {
 
 
 async def list_keys(call: Call) -> Response:
-    """Keys the caller sees, by owner and resource if asked."""
+    """The keys that the caller sees, filtered by owner and resource."""
     owner, resource = call.parameter("spec.owner"), call.parameter("spec.resource")
     everything = call.caller.is_organization_admin
     found = list(call.organization.api_keys.values())
@@ -43,7 +43,7 @@ async def list_keys(call: Call) -> Response:
 
 
 async def create_key(call: Call) -> Response:
-    """Make a key; the only answer that ever holds its secret."""
+    """Create a key. Only this response contains its secret."""
     owner, resource, name, description = _wanted(call)
     expires_at = _wanted_end(call)
     if call.faults.create_refused != "no":
@@ -72,7 +72,7 @@ async def get_key(call: Call) -> Response:
 
 
 async def edit_key(call: Call) -> Response:
-    """Change name and description; whatever else the body says is ignored, as Confluent does."""
+    """Change name and description. Other fields are ignored, as at Confluent."""
     _manageable(call)
     spec = _spec(call)
     name = wire.text_field(spec, "display_name", "/spec")
@@ -91,7 +91,7 @@ async def edit_key(call: Call) -> Response:
 
 
 async def delete_key(call: Call) -> Response:
-    """Delete for ever."""
+    """Delete a key."""
     _manageable(call)
     await carry_out(call.faults, "delete", lambda: call.organization.delete_key(_manageable(call).id))
     return Response(status_code=204)
@@ -101,7 +101,7 @@ def _refusal(status: int) -> Problem:
     limit = "Your organization is currently limited to 1000 API keys"
     match status:
         case 400:
-            # Some quota refusals come as 400, without a code.
+            # Some quota refusals have status 400 and no code.
             return Problem(400, None, None, limit)
         case 402:
             return Problem(402, "quota_exceeded", "Quota Exceeded", limit)
@@ -135,7 +135,7 @@ def _spec(call: Call) -> Json:
 
 
 def _wanted(call: Call) -> tuple[str, KeyResource, str, str]:
-    """Owner, resource, name and description of a create. Raises Problem."""
+    """Owner, resource, name and description for a new key. Raises `Problem`."""
     spec = _spec(call)
     name = wire.text_field(spec, "display_name", "/spec") or ""
     description = wire.text_field(spec, "description", "/spec") or ""
@@ -150,7 +150,7 @@ def _wanted(call: Call) -> tuple[str, KeyResource, str, str]:
 
 
 def _wanted_end(call: Call) -> datetime | None:
-    """When the key is to end, where the organization has that. Raises Problem."""
+    """When the key should expire, if the organization supports that. Raises `Problem`."""
     asked = _spec(call).get("expires_at")
     if asked is None or call.faults.expires_at in {"ignored", "zero"}:
         return None
@@ -204,7 +204,7 @@ def _render(key: ApiKey, call: Call, secret: str | None = None) -> Json:
 
 
 def _render_resource(resource: KeyResource, organization: Organization, *, is_old: bool) -> Json:
-    """What a key opens; `is_old`: in the form that some keys of a Schema Registry have."""
+    """What a key opens; `is_old`: in the format that some Schema Registry keys have."""
     kind, api_version, path = _REFERENCES[resource.kind]
     if is_old and resource.kind is Kind.SCHEMA_REGISTRY:
         kind, api_version = "SchemaRegistry", "srcm/v2"
@@ -215,6 +215,6 @@ def _render_resource(resource: KeyResource, organization: Organization, *, is_ol
         return {"id": resource.id, "related": resource.id, "resource_name": resource.id, **more}
     crn = f"{_CRN}{organization.id}/cluster={resource.id}"
     if resource.kind is not Kind.KAFKA:
-        # Kafka references are the ones without an environment, in the recordings.
+        # In the recordings, only references to Kafka clusters have no environment.
         crn = resource.crn.replace("crn://confluent.cloud/", "crn://api.confluent.cloud/", 1)
     return wire.reference(resource.id, path.format(id=resource.id), crn, **more)

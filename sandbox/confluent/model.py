@@ -1,4 +1,4 @@
-"""What a Confluent Cloud organization is made of. Plain values; `organization.py` holds and changes them."""
+"""The parts of a Confluent Cloud organization, as plain values. `organization.py` stores and changes them."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ _SECRET_ALPHABET = string.ascii_letters + string.digits + "+/"
 PLAIN = tuple(
     kind for kind in PLACED if kind.row.shape is Shape.CLUSTER and kind not in {Kind.KAFKA, Kind.SCHEMA_REGISTRY}
 )
-"""Kinds whose clusters are no more than their rows say."""
+"""Kinds whose clusters have only the properties in their rows."""
 _ID_ALPHABET = string.ascii_uppercase + string.digits
 
 
@@ -31,7 +31,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class KafkaCluster:
-    """A Kafka cluster, `lkc-…`; `host` is host and port of its REST and bootstrap endpoint."""
+    """A Kafka cluster, `lkc-…`. `host` is host and port of its REST and bootstrap endpoints."""
 
     id: str
     name: str
@@ -45,7 +45,7 @@ class KafkaCluster:
 
     @property
     def bootstrap(self) -> str:
-        """Host and port that Kafka clients begin with."""
+        """Host and port that Kafka clients connect to first."""
         return f"{self.host.partition(':')[0]}:9092"
 
 
@@ -65,7 +65,7 @@ class SchemaRegistry:
 
 @dataclass(frozen=True, slots=True)
 class KsqlCluster:
-    """A ksqlDB cluster, `lksqlc-…`, on a Kafka cluster; as public as that one."""
+    """A ksqlDB cluster, `lksqlc-…`, on a Kafka cluster. It's public if that one is."""
 
     id: str
     name: str
@@ -78,7 +78,7 @@ class KsqlCluster:
 
 @dataclass(frozen=True, slots=True)
 class PlainCluster:
-    """A cluster of a kind of which nothing was recorded: it is as the row of its kind says."""
+    """A cluster of a kind without recorded responses; it has only the properties in its kind's row."""
 
     kind: Kind
     id: str
@@ -89,7 +89,7 @@ class PlainCluster:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A cloud region with Flink and Tableflow; its id is `aws.us-east-1`."""
+    """A cloud region with Flink and Tableflow. Its ID is `aws.us-east-1`."""
 
     cloud: str
     name: str
@@ -97,7 +97,7 @@ class Region:
 
     @property
     def id(self) -> str:
-        """The id in Flink's spelling."""
+        """The ID in Flink's spelling."""
         return f"{self.cloud.lower()}.{self.name}"
 
     @property
@@ -140,7 +140,7 @@ class ServiceAccount:
 
 @dataclass(frozen=True, slots=True)
 class RoleBinding:
-    """A role of a principal (`u-…`, `sa-…`, without `User:`) at a CRN pattern."""
+    """A principal's role (`u-…` or `sa-…`, without `User:`) at a CRN pattern."""
 
     id: str
     principal: str
@@ -151,7 +151,7 @@ class RoleBinding:
 
 @dataclass(frozen=True, slots=True)
 class KeyResource:
-    """What a key is for: `id` and `environment` as the creator spelt them, `crn` is the place roles must reach."""
+    """What a key is for. `id` and `environment` are as the creator spelled them; roles have to cover `crn`."""
 
     kind: Kind
     id: str
@@ -161,11 +161,10 @@ class KeyResource:
 
 @dataclass(slots=True)
 class ApiKey:
-    """An API key; an owner of None marks Confluent's internal keys. The secret itself is not in here.
+    """An API key. If `owner` is None, it's one of Confluent's internal keys. The secret itself isn't stored.
 
-    It is gone from `expires_at` on, which only its create sets.
-
-    Some old Cloud keys are reported without any resource: `says_resource` is False for these.
+    It's gone from `expires_at` on, which can be set only when it's created. Responses show some old Cloud keys without
+    any resource; then `says_resource` is False.
     """
 
     id: str
@@ -180,15 +179,15 @@ class ApiKey:
     expires_at: datetime | None = None
 
     def opened_by(self, secret: str) -> bool:
-        """Whether `secret` is the secret of this key."""
+        """Whether `secret` is this key's secret."""
         return hmac.compare_digest(self.secret_digest, digest(secret))
 
 
 @dataclass(slots=True)
 class Quota:
-    """A limit on how many of something may exist; `limit` is the applied one and may be set at any time.
+    """A limit on how many of something can exist. `limit` is the applied one, and may be changed at any time.
 
-    `limits` are those that a single user, service account, cluster or environment has in place of it, by id.
+    `limits` has the limits of single users, service accounts, clusters or environments that differ from it, by ID.
     """
 
     code: str
@@ -199,19 +198,19 @@ class Quota:
     limits: dict[str, int] = field(default_factory=dict[str, int])
 
     def limit_for(self, holder: str) -> int:
-        """How many this holder may have; the organization itself is ""."""
+        """How many this holder can have; the organization is ""."""
         return self.limits.get(holder, self.limit)
 
 
 def digest(secret: str) -> bytes:
-    """What the organization keeps of a secret."""
+    """What the organization stores of a secret."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def new_secret() -> str:
-    """A secret of 64 characters in Confluent's form, with a check value that is always wrong.
+    """A secret of 64 characters in Confluent's format, with a wrong checksum.
 
-    A right one would make secret scanners take a sandbox secret for a leaked one.
+    With the right one, secret scanners would take the sandbox's secrets for leaked ones.
     """
     middle = "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(54))
     wrong = (zlib.crc32(middle.encode()) ^ 0xFFFFFFFF).to_bytes(4, "little")
@@ -224,5 +223,5 @@ def new_key_id() -> str:
 
 
 def new_id(prefix: str) -> str:
-    """An id such as `sa-x7k2m9`."""
+    """An ID such as `sa-x7k2m9`."""
     return f"{prefix}-" + "".join(secrets.choice(_ID_ALPHABET.lower()) for _ in range(6))

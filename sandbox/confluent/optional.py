@@ -1,4 +1,4 @@
-"""Fields that an answer of Confluent Cloud may lack: those that recorded answers have sometimes and lack sometimes."""
+"""Fields that Confluent Cloud's responses may lack: recorded responses have them sometimes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,16 +12,16 @@ OPTIONAL: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("fcpm/v2", "Region"): ("private_http_endpoint",),
     ("endpoint/v1", "Endpoint"): ("environment", "resource"),
 }
-"""By api_version and kind: may be absent, whatever it would hold."""
+"""By api_version and kind: fields that may be absent even if they have a value."""
 ABSENT_OR_EMPTY: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("iam/v2", "ApiKey"): ("spec.secret",),
     ("srcm/v3", "Cluster"): ("spec.private_http_endpoint", "spec.private_networking_config"),
 }
-"""May be absent where it would hold nothing."""
+"""Fields that may be absent if they're empty."""
 
 
 def thinned(faults: Faults, item: Json) -> Json:
-    """One object of an answer, less what it happens to lack this time."""
+    """One object of a response, without the fields that it lacks this time."""
     if faults.optional_fields == "there":
         return item
     kind = (item.get("api_version", ""), item.get("kind", ""))

@@ -1,6 +1,6 @@
-"""The state of one Confluent Cloud organization, in memory, and the rules that hold for everyone who asks.
+"""The state of one Confluent Cloud organization, in memory, and the rules that apply to every caller.
 
-Nothing in here awaits, so every change is atomic for the server around it.
+Nothing here awaits, so every change is atomic for the server.
 """
 
 from collections import deque
@@ -35,24 +35,24 @@ from sandbox.confluent.model import (
 
 _JOURNAL_LENGTH = 2000
 Limit: TypeAlias = Callable[[Quota, str], int]
-"""How many of a quota's things a holder may have, by id; "" is the organization."""
+"""Returns how many of a quota's things a holder can have, by ID; "" is the organization."""
 
 
 class QuotaReached(Exception):
-    """A limit of the organization is reached; the text is Confluent's."""
+    """A limit of the organization is reached. The text is Confluent's."""
 
 
 class NameTaken(Exception):
-    """A service account has this name already."""
+    """A service account already has this name."""
 
 
 class BindingExists(Exception):
-    """The principal has this role at this place already."""
+    """The principal already has this role at this place."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnsweredCall:
-    """One request to the API; `status` is None when its answer was lost on purpose. Holds no body and no secret."""
+    """One request to the API. `status` is None if its response was dropped. Contains no body and no secret."""
 
     at: datetime
     request_id: str
@@ -65,7 +65,7 @@ class AnsweredCall:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A change that happened, whatever became of its answer; `id` is the key's or the account's."""
+    """A change that happened, even if its response got lost. `id` is the key's or the account's."""
 
     at: datetime
     what: Change | Literal["expire"]
@@ -74,11 +74,11 @@ class Changed:
 
 @dataclass(slots=True)
 class Organization:
-    """An organization. Each dict goes from id to object, in order of creation; tests may change them directly.
+    """An organization. Each dict has objects by ID, in order of creation; tests may change them directly.
 
-    `secrets_issued` is a ledger for tests alone: the API never reads it, and proves a secret by its digest.
-    `deleted` are the keys that the API deleted, and when: a data plane may not have heard of it yet. `changes` is what
-    Confluent's own audit log would say of keys and service accounts; what the organization began with is not in it.
+    `secrets_issued` is only for tests: the API never reads it, and checks secrets by their digests. `deleted` has the
+    keys that the API deleted, and when, because a data plane may learn of it later. `changes` is what Confluent's own
+    audit log would have about keys and service accounts, without what the organization started with.
     """
 
     id: str
@@ -96,7 +96,7 @@ class Organization:
     role_bindings: dict[str, RoleBinding] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     ending: set[str] = field(default_factory=set)
-    """Ids of the keys that expire: looked through for each call, while there may be 100,000 keys."""
+    """IDs of the keys that expire, which every call checks. There may be 100,000 other keys."""
     quotas: dict[str, Quota] = field(default_factory=dict)
     deleted: dict[str, tuple[ApiKey, datetime]] = field(default_factory=dict, repr=False)
     secrets_issued: dict[str, str] = field(default_factory=dict, repr=False)
@@ -105,15 +105,15 @@ class Organization:
 
     @property
     def crn(self) -> str:
-        """The CRN of the organization."""
+        """The organization's CRN."""
         return f"crn://confluent.cloud/organization={self.id}"
 
     def bindings(self, without: str = "") -> tuple[RoleBinding, ...]:
-        """The role bindings of this moment, but those of the principal `without`."""
+        """The current role bindings, except those of the principal `without`."""
         return tuple(binding for binding in self.role_bindings.values() if binding.principal != without)
 
     def caller(self, principal: str, without: str = "") -> Caller:
-        """The principal with its bindings of this moment, or without any."""
+        """The principal with its current bindings; with none, if it's `without`."""
         held = tuple(binding for binding in self.bindings(without) if binding.principal == principal)
         return Caller(principal, held, self.crn)
 
@@ -122,13 +122,13 @@ class Organization:
         return "/".join([self.crn, *parts])
 
     def principal_crn(self, principal: str) -> str:
-        """The long CRN of a user or service account."""
+        """The full CRN of a user or service account."""
         return self.place(f"{'user' if principal.startswith('u-') else 'service-account'}={principal}")
 
     def resource(self, resource_id: str, environment: str | None = None) -> KeyResource:
-        """What a key for `resource_id` is for. Raises KeyError when the organization has no such thing.
+        """What a key for `resource_id` is for. Raises KeyError if the organization has no such resource.
 
-        Flink regions come as `aws.us-east-1` with an environment, or as `env-x.aws.us-east-1`.
+        Flink regions are `aws.us-east-1` with an environment, or `env-x.aws.us-east-1`.
         """
         if (wide := Kind.called(resource_id)) and wide.row.is_wide:
             return KeyResource(wide, resource_id, self.crn)
@@ -153,15 +153,15 @@ class Organization:
         return KeyResource(Kind.FLINK, resource_id, crn, environment)
 
     def cluster_crn(self, cluster: KafkaCluster) -> str:
-        """The CRN roles of a Kafka cluster are bound at."""
+        """The CRN at which roles for a Kafka cluster are bound."""
         return self.place(f"environment={cluster.environment}", f"cloud-cluster={cluster.id}")
 
     def plain_crn(self, cluster: PlainCluster) -> str:
-        """The CRN roles of any other cluster are bound at."""
+        """The CRN at which roles for any other cluster are bound."""
         return self.place(f"environment={cluster.environment}", f"{cluster.kind.row.element}={cluster.id}")
 
     def ksql_crn(self, cluster: KsqlCluster) -> str:
-        """The CRN roles of a ksqlDB cluster are bound at; it holds the name, not the id."""
+        """The CRN at which roles for a ksqlDB cluster are bound. It contains the name, not the ID."""
         return self.place(
             f"environment={cluster.environment}", f"cloud-cluster={cluster.kafka_cluster}", f"ksql={cluster.name}"
         )
@@ -176,7 +176,7 @@ class Organization:
         limit: Limit = Quota.limit_for,
         expires_at: datetime | None = None,
     ) -> tuple[ApiKey, str]:
-        """Make a key; returns it with its secret, which is not kept. Raises QuotaReached."""
+        """Create a key. Returns it and its secret, of which only a digest is stored. Raises `QuotaReached`."""
         for code, holder, who in usage.of_new_key(self, resource, owner):
             self._check(code, holder, who, "API keys", limit)
         made = self.add_key(new_key_id(), resource, owner, name=name, description=description, at=self.clock())
@@ -195,7 +195,7 @@ class Organization:
         description: str,
         at: datetime,
     ) -> tuple[ApiKey, str]:
-        """Put a key with a given id and age in place, whatever the quotas say."""
+        """Add a key with a given ID and creation time, regardless of quotas."""
         secret = new_secret()
         key = ApiKey(key_id, name, description, owner, resource, digest(secret), at, at)
         self.api_keys[key.id] = key
@@ -203,12 +203,12 @@ class Organization:
         return key, secret
 
     def end_key(self, key: ApiKey, at: datetime) -> None:
-        """Have a key expire at that moment."""
+        """Have a key expire at this time."""
         key.expires_at = at
         self.ending.add(key.id)
 
     def expire_keys(self) -> None:
-        """End the keys whose time is over."""
+        """Remove the keys that have expired."""
         now, expiring = self.clock(), [self.api_keys[id_] for id_ in self.ending & self.api_keys.keys()]
         for key in expiring:
             if key.expires_at and key.expires_at <= now:
@@ -217,7 +217,7 @@ class Organization:
                 self.note("expire", key.id)
 
     def key_that_opens(self, key_id: str, *, lingering: timedelta) -> ApiKey | None:
-        """A key that is there, or that was deleted less than `lingering` ago; None when there is none."""
+        """The key, if it exists or was deleted less than `lingering` ago; otherwise None."""
         self.expire_keys()
         if key_id in self.api_keys:
             return self.api_keys[key_id]
@@ -225,12 +225,12 @@ class Organization:
         return key if self.clock() < at + lingering else None
 
     def delete_key(self, key_id: str) -> None:
-        """Delete a key for ever. Raises KeyError when there is none."""
+        """Delete a key. Raises KeyError if it doesn't exist."""
         self.deleted[key_id] = (self.api_keys.pop(key_id), self.clock())
         self.note("delete", key_id)
 
     def create_service_account(self, name: str, description: str, *, limit: Limit = Quota.limit_for) -> ServiceAccount:
-        """Make a service account. Raises NameTaken and QuotaReached."""
+        """Create a service account. Raises `NameTaken` and `QuotaReached`."""
         if any(account.name == name for account in self.service_accounts.values()):
             raise NameTaken(name)
         self._check("iam.max_service_accounts.per_org", "", "Your organization", "accounts", limit)
@@ -241,7 +241,7 @@ class Organization:
         return account
 
     def bind(self, principal: str, role: str, crn_pattern: str) -> RoleBinding:
-        """Give a role. Raises BindingExists."""
+        """Create a role binding. Raises `BindingExists`."""
         for held in self.role_bindings.values():
             if held.principal == principal and held.role == role and crns.same(held.crn_pattern, crn_pattern):
                 raise BindingExists(held.id)
@@ -250,13 +250,13 @@ class Organization:
         return binding
 
     def unbind(self, binding: RoleBinding) -> RoleBinding:
-        """Take a role away."""
+        """Delete a role binding."""
         del self.role_bindings[binding.id]
         self.note("role binding delete", binding.id)
         return binding
 
     def remove_principal(self, principal: str) -> None:
-        """Delete a user or service account with all its keys and bindings. Raises KeyError when there is none."""
+        """Delete a user or service account with all its keys and bindings. Raises KeyError if it doesn't exist."""
         del (self.users if principal in self.users else self.service_accounts)[principal]
         for key in [key for key in self.api_keys.values() if key.owner == principal]:
             self.delete_key(key.id)
@@ -265,7 +265,7 @@ class Organization:
         self.note("account delete", principal)
 
     def note(self, what: Change | Literal["expire"], id_: str) -> None:
-        """Have it in `changes` that this has just happened."""
+        """Record in `changes` that this has just happened."""
         self.changes.append(Changed(self.clock(), what, id_))
 
     def _check(self, code: str, holder: str, who: str, things: str, limit: Limit) -> None:

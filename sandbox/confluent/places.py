@@ -1,6 +1,6 @@
-"""What lies in an environment: who sees it, where it is found, and how answers refer to it.
+"""The resources in environments: who sees them, where they are, and how responses refer to them.
 
-Lists hold what the caller has a role at, above or below; what has to be named and is not seen is forbidden.
+Lists contain what the caller has a role at, above or below. Naming something that the caller doesn't see is forbidden.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,16 +13,16 @@ from sandbox.confluent.wire import Call, Json, forbidden
 
 
 class InEnvironment(Protocol):
-    """Anything with an id that stands in an environment."""
+    """Something with an ID in an environment."""
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """Its ID."""
         ...
 
     @property
     def environment(self) -> str:
-        """The id of its environment."""
+        """The ID of its environment."""
         ...
 
 
@@ -35,7 +35,7 @@ def sees_environment(call: Call, id_: str) -> bool:
 
 
 def crn_of(organization: Organization, item: InEnvironment) -> str:
-    """The place that roles for this are bound at; of anything but a cluster it is the environment."""
+    """The CRN at which roles for this are bound; for anything but a cluster, its environment."""
     match item:
         case KafkaCluster():
             return organization.cluster_crn(item)
@@ -50,7 +50,7 @@ def crn_of(organization: Organization, item: InEnvironment) -> str:
 
 
 def in_environment(call: Call, items: Iterable[T]) -> list[T]:
-    """Those of `items` that are in the environment the call names, and that the caller sees. Raises Problem."""
+    """The `items` in the environment that the query names, as far as the caller sees them. Raises `Problem`."""
     environment = call.required("environment")
     if environment not in call.organization.environments or not sees_environment(call, environment):
         raise forbidden()
@@ -62,7 +62,7 @@ def in_environment(call: Call, items: Iterable[T]) -> list[T]:
 
 
 def one(call: Call, items: Mapping[str, T]) -> T:
-    """The item with the id in the path; it needs its environment too. Raises Problem."""
+    """The item with the ID in the path; the query has to name its environment. Raises `Problem`."""
     item = items.get(call.id)
     if item is None or item not in in_environment(call, [item]):
         raise forbidden()
@@ -70,15 +70,15 @@ def one(call: Call, items: Mapping[str, T]) -> T:
 
 
 def regional(name: str, cloud: str, region: str) -> str:
-    """A host of Confluent's in this form: `lkc-1.us-east-1.aws.private.confluent.cloud`."""
+    """A host name like Confluent's: `lkc-1.us-east-1.aws.private.confluent.cloud`."""
     return f"{name}.{region}.{cloud.lower()}.private.confluent.cloud"
 
 
 def thing(api_version: str, kind: str, id_: str, metadata: Json, **fields: object) -> Json:
-    """One object of an answer."""
+    """One object of a response."""
     return {"api_version": api_version, "kind": kind, "id": id_, "metadata": metadata, **fields}
 
 
 def environment_reference(call: Call, id_: str) -> Json:
-    """How an answer refers to an environment."""
+    """A response's reference to an environment."""
     return wire.reference(id_, f"/org/v2/environments/{id_}", call.organization.place(f"environment={id_}"))

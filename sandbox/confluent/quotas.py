@@ -25,7 +25,7 @@ _SCOPES = (
 
 @dataclass(frozen=True, slots=True)
 class _Applied:
-    """A quota as it applies to one holder; "" is the organization, or anybody. `used` None where it is not told."""
+    """A quota as applied to one holder; "" is the organization, or everyone. `used` is None if it isn't shown."""
 
     quota: Quota
     holder: str
@@ -34,7 +34,7 @@ class _Applied:
 
 
 async def list_applied_quotas(call: Call) -> Response:
-    """The limits of one scope, for each holder the caller sees, by code, environment and Kafka cluster if asked."""
+    """The limits of one scope, for each holder that the caller sees; filtered by code, environment or cluster."""
     scope, code = call.required("scope"), call.parameter("id")
     if scope not in _SCOPES:
         detail = f"scope must be one of {', '.join(_SCOPES)}"
@@ -47,7 +47,7 @@ async def list_applied_quotas(call: Call) -> Response:
 
 
 async def get_applied_quota(call: Call) -> Response:
-    """One limit, by its code, and for one environment or Kafka cluster if it has many."""
+    """One limit by its code; if there are many, for the environment or Kafka cluster in the query."""
     _check_told(call)
     quota = call.organization.quotas.get(call.id)
     if quota is None or not (found := _rows(call, quota)):
@@ -117,7 +117,7 @@ def _reference(call: Call, row: _Applied) -> Json:
         case "USER_ACCOUNT":
             return {"user": wire.reference(id_, f"/iam/v2/users/{id_}", organization.principal_crn(id_))}
         case "SERVICE_ACCOUNT":
-            # The published schema has no field for service accounts: to Confluent's quotas they are users.
+            # The published schema has no field for service accounts. Confluent's quotas treat them as users.
             return {"user": wire.reference(id_, f"/iam/v2/service-accounts/{id_}", organization.principal_crn(id_))}
         case "KAFKA_CLUSTER":
             cluster = organization.kafka_clusters[id_]

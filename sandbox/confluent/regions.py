@@ -1,4 +1,4 @@
-"""Where Flink and Tableflow run: regions, and the compute pools that make a region one in use."""
+"""The places where Flink and Tableflow run: regions, and the compute pools that show which ones are in use."""
 
 from starlette.responses import Response
 
@@ -9,7 +9,7 @@ from sandbox.confluent.wire import Call, Json
 
 
 async def list_compute_pools(call: Call) -> Response:
-    """Flink compute pools of an environment, by region if asked."""
+    """The Flink compute pools of an environment, filtered by region."""
     region = call.parameter("spec.region")
     found = in_environment(call, call.organization.compute_pools.values())
     in_region = [pool for pool in found if region in (None, pool.region.name)]
@@ -17,7 +17,7 @@ async def list_compute_pools(call: Call) -> Response:
 
 
 async def list_flink_regions(call: Call) -> Response:
-    """Every region with Flink, by cloud and name if asked."""
+    """Every region with Flink, filtered by cloud and name."""
     found = _regions(call, "region_name")
     return wire.page(call, "fcpm/v2", "RegionList", found, lambda each: _render_flink_region(call, each))
 

@@ -1,4 +1,4 @@
-"""The API of the organization as an ASGI app: authentication, faults and headers around every handler."""
+"""The organization's API as an ASGI app, with authentication, faults and headers around every handler."""
 
 import asyncio
 import uuid
@@ -66,7 +66,7 @@ _RATE_LIMIT = 1200
 
 
 def create_app(organization: Organization, faults: Faults, *, clock: Callable[[], datetime]) -> Starlette:
-    """The app of one organization; `clock` gives aware UTC times, and should be the organization's own."""
+    """The app of one organization. `clock` returns times with time zone UTC, and should be the organization's own."""
     gate = _Gate(organization, faults, clock)
     return Starlette(
         routes=[
@@ -78,7 +78,7 @@ def create_app(organization: Organization, faults: Faults, *, clock: Callable[[]
 
 
 class _Gate:
-    """What every request passes before and after its handler."""
+    """Wraps every handler, before and after."""
 
     def __init__(self, organization: Organization, faults: Faults, clock: Callable[[], datetime]) -> None:
         self._organization = organization
@@ -104,7 +104,7 @@ class _Gate:
         return answer
 
     async def unknown(self, request: Request, exc: Exception) -> Response:
-        """The answer for a path or method there is none of."""
+        """The response for an unknown path or method."""
         status = cast("HTTPException", exc).status_code
         request_id = uuid.uuid4().hex
         problem = Problem(status, "resource_not_found", "Not Found", cast("HTTPException", exc).detail)
@@ -122,7 +122,7 @@ class _Gate:
             raise server_error()
 
     def _authenticate(self, request: Request) -> str:
-        """The principal of the caller. Raises Problem."""
+        """The caller's principal. Raises `Problem`."""
         key = dataplane.known_key(self._organization, self._faults, request)
         accepted = _OPENS_THE_API
         if request.url.path.startswith("/tableflow/"):
@@ -155,7 +155,7 @@ class _Gate:
 
 
 async def _body(request: Request) -> Json:
-    """The JSON object in the body, {} for none. Raises Problem."""
+    """The JSON object in the body; {} without a body. Raises `Problem`."""
     raw = await request.body()
     if not raw:
         return {}

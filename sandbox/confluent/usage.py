@@ -1,4 +1,4 @@
-"""How much of each quota is used, and by whom."""
+"""Computes how much of each quota is used, and by whom."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def of(organization: Organization, code: str) -> Counter[str]:
-    """How much each holder uses of a quota, by id; what the organization uses of its own stands under ""."""
+    """How much each holder uses of a quota, by ID; the organization's own use is under ""."""
     match code.split("."):
         case ["iam", "max_cloud_api_keys", "per_org"]:
             return Counter("" for key in organization.api_keys.values() if key.resource.kind is Kind.CLOUD)
@@ -37,9 +37,9 @@ def of(organization: Organization, code: str) -> Counter[str]:
 
 
 def of_new_key(organization: Organization, resource: KeyResource, owner: str | None) -> Iterator[tuple[str, str, str]]:
-    """The quotas that a new key counts against: code, holder, and how Confluent's refusal names the holder."""
+    """The quotas that a new key counts toward: code, holder, and what Confluent's refusal calls the holder."""
     if resource.kind is Kind.GLOBAL:
-        return  # their quotas are apart, and not published
+        return  # they have their own quotas, which aren't published
     is_cloud = resource.kind is Kind.CLOUD
     group, who = ("user", "This user") if owner in organization.users else ("service_account", "This service account")
     yield f"iam.max_{'cloud' if is_cloud else 'cluster'}_api_keys.per_{group}", owner or "", who

@@ -1,4 +1,4 @@
-"""What every answer of the API has in common: error bodies, pages, times, and the request at hand."""
+"""What all responses of the API have in common: error bodies, pages, times, and the current request."""
 
 import base64
 import binascii
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An authenticated request; `body` is {} when there is none."""
+    """An authenticated request; `body` is {} if there is none."""
 
     request: Request
     body: Json
@@ -41,20 +41,20 @@ class Call:
 
     @property
     def own_address(self) -> str:
-        """Where the caller found us, without a slash at the end: `http://127.0.0.1:8091`."""
+        """The address that the caller used, without a slash at the end: `http://127.0.0.1:8091`."""
         return str(self.request.base_url).rstrip("/")
 
     @property
     def id(self) -> str:
-        """The id in the path."""
+        """The ID in the path."""
         return str(self.request.path_params["id"])
 
     def parameter(self, name: str) -> str | None:
-        """A query parameter; an empty one counts as left out."""
+        """A query parameter; an empty one counts as missing."""
         return self.request.query_params.get(name) or None
 
     def required(self, name: str) -> str:
-        """A query parameter that has to be there. Raises Problem."""
+        """A query parameter that is required. Raises `Problem`."""
         value = self.parameter(name)
         if value is None:
             raise Problem(400, "invalid_filter", "Invalid Filter", f"{name} is required", parameter=name)
@@ -65,7 +65,7 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 
 class Problem(Exception):
-    """An error answer; `pointer` names the field of the body at fault, `parameter` the one of the query."""
+    """An error response. `pointer` names the wrong field in the body, `parameter` the wrong query parameter."""
 
     def __init__(
         self,
@@ -88,34 +88,34 @@ class Problem(Exception):
 
 
 class Disconnected(Exception):
-    """The connection ends here, and nothing is answered."""
+    """The connection ends here, without a response."""
 
 
 class NoAnswer(Response):
     """A response that closes the connection instead of answering."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as every response has it
-        """Close the connection; nothing is sent."""
+        """Close the connection without sending anything."""
         await drop_connection(scope, receive)
 
 
 def forbidden() -> Problem:
-    """The refusal Confluent gives for what one may not do, and for what is gone or was never there."""
+    """Confluent's refusal for a missing permission, and for something deleted or that never existed."""
     return Problem(403, "forbidden_access", None, "Forbidden Access")
 
 
 def invalid(pointer: str, detail: str, status: int = 422) -> Problem:
-    """A field of the body that cannot be."""
+    """The refusal of an invalid field in the body."""
     return Problem(status, "invalid_configuration", "Validation Failed", detail, pointer=pointer)
 
 
 def timestamp(at: datetime) -> str:
-    """RFC 3339 in UTC with microseconds."""
+    """RFC 3339 in UTC, with microseconds."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def metadata(path: str, resource_name: str, created_at: datetime, updated_at: datetime | None = None) -> Json:
-    """The `metadata` of one object; `path` is its address under the API."""
+    """The `metadata` of an object; `path` is its address in the API."""
     return {
         "self": f"{PUBLIC_URL}{path}",
         "resource_name": resource_name,
@@ -130,7 +130,7 @@ def reference(id_: str, path: str, resource_name: str, **more: str) -> Json:
 
 
 def text_field(holder: Json, name: str, pointer: str, *, longest: int | None = None) -> str | None:
-    """A text of the body, None when left out or null. Raises Problem for another type or too long a text."""
+    """A text in the body; None if it's missing or null. Raises `Problem` for another type or a text that's too long."""
     value = holder.get(name)
     if value is None:
         return None
@@ -142,7 +142,7 @@ def text_field(holder: Json, name: str, pointer: str, *, longest: int | None = N
 
 
 def one(call: Call, item: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer with one object, rendered."""
+    """The response with one rendered object."""
     return JSONResponse(thinned(call.faults, item), status, headers)
 
 
@@ -156,7 +156,7 @@ def page(
     usual: int = _DEFAULT_PAGE,
     largest: int = _MAX_PAGE,
 ) -> Response:
-    """One page of a list, rendered; `items` is all of it, in order."""
+    """One page of a list, rendered; `items` is the whole list in order."""
     everything: Sequence[T] = items if isinstance(items, Sequence) else list(items)
     size, start, lead_in = _position(call, usual, largest)
     end = start if lead_in else start + size
@@ -176,7 +176,7 @@ def page(
 
 
 def _position(call: Call, usual: int, largest: int) -> tuple[int, int, bool]:
-    """Page size, offset, and whether this is the empty page some lists start with."""
+    """Page size, offset, and whether this is the empty page that some lists start with."""
     if token := call.parameter("page_token"):
         size, start = _read_token(token)
         if call.faults.take_expired_token():
@@ -206,7 +206,7 @@ def _bad_token(detail: str) -> Problem:
 
 
 def problem_response(problem: Problem, shape: ErrorShape, request_id: str, path: str, at: datetime) -> Response:
-    """A problem in one of the forms seen in the wild."""
+    """The response for a problem, in one of the formats that Confluent sends."""
     body: Json
     match shape:
         case "documented" | "no code" | "gzip":
@@ -223,7 +223,7 @@ def problem_response(problem: Problem, shape: ErrorShape, request_id: str, path:
             return Response(status_code=problem.status, headers=problem.headers)
     content = json.dumps(body).encode()
     if shape == "gzip":
-        # Recorded: compressed bytes with no Content-Encoding to say so.
+        # As recorded: compressed bytes without a Content-Encoding header.
         content = gzip.compress(content)
     return Response(content, problem.status, problem.headers, media_type="application/json")
 

@@ -1,4 +1,4 @@
-"""Whose Slack rings for a new message: direct messages, mentions, and replies in a thread that a person follows."""
+"""Decides whose Slack rings for a new message: for direct messages, mentions, and replies in followed threads."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,9 +14,10 @@ _MENTION = re.compile(r"<(?:@(?P<user>[UW]\w+)|!subteam\^(?P<group>\w+)|!(?P<all
 
 
 def rung(message: Json, channel: "Channel", groups: Mapping[str, "UserGroup"], thread: Iterable[Json] = ()) -> set[str]:
-    """The members whose Slack rings for a new message; `thread` is what was said before in the one that it is in.
+    """The members whose Slack rings for a new message. `thread` has the earlier messages of its thread.
 
-    Nothing in the documentation says that a reply in a direct message rings for someone who doesn't follow the thread.
+    Slack's documentation doesn't say that a reply in a direct message rings for someone who doesn't follow the thread,
+    so here it doesn't.
     """
     if channel.dm_of and not message.get("thread_ts"):
         told = {channel.dm_of}
@@ -30,8 +31,8 @@ def rung(message: Json, channel: "Channel", groups: Mapping[str, "UserGroup"], t
 def mentioned(message: Json, channel: "Channel", groups: Mapping[str, "UserGroup"]) -> Iterator[str]:
     """The people whom a message mentions.
 
-    Where a message has blocks, its text is for notifications and screen readers only. Small print (`context`) is left
-    out: nothing in the documentation says that a mention in it rings.
+    If a message has blocks, its text is only for notifications and screen readers. Context blocks are left out, because
+    the documentation doesn't say that a mention in them rings.
     """
     for kind, name in _names(message):
         if kind == "group" and name in groups and not groups[name].is_disabled:

@@ -1,4 +1,4 @@
-"""Block Kit as data: every block, element and text object, its fields, and how long each may be."""
+"""Block Kit as data: every block, element and text object, its fields, and how long each can be."""
 
 from typing import Any, Literal, TypeAlias
 
@@ -20,16 +20,16 @@ Surface: TypeAlias = Literal["message", "modal", "home"]
 OPTIONS = 100
 IDENTIFIER = string(255)
 CELLS = 10_000
-"""Characters of all cells of the tables of a message."""
+"""Characters of all cells in a message's tables."""
 
 
 def plain(most: int) -> Check:
-    """A `plain_text` object of at most so many characters."""
+    """A `plain_text` object of at most this many characters."""
     return by_type({"plain_text": Shape({"text": string(most, 1)}, {"emoji": boolean})})
 
 
 def words(most: int) -> Check:
-    """A text object of either kind of at most so many characters."""
+    """A text object of either kind, of at most this many characters."""
     mrkdwn = Shape({"text": string(most, 1)}, {"verbatim": boolean})
     return by_type({"plain_text": Shape({"text": string(most, 1)}, {"emoji": boolean}), "mrkdwn": mrkdwn})
 
@@ -41,7 +41,7 @@ CONFIRM = Shape(
 
 
 def option(text: Check) -> Shape:
-    """One choice of a menu, with this kind of text."""
+    """An option of a menu, with this kind of text."""
     return Shape({"text": text, "value": string(150)}, {"description": words(75)})
 
 
@@ -60,7 +60,7 @@ def initial_is_offered(element: dict[str, Any], at: str, problems: list[str]) ->
 
 
 def options_or_groups(element: dict[str, Any], at: str, problems: list[str]) -> None:
-    """A static menu has either options or groups of them."""
+    """Require a static menu to have either options or option groups."""
     if bool(element.get("options")) == bool(element.get("option_groups")):
         fault(problems, "must have exactly one of: options, option_groups", at)
     initial_is_offered(element, at, problems)
@@ -79,7 +79,7 @@ TYPED: dict[str, Check] = {
 }
 
 VIEWERS = list_of(string(255, 1), 10)
-"""People to whom alone a button is shown."""
+"""The only people who see a button."""
 
 ELEMENTS: dict[str, Check] = {
     "button": Shape(
@@ -176,7 +176,7 @@ INPUTS = tuple(name for name in ELEMENTS if name not in {"button", "overflow", "
 
 
 def leaf(required: dict[str, Check], optional: dict[str, Check] | None = None) -> Shape:
-    """A piece of rich text, which may carry a style."""
+    """A piece of rich text, which can have a style."""
     return Shape(required, {"style": anything, **(optional or {})})
 
 
@@ -210,18 +210,18 @@ RICH_PARTS: dict[str, Check] = {
 
 
 def section_says_something(block: dict[str, Any], at: str, problems: list[str]) -> None:
-    """A section without text needs fields."""
+    """Require a section to have text or fields."""
     if not block.get("text") and not block.get("fields"):
         fault(problems, "must have at least one of: text, fields", at)
 
 
 def block(required: dict[str, Check], optional: dict[str, Check] | None = None, also: Check = anything) -> Shape:
-    """A block, which may carry a block_id."""
+    """A block, which can have a block_id."""
     return Shape(required, {"block_id": IDENTIFIER, **(optional or {})}, also)
 
 
 def same_width(block: dict[str, Any], at: str, problems: list[str]) -> None:
-    """Each row of a table has as many cells as the first one."""
+    """Require each row of a table to have as many cells as the first one."""
     rows = [each for each in block.get("rows") or [] if isinstance(each, list)]
     for index, row in enumerate(rows):
         if len(row) != len(rows[0]):

@@ -1,4 +1,4 @@
-"""What stands inside blocks: ids Slack fills in, elements by id, and the state of the form they make."""
+"""Reads blocks: the IDs that Slack fills in, elements by ID, and the state of the form."""
 
 import copy
 import secrets
@@ -21,11 +21,11 @@ PICKED = {
     "channels_select": "channel",
 }
 ROWS_OF_ELEMENTS = ("actions", "context_actions")
-"""Blocks whose `elements` are clicked; those of any other block are text."""
+"""Blocks with clickable `elements`. Those of any other block are text."""
 FEEDBACK = ("positive_button", "negative_button")
 REQUIRED = "Please complete this required field."
 FROM_PERSON = ("value", "selected_option", "selected_options", *(f"selected_{what}" for what in PICKED.values()))
-"""The fields of an action that hold what the person chose; the rest is the element's own."""
+"""The fields of an action that contain what the person chose. All others come from the element."""
 
 
 def interactive(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
@@ -38,7 +38,7 @@ def interactive(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
 
 
 def find_spot(blocks: list[Json], block_id: object, action_id: object) -> tuple[Json, Json] | None:
-    """The (block, element) with these ids, or None."""
+    """The (block, element) with these IDs, or None."""
     for block, element in interactive(blocks):
         if (block["block_id"], element["action_id"]) == (block_id, action_id):
             return block, element
@@ -46,13 +46,13 @@ def find_spot(blocks: list[Json], block_id: object, action_id: object) -> tuple[
 
 
 def find_element(blocks: list[Json], block_id: object, action_id: object) -> Json | None:
-    """The element with these ids, or None."""
+    """The element with these IDs, or None."""
     spot = find_spot(blocks, block_id, action_id)
     return spot[1] if spot else None
 
 
 def fill_ids(blocks: list[Json]) -> list[Json]:
-    """A copy of the blocks in which each block and each interactive element has an id."""
+    """A copy of the blocks in which every block and every interactive element has an ID."""
     filled = copy.deepcopy(blocks)
     for block in filled:
         block.setdefault("block_id", secrets.token_hex(4))
@@ -64,13 +64,13 @@ def fill_ids(blocks: list[Json]) -> list[Json]:
 
 
 def options_of(element: Json) -> list[Json]:
-    """The options an element offers, those of groups included; none when the bot supplies them."""
+    """The options of an element, including those in groups; none if the bot supplies them."""
     grouped = [option for group in element.get("option_groups", ()) for option in group["options"]]
     return [*element.get("options", ()), *grouped]
 
 
 def is_offered(element: Json, given: Json) -> bool:
-    """Whether what was chosen is among what the element offers; true where the bot supplies the options."""
+    """Whether the element offers what was chosen; True if the bot supplies the options."""
     if element["type"] == "feedback_buttons":
         return any(given.get("value") == element[each]["value"] for each in FEEDBACK)
     offered = {option["value"] for option in options_of(element)}
@@ -79,7 +79,7 @@ def is_offered(element: Json, given: Json) -> bool:
 
 
 def untouched(element: Json) -> Json | None:
-    """What the state holds for an element nobody touched: its initial value; None for one without state."""
+    """The state of an element that nobody touched: its initial value; None for an element without state."""
     kind = element["type"]
     if kind in TEXTS:
         return {"type": kind, "value": element.get("initial_value")}
@@ -93,7 +93,7 @@ def untouched(element: Json) -> Json | None:
 
 
 def settle(blocks: list[Json], *known: Values) -> Values:
-    """The state of a form: for each element the first of `known` that still fits it, else its initial value."""
+    """The state of a form: for each element, the first of `known` that still fits, or else its initial value."""
     settled: Values = {}
     for block, element in interactive(blocks):
         initial = untouched(element)
@@ -111,7 +111,7 @@ def _still_fits(element: Json, given: Json) -> bool:
 
 
 def missing_or_wrong(blocks: list[Json], values: Values) -> dict[str, str]:
-    """What Slack's client says under the fields before it lets a form go: block_id to text."""
+    """The errors that Slack's client shows before it sends a form: block_id to text."""
     errors: dict[str, str] = {}
     for block in blocks:
         if block["type"] != "input":
@@ -164,17 +164,13 @@ _LINES = ("rich_text_section", "rich_text_quote", "rich_text_preformatted")
 
 
 def plain_words(node: object) -> Iterator[str]:
-    """Every piece of text a person reads in a message, a view or any part of them, in order; rich text by the line."""
+    """Every text that a person reads in a message, a view or a part of one, in order; rich text line by line."""
     if isinstance(node, str):
         yield node
     elif isinstance(node, list):
         for each in node:
             yield from plain_words(each)
-    elif isinstance(node, dict) and node.get("type") in (
-        "rich_text_section",
-        "rich_text_quote",
-        "rich_text_preformatted",
-    ):
+    elif isinstance(node, dict) and node.get("type") in _LINES:
         yield "".join(_piece(each) for each in node["elements"])
     elif isinstance(node, dict):
         for name in _READ:

@@ -1,4 +1,4 @@
-"""How what a person does reaches the bot: one envelope, one answer within three seconds, over either transport."""
+"""Delivers what a person does to the bot: one envelope, one answer within three seconds, by either transport."""
 
 import asyncio
 import hashlib
@@ -22,7 +22,7 @@ Kind: TypeAlias = Literal["slash_commands", "interactive", "events_api"]
 
 
 class NoAnswer(Exception):
-    """The bot did not answer in time or not with success; the text is the word a person sees in Slack."""
+    """The bot didn't answer in time, or without success. The text is the word that a person sees in Slack."""
 
     def __init__(self, word: str, *, may_retry: bool = True) -> None:
         super().__init__(word)
@@ -32,7 +32,7 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One delivery to the bot; `retry` counts from 1 for repeated events, whose `retry_reason` says why."""
+    """One delivery to the bot. For repeated events, `retry` counts from 1, and `retry_reason` says why."""
 
     kind: Kind
     payload: Json
@@ -42,15 +42,15 @@ class Envelope:
 
 
 class Transport(Protocol):
-    """A way to the bot."""
+    """A way to reach the bot."""
 
     async def carry(self, envelope: Envelope) -> Json:
-        """The body of the bot's answer, empty when it has none. Raises NoAnswer."""
+        """The body of the bot's answer, empty if it has none. Raises `NoAnswer`."""
         ...
 
 
 class Delivery:
-    """Brings envelopes to the bot and repeats failed events, as the Events API does."""
+    """Delivers envelopes to the bot, and repeats failed events, as the Events API does."""
 
     def __init__(
         self, workspace: Workspace, transport: Transport, retry_after: Sequence[float] = RETRY_SECONDS
@@ -61,7 +61,7 @@ class Delivery:
         self.transport = transport
 
     async def send(self, envelope: Envelope, audience: str) -> Json:
-        """The bot's answer to something a person did; `audience` is who would see it. Raises NoAnswer."""
+        """The bot's answer to something a person did. `audience` is who would see it. Raises `NoAnswer`."""
         payload = self._workspace.manners.sent_payload(envelope.payload)
         answer = await self.transport.carry(replace(envelope, payload=payload))
         if answer:
@@ -69,7 +69,7 @@ class Delivery:
         return answer
 
     async def send_event(self, payload: Json) -> None:
-        """Deliver an event; on failure it comes again in the background."""
+        """Deliver an event. If that fails, it's repeated in the background."""
         payload = self._workspace.manners.sent_payload(payload)
         try:
             await self.transport.carry(Envelope("events_api", payload))
@@ -80,7 +80,7 @@ class Delivery:
                 task.add_done_callback(self._retries.discard)
 
     async def aclose(self) -> None:
-        """Give up the retries that are still to come."""
+        """Cancel the retries that are still to come."""
         for task in self._retries:
             task.cancel()
         await asyncio.gather(*self._retries, return_exceptions=True)
@@ -100,7 +100,7 @@ class Delivery:
 
 
 class RequestUrl:
-    """HTTP delivery to the bot's one request URL, signed as Slack signs."""
+    """HTTP delivery to the bot's request URL, signed as Slack signs."""
 
     def __init__(
         self, url: str, clock: Clock, *, secret: str = SIGNING_SECRET, client: httpx.AsyncClient | None = None
@@ -111,7 +111,7 @@ class RequestUrl:
         self._client = client or httpx.AsyncClient(trust_env=False)
 
     async def carry(self, envelope: Envelope) -> Json:
-        """Post one envelope. Raises NoAnswer: `operation_timeout`, `dispatch_failed` or `http_error`."""
+        """Post one envelope. Raises `NoAnswer`: `operation_timeout`, `dispatch_failed` or `http_error`."""
         if envelope.kind == "events_api":
             return await self._post(json.dumps(envelope.payload), "application/json", envelope)
         form = envelope.payload if envelope.kind == "slash_commands" else {"payload": json.dumps(envelope.payload)}

@@ -1,13 +1,13 @@
-"""What Slack answers when it does not do as asked."""
+"""What Slack answers if it refuses."""
 
 from typing import Any
 
 
 class SlackError(Exception):
-    """A refusal with Slack's own error word, e.g. `not_in_channel`.
+    """A refusal with Slack's own error code, such as `not_in_channel`.
 
-    `messages` are the lines of `response_metadata.messages`, each ending in a JSON pointer; `extra` are further
-    fields of the answer, such as `needed` and `provided` of `missing_scope`.
+    `messages` are the lines of `response_metadata.messages`, each with a JSON pointer at its end. `extra` has more
+    fields for the response, such as `needed` and `provided` for `missing_scope`.
     """
 
     def __init__(self, code: str, *, messages: list[str] | None = None, **extra: object) -> None:
@@ -17,10 +17,10 @@ class SlackError(Exception):
         self.extra = extra
 
     def as_json(self) -> dict[str, Any]:
-        """The body of the answer."""
+        """The body of the response."""
         metadata = {"response_metadata": {"messages": self.messages}} if self.messages else {}
         return {"ok": False, "error": self.code, **self.extra, **metadata}
 
 
 class NotPossible(Exception):
-    """The person asked for something their Slack client would not offer them, e.g. a channel they are not in."""
+    """The person asked for something that their Slack client wouldn't offer, such as a channel they aren't in."""

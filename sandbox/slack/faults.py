@@ -1,4 +1,4 @@
-"""What can be made to go wrong on the Slack side, switchable while it runs."""
+"""The faults of the sandbox's Slack, which can be switched while it runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -12,7 +12,7 @@ ResponseUrl = Literal["works", "500", "404", "dropped", "answer lost"]
 Answers = Literal[
     "works", "web page", "nothing", "broken JSON", "null", "a list", "a string", "403, web page", "token revoked"
 ]
-"""What the Web API answers in place of its own answer. The call itself has no effect."""
+"""What the Web API returns instead of its own response. The call itself has no effect."""
 Refused = Literal["none", "direct messages", "channels"]
 """Where `chat.postMessage` is refused with one of `Refusal`."""
 Refusal = Literal["messages_tab_disabled", "is_archived", "restricted_action", "is_bot", "channel_not_found"]
@@ -25,16 +25,17 @@ Links = Literal[
     "greeted, then refresh_requested",
     "greeted, then closed",
 ]
-"""Whether a new Socket Mode connection is greeted, or sent away with this reason, even at once; or not even opened."""
+"""What happens to a new Socket Mode connection: it's accepted, refused with this reason, perhaps after a greeting, or
+its handshake fails."""
 ANY_METHOD = "any"
 EVERY = -1
 _MOST_SECONDS_SLOW = 30.0
 
 
 class Switch(TypedDict):
-    """One fault as a web page shows it; `choices` are suggestions for a number and all there is for a word.
+    """One fault as a web page shows it. `choices` are suggestions for a number, and all values of a word.
 
-    `usual` is the value when nothing goes wrong.
+    `usual` is the value if nothing is wrong.
     """
 
     name: str
@@ -76,11 +77,11 @@ _LABELS: dict[str, tuple[str, tuple[str | float, ...]]] = {
 
 @dataclass(slots=True)
 class Faults:
-    """The switches. Set the attributes directly in tests, or by name through `set` from a web page.
+    """The switches. Tests set the attributes directly; a web page sets them by name, with `set`.
 
-    `answer lost` does what a post to a response_url asks and then drops the connection; `dropped` does nothing of it.
-    `drop` is called to drop the Socket Mode connections. `hold_before` and `hold_after` hold calls before or after
-    their effect, by the name of their Web API method, or `response_url`.
+    `answer lost` carries out a post to a response_url and then drops the connection; `dropped` doesn't carry it out.
+    `drop` is called to drop the Socket Mode connections. `hold_before` and `hold_after` have gates that hold calls
+    before or after their effect, by Web API method or `response_url`.
     """
 
     slow: float = 0
@@ -100,7 +101,7 @@ class Faults:
     hold_after: dict[str, Gate] = field(default_factory=dict[str, Gate], repr=False)
 
     def describe(self) -> list[Switch]:
-        """Every switch with its present value, for a web page."""
+        """Every switch and its current value, for a web page."""
         return [
             Switch(
                 name=name,
@@ -114,7 +115,7 @@ class Faults:
         ]
 
     def set(self, name: str, value: str | float) -> None:
-        """Turn one switch; numbers may come as text. Raises ValueError for a name or a value there is none of."""
+        """Set one switch. Numbers may be text. Raises ValueError for an unknown name or value."""
         if name not in _LABELS:
             raise ValueError(f"there is no fault named {name!r}")
         choices = _LABELS[name][1]
@@ -128,7 +129,7 @@ class Faults:
             self.drop()
 
     def reset(self) -> None:
-        """Turn everything back to how a workspace starts."""
+        """Set every switch back to the workspace's initial value."""
         for each in fields(self):
             if each.name in _LABELS:
                 setattr(self, each.name, each.default)
@@ -136,15 +137,15 @@ class Faults:
         self.hold_after.clear()
 
     def take_rate_limit(self, method: str) -> bool:
-        """Whether this call is to be refused with 429; counts it."""
+        """Whether to refuse this call with 429. Counts it."""
         return self._take("rate_limited", method)
 
     def take_failure(self, method: str) -> bool:
-        """Whether this call is to be answered with 500; counts it."""
+        """Whether to answer this call with 500. Counts it."""
         return self._take("failing", method)
 
     def take_once(self, name: Literal["expired_trigger", "hash_conflict"]) -> bool:
-        """Whether this strikes now; it goes off with it."""
+        """Whether this fault applies now. Resets it."""
         strikes: bool = getattr(self, name) == "next"
         setattr(self, name, "off")
         return strikes

@@ -1,4 +1,4 @@
-"""Keeps other web sites open in the same browser away from the sandbox."""
+"""Protects the sandbox from other websites in the same browser."""
 
 from urllib.parse import urlsplit
 
@@ -12,11 +12,11 @@ SIGN = "X-Sandbox"
 
 
 class Guard:
-    """Refuses (403) what a page of another origin could send.
+    """Refuses (403) requests that a page of another origin could send.
 
-    A host name that is not loopback is a rebound DNS name. An Origin other than our own is another site. Requests
-    below `/person` and `/control` need a header that a foreign page cannot set without asking first; the event stream
-    is spared, since EventSource cannot set one and a foreign page cannot read the stream.
+    A host name that isn't loopback is a rebound DNS name. Another Origin is another site. Requests below `/person` and
+    `/control` need a header that a foreign page can't set without a preflight. Event streams don't need it, because
+    EventSource can't set it, and a foreign page can't read the stream.
     """
 
     def __init__(self, app: ASGIApp) -> None:

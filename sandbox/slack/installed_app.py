@@ -1,4 +1,4 @@
-"""What installing the app put into the workspace."""
+"""What installing the app added to the workspace."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,11 +46,11 @@ class InstalledApp:
             "description": "Tell the people who can rotate or delete it",
         },
     )
-    """In the menu of every stored message."""
+    """Shortcuts in the menu of every stored message."""
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> Self:
-        """Read the parsed app manifest, as Slack does at installation."""
+        """Read a parsed app manifest, as Slack does at installation."""
         features = manifest.get("features", {})
         commands = tuple(
             {"command": each["command"], "description": each["description"], "usage_hint": each.get("usage_hint", "")}

@@ -1,4 +1,4 @@
-"""What a person does in their Slack client, up to the bot's answer and what it changes before their eyes."""
+"""What a person does in their Slack client, including the bot's answer and what it changes for them."""
 
 import copy
 from typing import Literal
@@ -27,9 +27,9 @@ TROUBLE = "We had some trouble connecting. Try again?"
 
 
 class Interactions:
-    """Everything a person can do. Each method returns after the bot's ack, or after Slack gave up on it.
+    """Everything that a person can do. Each method returns after the bot's ack, or after Slack gave up on it.
 
-    All raise NotPossible when the person's Slack client would not let them. What the bot does comes as events.
+    All raise `NotPossible` if the person's Slack client wouldn't allow it. What the bot then does arrives as events.
     """
 
     def __init__(self, workspace: Workspace, views: Views, urls: ResponseUrls, delivery: Delivery) -> None:
@@ -39,7 +39,7 @@ class Interactions:
         self._delivery = delivery
 
     async def command(self, user: str, channel_id: str, line: str) -> None:
-        """Run a slash command, e.g. `/apikey create`."""
+        """Run a slash command, such as `/apikey create`."""
         person, channel = self._who(user), self._workspace.channel_seen_by(user, channel_id)
         command, _, text = line.strip().partition(" ")
         if not person.is_member or all(each["command"] != command for each in self._workspace.app.commands):
@@ -61,7 +61,7 @@ class Interactions:
         self._show_command_answer(user, channel, answer)
 
     def message(self, user: str, channel_id: str, text: str, thread_ts: str | None = None) -> None:
-        """Say something, in a thread or not. The bot hears nothing of it: it has no scope to read messages."""
+        """Post a message, maybe in a thread. The bot doesn't receive it, because it has no scope to read messages."""
         self._who(user)
         channel = self._workspace.channel_seen_by(user, channel_id)
         try:
@@ -72,7 +72,7 @@ class Interactions:
     async def act_in_message(
         self, user: str, channel_id: str, ts: str, action: Json, sent: Values | None = None
     ) -> None:
-        """Click or choose something in a stored message, which anyone who sees it can do any number of times."""
+        """Click or choose something in a stored message. Anyone who sees it can do that any number of times."""
         person, channel = self._who(user), self._workspace.channel_seen_by(user, channel_id)
         message = self._stored(channel, ts)
         blocks = message.get("blocks", [])
@@ -90,7 +90,7 @@ class Interactions:
     async def act_in_ephemeral(
         self, user: str, channel_id: str, ts: str, action: Json, sent: Values | None = None
     ) -> None:
-        """Click something in an ephemeral message that an open client of this person shows."""
+        """Click something in an ephemeral message that one of this person's open clients shows."""
         person, channel = self._who(user), self._workspace.channel_seen_by(user, channel_id)
         self._check_shown(user, channel, ts)
         stamped = {**action, "action_ts": self._workspace.next_ts()}
@@ -121,7 +121,7 @@ class Interactions:
     ) -> Json:
         """Type into an external menu of a view.
 
-        Returns `{"options": …}` or `{"option_groups": …}`, no options on failure.
+        Returns `{"options": …}` or `{"option_groups": …}`; no options if it failed.
         """
         person, view = self._who(user), self._views.seen_by(user, view_id)
         if find_element(view["blocks"], block_id, action_id) is None:
@@ -134,7 +134,10 @@ class Interactions:
     async def suggest_in_message(
         self, user: str, channel_id: str, ts: str, query: tuple[str, str, str], *, is_ephemeral: bool = False
     ) -> Json:
-        """Type into an external menu of a message, as `suggest`; `query` is block_id, action_id and what is typed."""
+        """Type into an external menu of a message, like `suggest`.
+
+        `query` is block_id, action_id and the typed text.
+        """
         person, channel = self._who(user), self._workspace.channel_seen_by(user, channel_id)
         message: Json = {"ts": ts, "ephemeral": True}
         if is_ephemeral:
@@ -148,9 +151,9 @@ class Interactions:
         )
 
     async def submit(self, user: str, view_id: str, sent: Values | None = None) -> dict[str, str]:
-        """Press the submit button of a modal; returns what stands under which field, empty when the form went.
+        """Press a modal's submit button. Returns errors by block_id, empty if the form was sent.
 
-        A required field left empty is found by Slack's client: the bot is not asked.
+        Slack's client itself finds a required field that is empty; then the bot isn't asked.
         """
         person, view = self._who(user), self._views.seen_by(user, view_id)
         self._views.keep_state(view, sent or {})
@@ -167,7 +170,7 @@ class Interactions:
             return {}
 
     async def close(self, user: str, view_id: str, *, everything: bool = False) -> None:
-        """Press Cancel, or with `everything` the X that closes the whole stack."""
+        """Press Cancel or, with `everything`, the X that closes the whole stack."""
         person, view = self._who(user), self._views.seen_by(user, view_id)
         is_cleared = everything or view["clear_on_close"]
         told = self._views.stack(user)[0] if is_cleared else view
@@ -187,7 +190,7 @@ class Interactions:
         await self._interact(user, payloads.global_shortcut(person, callback_id, trigger=trigger, ts=ts))
 
     async def message_shortcut(self, user: str, channel_id: str, ts: str, callback_id: str) -> None:
-        """Choose a shortcut of the app in the menu of a stored message."""
+        """Choose one of the app's shortcuts in the menu of a stored message."""
         person, channel = self._who(user), self._workspace.channel_seen_by(user, channel_id)
         offered = self._workspace.app.message_shortcuts
         if not person.is_member or all(each["callback_id"] != callback_id for each in offered):
@@ -204,7 +207,7 @@ class Interactions:
         await self._interact(user, payload)
 
     async def home(self, user: str, tab: Literal["home", "messages"] = "home") -> None:
-        """Visit a tab of the app; Slack tells the app of either."""
+        """Open a tab of the app. Slack sends the app an event for either tab."""
         person, ts = self._who(user), self._workspace.next_ts()
         if not person.is_member:
             raise NotPossible("The app is not installed in your workspace.")
@@ -249,7 +252,7 @@ class Interactions:
         self._workspace.notice(user, f"{prefix}{text} ({word})")
 
     def _completed(self, blocks: list[Json], action: Json) -> Json:
-        """The action as Slack sends it: what stands in the message or view, and of the client's only the choice."""
+        """The action as Slack sends it: the element from the message or view, and only the choice from the client."""
         block_id, action_id = action.get("block_id"), action.get("action_id")
         spot = find_spot(blocks, block_id, action_id)
         if spot is None:
@@ -284,7 +287,7 @@ class Interactions:
     def _take_submit_answer(self, user: str, view: Json, answer: Json) -> dict[str, str]:
         action = answer.get("response_action")
         if not self._views.is_open(user, view["id"]):
-            return {}  # closed while the answer was on its way
+            return {}  # it was closed before the answer arrived
         if not answer:
             self._views.close(user, view["id"])
         elif action == "clear":

@@ -1,4 +1,4 @@
-"""Block Kit as Slack checks it: what may stand where, how much of it, and what must be unique."""
+"""Checks Block Kit as Slack does: what is allowed where, how much of it, and what must be unique."""
 
 import json
 from collections import Counter
@@ -13,20 +13,20 @@ from sandbox.slack.shapes import Check, Shape, anything, boolean, by_type, fault
 MOST_BLOCKS: dict[Surface, int] = {"message": 50, "modal": 100, "home": 100}
 VIEW_BYTES = 250_000
 POSTED = 13_200
-"""Characters of JSON of all blocks of a posted message. Undocumented, and as measured by others; an answer through a
-response_url may be longer."""
+"""The most characters of JSON in all blocks of a posted message. Undocumented; others have measured it. An answer
+through a response_url can be longer."""
 MARKDOWN = 12_000
 
 
 def elements_of(one: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The interactive elements of one block, wherever they stand in it."""
+    """The interactive elements of a block."""
     inside = one.get("elements") if one.get("type") in ROWS_OF_ELEMENTS else None
     candidates = [*(inside or []), one.get("element"), one.get("accessory")]
     yield from (each for each in candidates if isinstance(each, dict))
 
 
 def check_unique(blocks: list[Any], at: str, problems: list[str]) -> None:
-    """Block ids once in a message or view, action ids once in a block, the focus at one place."""
+    """Require unique block IDs in a message or view, unique action IDs in a block, and at most one focus."""
     found = [each for each in blocks if isinstance(each, dict)]
     for name, count in Counter(each["block_id"] for each in found if each.get("block_id")).items():
         if count > 1:
@@ -42,7 +42,7 @@ def check_unique(blocks: list[Any], at: str, problems: list[str]) -> None:
 
 
 def block_problems(blocks: object, surface: Surface, at: str = "/blocks") -> list[str]:
-    """Everything Slack has against these blocks on this surface; empty when it would take them."""
+    """Everything that Slack would refuse in these blocks on this surface; empty if it would accept them."""
     problems: list[str] = []
     of_kind = by_type(BLOCKS, *STANDS[surface])
     list_of(of_kind, MOST_BLOCKS[surface], 0)(blocks, at, problems)
@@ -60,9 +60,9 @@ def _is(one: object, kind: str) -> bool:
 
 
 def check_message_blocks(blocks: object) -> None:
-    """Refuse the blocks of a message as Slack would.
+    """Refuse a message's blocks as Slack would.
 
-    Raises SlackError: `invalid_blocks_format` when they are not a list, else `invalid_blocks` with JSON pointers.
+    Raises `SlackError`: `invalid_blocks_format` if they aren't a list, otherwise `invalid_blocks` with JSON pointers.
     """
     if not isinstance(blocks, list):
         raise SlackError("invalid_blocks_format")
@@ -71,7 +71,7 @@ def check_message_blocks(blocks: object) -> None:
 
 
 def check_posted_blocks(blocks: object) -> None:
-    """Refuse the blocks of a message that is posted or updated: as above, and `msg_blocks_too_long`."""
+    """Refuse the blocks of a posted or updated message: like `check_message_blocks`, and `msg_blocks_too_long`."""
     check_message_blocks(blocks)
     if len(json.dumps(blocks, ensure_ascii=False)) > POSTED:
         raise SlackError("msg_blocks_too_long")
@@ -94,7 +94,7 @@ VIEWS: dict[str, Check] = {
 def check_view(view: object, surface: Literal["modal", "home"]) -> None:
     """Refuse a view as Slack would.
 
-    Raises SlackError: `view_too_large` above 250 kB, else `invalid_arguments` with JSON pointers.
+    Raises `SlackError`: `view_too_large` above 250 kB, otherwise `invalid_arguments` with JSON pointers.
     """
     if not isinstance(view, dict):
         raise SlackError("invalid_arguments", messages=["[ERROR] must be an object [json-pointer:/view]"])
@@ -111,9 +111,9 @@ def check_view(view: object, surface: Literal["modal", "home"]) -> None:
 
 
 def check_options(answer: object) -> None:
-    """Refuse an answer to a `block_suggestion` that is not options or groups within the limits.
+    """Refuse an answer to a `block_suggestion` unless it's options or groups within the limits.
 
-    Raises SlackError `invalid_options`.
+    Raises `SlackError` with `invalid_options`.
     """
     problems: list[str] = []
     shape = Shape({}, {"options": list_of(MENU_OPTION, OPTIONS, 0), "option_groups": list_of(MENU_GROUP, OPTIONS, 0)})

@@ -1,6 +1,6 @@
-"""Slack's manners: what the real one does that nobody would build so, each habit to be turned on and off.
+"""Slack's manners: surprising habits of the real Slack, each of which can be switched.
 
-Everything random is drawn from one seed, in a stream of its own for each habit, so that a run can be repeated.
+All randomness comes from one seed, with a separate stream for each habit, so that a run can be repeated.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from sandbox.slack.optional import thinned
 DRAWN: Final = "drawn each time"
 ONCE: Final = "drawn once"
 LONGEST_ACK = 3.0
-"""Seconds after which an ack is applied at the latest."""
+"""The most seconds until an ack is applied."""
 
 
 class _Habit(TypedDict):
@@ -29,14 +29,14 @@ class _Habit(TypedDict):
 
 
 def _habit(label: str, kind: str, *unkind: str, usual: str = "") -> _Habit:
-    """One habit: its choices, the kind one first, and which the unkind Slack has (default: the last)."""
+    """A habit: its choices, the kind one first, and the one that the unkind Slack has (by default the last)."""
     return {"label": label, "choices": (kind, *unkind), "unkind": usual or unkind[-1]}
 
 
 HABITS: Final[Mapping[str, _Habit]] = {
     "suggestion_state": _habit("Form state in a block_suggestion", "whole", "empty", "stale", DRAWN),
     "acks": _habit("When the answer to a submit is applied", "at once", "late", "always late", usual="late"),
-    # One Slack does it or does not: nobody knows which, and nothing speaks for now so, now so.
+    # A real Slack either does it or doesn't. We don't know which, but nothing suggests that it varies.
     "acked_external_id": _habit("external_id of a view in an ack", "adopted", "ignored", ONCE),
     "input": _habit("Input in a view redrawn with the same IDs", "as shown", "sticks"),
     "untouched_menu": _habit("Untouched menu in an actions block", "in the state", "absent"),
@@ -45,7 +45,7 @@ HABITS: Final[Mapping[str, _Habit]] = {
     "optional_fields": _habit("Optional payload fields", "there", "absent", DRAWN),
     "team": _habit("team in an interaction", "there", "null", DRAWN),
     "response_url": _habit("Response of a response_url", "ok", "JSON", DRAWN),
-    # Answers of the real one differ: `thread_not_found`, or ok for a reply that nobody sees.
+    # The real one has been seen to answer `thread_not_found`, and also ok for a reply that nobody sees.
     "lost_thread": _habit("Reply to a deleted message", "refused", "posted unseen", ONCE),
     "is_member": _habit("is_member in conversations.info", "there", "absent", DRAWN),
 }
@@ -53,14 +53,14 @@ HABITS: Final[Mapping[str, _Habit]] = {
 
 @dataclass(slots=True)
 class Ack:
-    """When one answer to a submit is applied: after so many updates of its view, or after so many seconds."""
+    """When one answer to a submission is applied: after this many updates of its view, or this many seconds."""
 
     updates: int = 0
     seconds: float = 0.0
     _applied: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     async def wait(self) -> None:
-        """Return when it is to be applied."""
+        """Wait until it's to be applied."""
         if self.seconds <= 0:
             return
         try:
@@ -70,24 +70,24 @@ class Ack:
             return
 
     def note_update(self) -> None:
-        """The bot updated the view meanwhile."""
+        """Note that the bot updated the view meanwhile."""
         self.updates -= 1
         if self.updates == 0:
             self._applied.set()
 
 
 AFTER_NEXT_UPDATE: Final = (1, 30.0)
-"""For `next_acks`: applied once the bot has updated the view by itself, which must come."""
+"""For `next_acks`: applied once the bot has updated the view itself, which has to happen."""
 Plan: TypeAlias = tuple[int, float]
 ALWAYS_LATE: Final[Plan] = (1, 1.0)
-"""Applied right after the bot has updated the view by itself, or a second later."""
+"""Applied right after the bot has updated the view itself, or a second later."""
 
 
 class Manners:
-    """The habits of one Slack, kind unless told otherwise. `next_acks` says when the next acks are applied.
+    """The habits of one Slack; by default, the kind ones. `next_acks` says when the next acks are applied.
 
-    `left_out` says of single optional fields, by type of payload and path, whether they are always or never left out,
-    until the habit `optional_fields` is turned.
+    `left_out` says for single optional fields, by type of payload and path, whether they're always or never left out,
+    until the habit `optional_fields` is set.
     """
 
     def __init__(self, seed: int = 0, stream: str = "", **habits: str) -> None:
@@ -101,24 +101,24 @@ class Manners:
 
     @classmethod
     def unkind(cls, seed: int, stream: str = "") -> Self:
-        """As the real Slack is, or may be."""
+        """The habits that the real Slack has, or may have."""
         manners = cls(seed, stream, **{name: habit["unkind"] for name, habit in HABITS.items()})
         manners.is_unkind = True
         return manners
 
     @classmethod
     def from_environment(cls, stream: str = "") -> Self:
-        """As SANDBOX_MANNERS (`unkind` unless `kind`), SANDBOX_SEED and SANDBOX_STREAM say."""
+        """The habits from SANDBOX_MANNERS (`unkind` by default), SANDBOX_SEED and SANDBOX_STREAM."""
         seed = int(os.environ.get("SANDBOX_SEED") or new_seed())
         make = cls.unkind if os.environ.get("SANDBOX_MANNERS", "unkind") == "unkind" else cls
         return make(seed, os.environ.get("SANDBOX_STREAM") or stream)
 
     def value(self, name: str) -> str:
-        """What a habit is set to."""
+        """The value of a habit."""
         return self._habits[name]
 
     def set(self, name: str, value: str) -> None:
-        """Turn one habit. Raises ValueError for a name or a value there is none of."""
+        """Set one habit. Raises ValueError for an unknown name or value."""
         if name not in HABITS:
             raise ValueError(f"there is no habit named {name!r}")
         if value not in HABITS[name]["choices"]:
@@ -128,14 +128,14 @@ class Manners:
             self.left_out = {}
 
     def set_all(self, manners: str) -> None:
-        """Turn all habits at once. Raises ValueError for a word that is neither."""
+        """Set all habits to `kind` or `unkind`. Raises ValueError for another word."""
         if manners not in ("kind", "unkind"):
             raise ValueError(f"kind or unkind, not {manners!r}")
         for name, habit in HABITS.items():
             self.set(name, habit["unkind"] if manners == "unkind" else habit["choices"][0])
 
     def describe(self) -> list[Json]:
-        """Every habit with its present value and its choices, for a web page."""
+        """Every habit with its current value and its choices, for a web page."""
         return [
             {
                 "name": name,
@@ -157,14 +157,14 @@ class Manners:
         return self.stream_of(name).choice(choices[1:] if len(choices) > 2 else choices)  # noqa: PLR2004 - the kind one is left out of three
 
     def stream_of(self, name: str) -> random.Random:
-        """The random numbers of one habit."""
+        """The random numbers for one habit."""
         return self._random.setdefault(name, self._new_stream(name))
 
     def _new_stream(self, name: str) -> random.Random:
         return random.Random(f"{self.seed}/{self.stream}/{name}")  # noqa: S311 - no secret
 
     def ack(self) -> Ack:
-        """When the next answer to a submit is applied: mostly soon, one in ten after up to three seconds."""
+        """When the next answer to a submission is applied: usually soon, one in ten after up to three seconds."""
         if self.next_acks:
             return Ack(*self.next_acks.pop(0))
         if self._habits["acks"] == "at once":
@@ -186,7 +186,7 @@ class Manners:
         return self.echoed_view(sent)
 
     def echoed_view(self, view: Json) -> Json:
-        """A view as an event or an answer of the Web API has it."""
+        """A view as in an event or a response of the Web API."""
         sent = dict(view)
         if self.echoes:
             sent |= {name: echoed(sent[name]) for name in ("blocks", "title", "close", "submit") if sent.get(name)}
@@ -209,7 +209,7 @@ class Manners:
         return self._habits["echo"] == "escaped"
 
     def sent_payload(self, payload: Json) -> Json:
-        """A payload as the bot gets it, less what recorded ones do not always have."""
+        """A payload as the bot gets it, without some of the fields that recorded payloads may lack."""
         kept = thinned(payload, self._leaves_out)
         if kept.get("team") and self.draw("team") == "null":
             kept["team"] = None
@@ -224,12 +224,12 @@ _ECHOED = ("blocks", "text", "selected_option", "selected_options", "placeholder
 
 
 def new_seed() -> int:
-    """A fresh seed, short enough to be typed."""
+    """A new seed, short enough to type."""
     return secrets.randbelow(1_000_000)
 
 
 def escaped(text: str) -> str:
-    """Text as Slack sends it back; what is already escaped, and a link or a mention, stays."""
+    """Text as Slack sends it back. What is already escaped isn't escaped again."""
     text = re.sub(r"&(?!amp;|lt;|gt;)", "&amp;", text)
     return text.replace("<", "&lt;").replace(">", "&gt;")
 
@@ -240,7 +240,7 @@ def _escaped_mrkdwn(text: str) -> str:
 
 
 def echoed(part: object) -> object:
-    """Blocks or a part of them as Slack sends them back: texts escaped, `emoji` and `verbatim` filled in."""
+    """Blocks, or a part of them, as Slack sends them back: with escaped texts, and with `emoji` and `verbatim`."""
     if isinstance(part, list):
         return [echoed(each) for each in part]
     if not isinstance(part, dict):

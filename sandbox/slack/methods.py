@@ -1,4 +1,4 @@
-"""The Web API methods the sandbox knows, by name, with the scopes each needs."""
+"""The Web API methods that the sandbox has, by name, with the scopes that each needs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ MOST_A_PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: the arguments as sent, with `blocks` and `view` parsed, and the workspace it acts on."""
+    """One call: the arguments as sent, with `blocks` and `view` parsed, and the workspace that it's for."""
 
     args: Json
     workspace: Workspace
@@ -28,20 +28,20 @@ class Call:
     sockets: SocketMode
 
     def need(self, name: str) -> Any:  # noqa: ANN401 - arguments are JSON
-        """An argument that must be there. Raises SlackError `invalid_arguments`."""
+        """A required argument. Raises `SlackError` with `invalid_arguments`."""
         if not self.args.get(name):
             raise SlackError("invalid_arguments", messages=[f"[ERROR] missing required field: {name}"])
         return self.args[name]
 
     def channel(self) -> Channel:
-        """The conversation meant by `channel`. Raises SlackError `channel_not_found`, also for one out of sight."""
+        """The conversation in `channel`. Raises `SlackError` with `channel_not_found`, also if the bot can't see it."""
         found = self.workspace.channels.get(self.need("channel"))
         if found is None or (found.is_private and cast.BOT_USER not in found.members):
             raise SlackError("channel_not_found")
         return found
 
     def content(self) -> Json:
-        """Text and blocks of a message. Raises SlackError `no_text`, and as `check_posted_blocks`."""
+        """Text and blocks of a message. Raises `SlackError` with `no_text`, and what `check_posted_blocks` raises."""
         text, blocks = self.args.get("text") or "", self.args.get("blocks")
         if not text and not blocks:
             raise SlackError("no_text")
@@ -50,13 +50,13 @@ class Call:
         return {"text": text[:LONGEST_TEXT], "blocks": blocks}
 
     def reply(self) -> Json:
-        """Where a message is a reply, to which one, and whether the channel sees it, too."""
+        """For a reply, the message that it replies to, and whether the channel sees it, too; otherwise {}."""
         thread = self.args.get("thread_ts")
         return {"thread_ts": thread, "reply_broadcast": _flag(self, "reply_broadcast")} if thread else {}
 
 
 def auth_test(call: Call) -> Json:
-    """Who the token is."""
+    """Say who the token belongs to."""
     return {
         "url": call.workspace.base_url + "/",
         "team": cast.TEAM_NAME,
@@ -70,17 +70,17 @@ def auth_test(call: Call) -> Json:
 
 
 def apps_connections_open(call: Call) -> Json:
-    """A WebSocket URL for Socket Mode."""
+    """Return a WebSocket URL for Socket Mode."""
     return {"url": call.sockets.new_url()}
 
 
 def team_info(_call: Call) -> Json:
-    """The workspace."""
+    """Describe the workspace."""
     return {"team": {"id": cast.TEAM, "name": cast.TEAM_NAME, "domain": "acme", "email_domain": "acme.example"}}
 
 
 def chat_post_message(call: Call) -> Json:
-    """Post to a channel the bot is in, or to a person's DM by their user id."""
+    """Post to a channel that the bot is in, or to a person's DM by their user ID."""
     target = call.need("channel")
     if target in call.workspace.people:
         if call.workspace.person(target).deleted:
@@ -97,7 +97,7 @@ def chat_post_message(call: Call) -> Json:
 
 
 def chat_update(call: Call) -> Json:
-    """Replace text and blocks of the bot's own message; blocks that are not sent again are gone."""
+    """Replace text and blocks of the bot's own message. Blocks that aren't sent again are removed."""
     channel, ts = call.channel(), call.need("ts")
     content = call.content()
     if len(content["text"]) > LONGEST_UPDATE:
@@ -119,7 +119,7 @@ def chat_delete(call: Call) -> Json:
 
 
 def chat_post_ephemeral(call: Call) -> Json:
-    """Show something to one member of a channel the bot is in, if they happen to look."""
+    """Show something to one member of a channel that the bot is in, if they have a client open."""
     channel, user, content = call.channel(), call.need("user"), call.content()
     if len(content["text"]) > LONGEST_UPDATE:
         raise SlackError("msg_too_long")
@@ -130,12 +130,12 @@ def chat_post_ephemeral(call: Call) -> Json:
     if root := call.workspace.check_thread(channel, call.args.get("thread_ts")):
         content |= call.reply()
         if not call.workspace.follows(user, channel, root):
-            return {"message_ts": call.workspace.next_ts()}  # Slack answers ok, and shows it to nobody
+            return {"message_ts": call.workspace.next_ts()}  # Slack answers ok, and shows it to no one
     return {"message_ts": call.workspace.show_ephemeral(user, channel.id, content)}
 
 
 def chat_get_permalink(call: Call) -> Json:
-    """The address of a message: the sandbox's page takes the place of Slack's."""
+    """Return the address of a message: on the sandbox's page instead of Slack's."""
     channel, ts = call.channel(), str(call.need("message_ts"))
     message = call.workspace.message(channel.id, ts)
     link = f"{call.workspace.base_url}/archives/{channel.id}/p{ts.replace('.', '')}"
@@ -145,7 +145,7 @@ def chat_get_permalink(call: Call) -> Json:
 
 
 def conversations_open(call: Call) -> Json:
-    """The DM with one person."""
+    """Return the DM with one person."""
     users = str(call.need("users")).split(",")
     if len(users) != 1:
         raise SlackError("method_not_supported_for_channel_type")
@@ -157,7 +157,7 @@ def conversations_open(call: Call) -> Json:
 
 
 def conversations_info(call: Call) -> Json:
-    """What the bot may know about a conversation."""
+    """Describe a conversation, as far as the bot can see it."""
     channel = call.channel()
     if channel.dm_of:
         return {"channel": {"id": channel.id, "is_im": True, "user": channel.dm_of, "is_archived": False}}
@@ -179,17 +179,17 @@ def conversations_info(call: Call) -> Json:
 
 
 def conversations_members(call: Call) -> Json:
-    """The members of a conversation."""
+    """List the members of a conversation."""
     return _page(call, "members", sorted(call.channel().members))
 
 
 def users_info(call: Call) -> Json:
-    """A person's profile."""
+    """Return a person's profile."""
     return {"user": _profile(call.workspace, call.workspace.person(call.need("user")))}
 
 
 def users_lookup_by_email(call: Call) -> Json:
-    """The person with an e-mail address, compared without case."""
+    """Find the person with an email address, in upper or lower case."""
     email = str(call.need("email")).casefold()
     for person in call.workspace.people.values():
         if person.email.casefold() == email and person.is_member and not person.deleted:
@@ -198,7 +198,7 @@ def users_lookup_by_email(call: Call) -> Json:
 
 
 def usergroups_list(call: Call) -> Json:
-    """The user groups of the workspace."""
+    """List the user groups of the workspace."""
     with_users, with_disabled = _flag(call, "include_users"), _flag(call, "include_disabled")
     return {
         "usergroups": [
@@ -219,7 +219,7 @@ def usergroups_list(call: Call) -> Json:
 
 
 def usergroups_users_list(call: Call) -> Json:
-    """The members of a user group."""
+    """List the members of a user group."""
     group = call.workspace.groups.get(call.need("usergroup"))
     if group is None or (group.is_disabled and not _flag(call, "include_disabled")):
         raise SlackError("no_such_subteam")
@@ -304,7 +304,7 @@ def _profile(workspace: Workspace, person: Actor) -> Json:
 
 
 def _membership(person: Actor) -> Json:
-    """Where the person belongs; a Grid may leave out `team_id` of a person whose home is another workspace."""
+    """The person's workspaces. A Grid may leave out `team_id` for a person whose home is another workspace."""
     grid = {
         "id": person.slack,
         "enterprise_id": cast.ENTERPRISE,
@@ -322,9 +322,9 @@ Token: TypeAlias = Literal["bot", "app"]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method; the token needs one of `scopes` (none: any token of its kind will do).
+    """One method. The token needs one of `scopes`; without any, each token of its kind is accepted.
 
-    Methods that only read take no JSON (`takes_json`): Slack does not look into such a body.
+    Methods that only read accept no JSON (`takes_json`): Slack ignores such a body.
     """
 
     run: Callable[[Call], Json]

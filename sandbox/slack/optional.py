@@ -1,4 +1,4 @@
-"""Fields that what the bot is sent may lack: those that recorded payloads have sometimes and lack sometimes."""
+"""Fields that the bot's payloads may lack: recorded payloads have them sometimes."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
@@ -19,22 +19,22 @@ OPTIONAL: Final[Mapping[str, tuple[str, ...]]] = {
     "slash_command": ("api_app_id", "enterprise_id", "enterprise_name"),
     "app_home_opened": ("enterprise_id", "authorizations[].enterprise_id", "is_ext_shared_channel"),
 }
-"""By type, or that of the event: may be absent, whatever it would hold."""
+"""By payload type, or event type for events: fields that may be absent even if they have a value."""
 ABSENT_OR_EMPTY: Final[Mapping[str, tuple[str, ...]]] = {
     "block_actions": ("state",),
     "view_submission": ("view.private_metadata", "view.state.values"),
 }
-"""May be absent where it would hold nothing."""
+"""Fields that may be absent if they're empty."""
 
 
 def kind_of(payload: Json) -> str:
-    """Its type; of an event, the event's."""
+    """The payload's type; for an event, the event's."""
     kind = str(payload.get("type", "slash_command"))
     return str(payload["event"]["type"]) if kind == "event_callback" else kind
 
 
 def thinned(payload: Json, leaves_out: Callable[[str, str], bool]) -> Json:
-    """A payload less the fields that `leaves_out`, asked for each with the kind of payload, is true of."""
+    """A payload without the fields for which `leaves_out(kind of payload, path)` is true."""
     kept, kind = copy.deepcopy(payload), kind_of(payload)
     for path in OPTIONAL.get(kind, ()):
         _drop(kept, path, partial(leaves_out, kind), only_empty=False)

@@ -1,4 +1,4 @@
-"""What the bot receives, shaped as Slack shapes it."""
+"""The payloads that the bot receives, in Slack's format."""
 
 import secrets
 
@@ -21,7 +21,7 @@ def _user(person: Actor) -> Json:
 
 
 def _place(person: Actor) -> str:
-    """The workspace in which a person clicks: the app's, for all its members."""
+    """The workspace in which a person clicks: the app's workspace, for all its members."""
     return cast.TEAM if person.is_member else person.team
 
 
@@ -46,7 +46,7 @@ def _interaction(kind: str, person: Actor) -> Json:
 
 
 def _where(person: Actor) -> Json:
-    """`team`, which may be null for a person who is not at home, beside the organization."""
+    """`team`, which may be null for a person whose home is elsewhere, and the organization."""
     if person.is_at_home or not person.enterprise:
         return {"team": _team(person), "enterprise": None}
     return {"team": None, "enterprise": {"id": cast.ENTERPRISE, "name": cast.ENTERPRISE_NAME}}
@@ -73,7 +73,7 @@ def slash_command(person: Actor, channel: Channel, command: str, text: str, *, t
 
 
 def message_action(person: Actor, channel: Channel, message: Json, action: Json, *, trigger: str, url: str) -> Json:
-    """A click in a stored message; `message` includes the `state` of the form it may hold."""
+    """A click in a stored message. `message` includes the `state` of its form."""
     shown = {name: value for name, value in message.items() if name != "state"}
     return {
         **_interaction("block_actions", person),
@@ -90,7 +90,7 @@ def message_action(person: Actor, channel: Channel, message: Json, action: Json,
 def ephemeral_action(
     person: Actor, channel: Channel, ts: str, action: Json, state: Json, *, trigger: str, url: str
 ) -> Json:
-    """A click in an ephemeral message: Slack cannot send the message along, because it is not stored."""
+    """A click in an ephemeral message. Slack can't include the message, because it isn't stored."""
     return {
         **_interaction("block_actions", person),
         "container": _in_message(channel, ts, is_ephemeral=True),
@@ -108,7 +108,7 @@ def _in_message(channel: Channel, ts: str, *, is_ephemeral: bool, thread: str | 
 
 
 def view_action(person: Actor, view: Json, action: Json, *, trigger: str) -> Json:
-    """A click or a choice in a modal or on the Home tab: it has no response_url."""
+    """A click or a choice in a modal or on the Home tab. It has no response_url."""
     return {
         **_interaction("block_actions", person),
         "container": {"type": "view", "view_id": view["id"]},
@@ -119,7 +119,7 @@ def view_action(person: Actor, view: Json, action: Json, *, trigger: str) -> Jso
 
 
 def block_suggestion(person: Actor, view: Json, block_id: str, action_id: str, value: str) -> Json:
-    """What is typed into an external menu of a view."""
+    """Text typed into an external menu of a view."""
     return {
         **_suggestion(person, block_id, action_id, value),
         "container": {"type": "view", "view_id": view["id"]},
@@ -130,7 +130,7 @@ def block_suggestion(person: Actor, view: Json, block_id: str, action_id: str, v
 def message_suggestion(
     person: Actor, channel: Channel, message: Json, block_id: str, action_id: str, value: str
 ) -> Json:
-    """What is typed into an external menu of a message; an ephemeral one (`ephemeral`) does not come along."""
+    """Text typed into an external menu of a message. An ephemeral message (`ephemeral`) isn't included."""
     is_ephemeral = bool(message.get("ephemeral"))
     return {
         **_suggestion(person, block_id, action_id, value),
@@ -147,23 +147,23 @@ def _suggestion(person: Actor, block_id: str, action_id: str, value: str) -> Jso
 
 
 def _of_organization(person: Actor) -> Json:
-    """Slack's reference of a suggestion names a Grid's organization in place of a workspace."""
+    """The user as Slack's reference for suggestions has it: with a Grid's organization instead of a workspace."""
     return {**_user(person), "team_id": person.enterprise}
 
 
 def view_submission(person: Actor, view: Json, *, trigger: str) -> Json:
-    """A press on the modal's submit button."""
+    """A click on the modal's submit button."""
     return {**_interaction("view_submission", person), "trigger_id": trigger, "view": view, "response_urls": []}
 
 
 def view_closed(person: Actor, view: Json, *, is_cleared: bool) -> Json:
-    """Cancel (`is_cleared` false) or the X of the whole stack (true; `view` is the root)."""
+    """Cancel (`is_cleared` false), or the X of the whole stack (true; `view` is the root)."""
     bare = {**view, "state": {"values": {}}}
     return {**_interaction("view_closed", person), "view": bare, "is_cleared": is_cleared, "response_urls": []}
 
 
 def global_shortcut(person: Actor, callback_id: str, *, trigger: str, ts: str) -> Json:
-    """A global shortcut: no channel, no response_url."""
+    """A global shortcut: it has no channel and no response_url."""
     return {
         "type": "shortcut",
         "token": LEGACY_TOKEN,
@@ -179,7 +179,7 @@ def global_shortcut(person: Actor, callback_id: str, *, trigger: str, ts: str) -
 def message_shortcut(
     person: Actor, channel: Channel, message: Json, callback_id: str, *, trigger: str, url: str, ts: str
 ) -> Json:
-    """A shortcut in the menu of a message, which comes along as it is stored."""
+    """A shortcut in the menu of a message. The payload includes the stored message."""
     return {
         "type": "message_action",
         "token": LEGACY_TOKEN,
@@ -196,7 +196,7 @@ def message_shortcut(
 
 
 def app_home_opened(person: Actor, channel: Channel, tab: str, view: Json | None, ts: str) -> Json:
-    """A visit to a tab of the app, `home` or `messages`; `view` is the Home tab, once one was published."""
+    """A visit to a tab of the app, `home` or `messages`. `view` is the Home tab, if one was published."""
     event = {"type": "app_home_opened", "user": person.slack, "channel": channel.id, "event_ts": ts, "tab": tab}
     return {
         "token": LEGACY_TOKEN,
@@ -221,6 +221,6 @@ def app_home_opened(person: Actor, channel: Channel, tab: str, view: Json | None
 
 
 def _seen_home(view: Json) -> Json:
-    """The Home tab as an event has it: without what only a modal has, and without its state."""
+    """The Home tab as an event has it: without its state and without fields that only modals have."""
     left_out = {"state", "title", "close", "submit", "previous_view_id"}
     return {name: value for name, value in view.items() if name not in left_out}

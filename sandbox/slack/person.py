@@ -13,15 +13,15 @@ from sandbox.slack.workspace import Workspace
 
 Choice: TypeAlias = str | list[str] | None
 TIMES_TYPED = 3
-"""How often a person types into a menu whose options did not load in time."""
+"""How often a person types into a menu whose options didn't load in time."""
 
 
 class PersonAtClient(Sight):
     """One open client of one person, inside the sandbox's process.
 
-    Clicks and fills first wait for what they need to show up, so a test never sleeps; what does not show up within
-    `sight.SECONDS` raises AssertionError with all the person sees. Each returns after the bot's ack; what the bot
-    does after that is to be waited for with `see` or `wait_for`.
+    Clicking and filling first wait until what they need appears, so a test never sleeps. If it doesn't appear within
+    `sight.SECONDS`, they raise AssertionError with everything the person sees. Each returns after the bot's ack. Wait
+    with `see` or `wait_for` for what the bot does then.
     """
 
     def __init__(self, workspace: Workspace, views: Views, interactions: Interactions, user: str) -> None:
@@ -30,7 +30,7 @@ class PersonAtClient(Sight):
         self.confirms: list[Json] = []
 
     async def command(self, line: str, *, channel: str | None = None) -> None:
-        """Run a slash command, e.g. `/apikey create`, in #general or another channel."""
+        """Run a slash command, such as `/apikey create`, in #general or another channel."""
         await self._does.command(self.user, channel or self._first_channel(), line)
 
     async def shortcut(self, callback_id: str) -> None:
@@ -42,17 +42,17 @@ class PersonAtClient(Sight):
         await self._does.message_shortcut(self.user, channel, ts, callback_id)
 
     async def open_home(self, tab: Literal["home", "messages"] = "home") -> None:
-        """Visit the Home tab, or that with the messages."""
+        """Open the Home tab, or the one with the messages."""
         await self._does.home(self.user, tab)
 
     async def click(
         self, text: str, *, beside: str = "", in_channel: str | None = None, place: Place | None = None
     ) -> None:
-        """Click the newest button with this text: in the modal in front, else in messages, else on the Home tab.
+        """Click the newest button with this text: in the front modal, otherwise in messages, otherwise on the Home tab.
 
-        With `beside` it is the first such button at or after the block in which these words stand. An entry of an
-        overflow menu is found as a button is. Where Slack asks first, `confirms` gets the question, and the answer is
-        yes.
+        With `beside`, click the first such button in or after the block that contains these words. An entry of an
+        overflow menu is found like a button. If Slack asks for confirmation, the answer is yes, and `confirms` gets the
+        question.
         """
         spot = await self._find(lambda each: _reads(each, text), f"a button {text!r}", beside, in_channel, place)
         await self._click(spot, lambda option: bool(option["text"]["text"] == text))
@@ -66,7 +66,7 @@ class PersonAtClient(Sight):
         in_channel: str | None = None,
         place: Place | None = None,
     ) -> None:
-        """Click as `click` does, but a button of this action_id, or the entry of a menu whose value begins `folded`."""
+        """Click like `click`, but a button with this action_id, or the menu entry whose value starts with `folded`."""
 
         def is_folded(option: Json) -> bool:
             return bool(folded) and bool(option["value"].startswith(folded))
@@ -94,7 +94,7 @@ class PersonAtClient(Sight):
         in_channel: str | None = None,
         place: Place | None = None,
     ) -> None:
-        """Choose an option, by its text or value, of a menu that acts at once, e.g. an overflow or a filter."""
+        """Choose an option, by its text or value, in a menu that acts at once, such as an overflow menu or a filter."""
         spot = await self._find(
             lambda element: element["action_id"] == action_id, f"a menu {action_id!r}", beside, in_channel, place
         )
@@ -104,10 +104,11 @@ class PersonAtClient(Sight):
         await self._act(spot.where, {**given, **ids})
 
     async def fill(self, answers: Mapping[str, Choice]) -> None:
-        """Fill fields of the modal in front, else of Home, in order; each named by its label, block_id or action_id.
+        """Fill fields of the front modal, or else of Home, in order. Each is named by its label, block_id or action_id.
 
-        A text is typed; an option is chosen by its text or value, for an external menu out of what the bot suggests
-        for it; None clears. A field with `dispatch_action` tells the bot at once: in a text, Enter is pressed.
+        Text is typed. An option is chosen by its text or value; an external menu first asks the bot for options. None
+        clears the field. A field with `dispatch_action` tells the bot at once; in a text field, that means pressing
+        Enter.
         """
         for name, choice in answers.items():
             await self.wait_for(lambda name=name: self._field(name) is not None, f"a field {name!r}")  # type: ignore[misc]
@@ -116,7 +117,7 @@ class PersonAtClient(Sight):
             await self._fill_one(*field, choice)
 
     async def type(self, name: str, text: str) -> None:
-        """Type into a text field as `fill` does, but press no Enter: the bot hears nothing of it yet."""
+        """Type into a text field like `fill`, but don't press Enter, so the bot isn't told yet."""
         await self.wait_for(lambda: self._field(name) is not None, f"a field {name!r}")
         field = self._field(name)
         assert field is not None  # noqa: S101 - or the test is wrong - as above
@@ -124,9 +125,9 @@ class PersonAtClient(Sight):
         self._note(where, block, element, await self._given(where, block, element, text))
 
     async def options(self, name: str, typed: str = "", *, place: Place | None = None) -> list[str]:
-        """The texts a menu offers, for an external one after typing this: of the modal in front, else of Home.
+        """The texts of a menu's options, after typing `typed` for an external one: in the front modal, or else on Home.
 
-        With a `place` it is the newest menu with this action_id there, e.g. in a message.
+        With a `place`, it's the newest menu with this action_id there, for example in a message.
         """
         if place is not None:
             spot = await self._find(lambda one: one["action_id"] == name, f"a menu {name!r}", "", None, place)
@@ -136,7 +137,7 @@ class PersonAtClient(Sight):
         return [each["text"]["text"] for each in await self._offered(where, block, element, typed)]
 
     async def submit(self) -> dict[str, str]:
-        """Press the submit button of the modal in front; returns and keeps the `errors`, empty when the form went."""
+        """Press the front modal's submit button. Returns and keeps the `errors`, empty if the form was sent."""
         view = self.front()
         self.errors = await self._does.submit(self.user, view["id"], self._values(view))
         return self.errors
@@ -213,7 +214,7 @@ class PersonAtClient(Sight):
         for _ in range(TIMES_TYPED):
             told = len(self.notices)
             if (offered := await self._offered(view, block, element, wanted)) or len(self.notices) == told:
-                break  # only a menu that Slack says did not load is worth typing into again
+                break  # type again only if Slack said that the menu didn't load
         exact = [each for each in offered if wanted in (each["text"]["text"], each["value"])]
         matching = exact or [each for each in offered if wanted in each["text"]["text"]]
         if len(matching) != 1:

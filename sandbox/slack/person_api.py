@@ -1,4 +1,4 @@
-"""The JSON API of the sandbox's page: see what one person sees, do what they can do."""
+"""The JSON API of the sandbox's page: shows what one person sees, and does what they can do."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from sandbox.slack.views import Views
 from sandbox.slack.workspace import Workspace
 
 Deed: TypeAlias = Callable[[str, Json], Awaitable[Json]]
-"""Something a person does: (user id, request body) to answer."""
+"""Something that a person does: takes user ID and request body, returns the response."""
 
 
 class PersonApi:
@@ -31,7 +31,7 @@ class PersonApi:
         self._streams: set[asyncio.Queue[Json | None]] = set()
 
     def routes(self) -> list[Route]:
-        """All of them."""
+        """All routes."""
         deeds: dict[str, Deed] = {
             "command": self._command,
             "message": self._message,
@@ -109,7 +109,7 @@ class PersonApi:
                 yield f"data: {json.dumps(event)}\n\n"
         finally:
             self._streams.discard(queue)
-            if session.deliver is mine:  # else the client is already back on a newer connection
+            if session.deliver is mine:  # otherwise the client has already reconnected
                 session.deliver = None
 
     # What a person does

@@ -1,4 +1,4 @@
-"""response_url: five posts within thirty minutes, no token asked, able to rewrite what was clicked."""
+"""Simulates response_url: five posts within thirty minutes, no token required, able to rewrite what was clicked."""
 
 import secrets
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ USES = 5
 
 @dataclass(slots=True)
 class _Source:
-    """Where a response_url came from; `ts` is the message that was clicked, None for a command."""
+    """Where a response_url comes from. `ts` is the message that was clicked; None for a command."""
 
     user: str
     channel: str
@@ -28,23 +28,23 @@ class _Source:
 
 
 class ResponseUrls:
-    """Every response_url handed out."""
+    """Every response_url that was issued."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._sources: dict[str, _Source] = {}
 
     def new(self, user: str, channel: str, *, ts: str | None = None, is_ephemeral: bool = False) -> str:
-        """A response_url for what this person just did in this channel."""
+        """Issue a response_url for what this person just did in this channel."""
         kind: Literal["actions", "commands"] = "actions" if ts else "commands"
         path = f"/hooks/{kind}/{cast.TEAM}/{secrets.randbelow(10**12)}/{secrets.token_hex(12)}"
         self._sources[path] = _Source(user, channel, ts, is_ephemeral, self._workspace.now())
         return self._workspace.base_url + path
 
     def post(self, path: str, body: Json) -> None:
-        """Do what a post to this path asks.
+        """Carry out a post to this path.
 
-        Raises SlackError: `expired_url` or `used_url` (HTTP 404), `no_text`, `invalid_blocks`, `invalid_thread_ts`.
+        Raises `SlackError`: `expired_url` or `used_url` (HTTP 404), `no_text`, `invalid_blocks`, `invalid_thread_ts`.
         """
         source = self._sources.get(path)
         if source is None or self._workspace.now() - source.made > LIFE:
@@ -86,7 +86,7 @@ class ResponseUrls:
             self._workspace.show_ephemeral(source.user, channel.id, {**body, "thread_ts": None})
 
     def audience(self, path: str, body: Json) -> str:
-        """Who sees this post: a channel, one person, or nobody when the path is none of ours."""
+        """Who sees this post: a channel or one person; "" if the path isn't a response_url of ours."""
         source = self._sources.get(path)
         if source is None:
             return ""
@@ -95,5 +95,6 @@ class ResponseUrls:
 
 
 def _replaces(source: _Source, body: Json) -> bool:
-    # Unset means yes for a click, which is how a secret can overwrite the card everybody sees: senders must say no.
+    # By default a click's message is replaced, so a secret could overwrite the card that everyone sees: senders must
+    # say no.
     return source.ts is not None and body.get("replace_original") is not False

@@ -1,4 +1,4 @@
-"""The Slack sandbox put together, as one ASGI app on one loopback port."""
+"""Builds the Slack sandbox: one ASGI app on one loopback port."""
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -31,7 +31,7 @@ STATIC = Path(__file__).parent / "static"
 
 
 class Slack:
-    """One workspace with everything around it. The bot is reached by Socket Mode until `use_request_url` is called."""
+    """One workspace with everything that belongs to it. It reaches the bot by Socket Mode until `use_request_url`."""
 
     def __init__(
         self,
@@ -58,18 +58,18 @@ class Slack:
         return self.workspace.manners
 
     def use_request_url(self, transport: RequestUrl | Transport) -> None:
-        """Deliver over HTTP from now on; the caller closes the transport."""
+        """Deliver over HTTP from now on. The caller closes the transport."""
         self.delivery.transport = transport
 
     def person(self, user: str) -> PersonAtClient:
-        """A new client of this person, connected. Raises SlackError `user_not_found`."""
+        """A new connected client of this person. Raises `SlackError` with `user_not_found`."""
         return PersonAtClient(self.workspace, self.views, self.interactions, self.workspace.person(user).slack)
 
 
 def create_app(slack: Slack, *, extra: Sequence[BaseRoute] = ()) -> Starlette:
     """The sandbox as an app: the Web API, Socket Mode, response_urls, the person API, the page, and `extra` routes.
 
-    `slack.workspace.base_url` has to be set to where it is served; `running` does that.
+    `slack.workspace.base_url` has to be the address where it's served; `running` sets that.
     """
     api = WebApi(slack.workspace, slack.views, slack.sockets, slack.response_urls, slack.faults)
     routes: list[BaseRoute] = [
@@ -85,14 +85,14 @@ def create_app(slack: Slack, *, extra: Sequence[BaseRoute] = ()) -> Starlette:
 
 
 async def _message(request: Request) -> Response:
-    """What a permalink leads to: the page, at that message."""
+    """Redirect a permalink to the page, at that message."""
     seconds, micros = divmod(request.path_params["ts"], 1_000_000)
     return RedirectResponse(f"/#/{request.path_params['channel']}/{seconds}.{micros:06d}")
 
 
 @asynccontextmanager
 async def running(slack: Slack, *, port: int = 0, extra: Sequence[BaseRoute] = ()) -> AsyncGenerator[str, None]:
-    """Serve the sandbox on loopback until the block ends; yields its base URL, to which `/api/` is to be added."""
+    """Serve the sandbox on loopback until the block ends. Yields its base URL, without `/api/`."""
     async with serve(create_app(slack, extra=extra), port=port) as base_url:
         slack.workspace.base_url = base_url
         try:

@@ -1,20 +1,20 @@
-"""Small checks that combine into the shape of a JSON object, reporting each fault with its JSON pointer."""
+"""Small checks that combine into the shape of a JSON object, and report each fault with its JSON pointer."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 Check: TypeAlias = Callable[[Any, str, list[str]], None]
-"""Looks at (value, JSON pointer) and appends a line for each fault to the list."""
+"""Checks a value at a JSON pointer, and appends a line to the list for each fault."""
 
 
 def fault(problems: list[str], text: str, at: str) -> None:
-    """Note a fault in the words of Slack's `response_metadata.messages`."""
+    """Add a fault in the words of Slack's `response_metadata.messages`."""
     problems.append(f"[ERROR] {text} [json-pointer:{at}]")
 
 
 def anything(_value: object, _at: str, _problems: list[str]) -> None:
-    """Accept any value: a field Slack knows and that the sandbox does not look into."""
+    """Accept any value, for a field that Slack knows and the sandbox doesn't check."""
 
 
 def string(most: int, least: int = 0) -> Check:
@@ -38,7 +38,7 @@ def boolean(value: object, at: str, problems: list[str]) -> None:
 
 
 def integer(least: int, most: int) -> Check:
-    """A whole number within bounds."""
+    """An integer within bounds."""
 
     def check(value: object, at: str, problems: list[str]) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
@@ -58,7 +58,7 @@ def one_of(*words: str) -> Check:
 
 
 def list_of(item: Check, most: int, least: int = 1) -> Check:
-    """A list of `least` to `most` items, each passing `item`."""
+    """A list of `least` to `most` items that each pass `item`."""
 
     def check(value: object, at: str, problems: list[str]) -> None:
         if not isinstance(value, list):
@@ -86,14 +86,14 @@ def optional(item: Check) -> Check:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An object with required and optional fields and no others, then `also` for rules across fields."""
+    """An object with required and optional fields and no others. `also` checks rules across fields."""
 
     required: Mapping[str, Check] = field(default_factory=dict)
     optional: Mapping[str, Check] = field(default_factory=dict)
     also: Check = anything
 
     def __call__(self, value: object, at: str, problems: list[str]) -> None:
-        """Check one object; `type` is always a known field."""
+        """Check one object; `type` is always allowed."""
         if not isinstance(value, dict):
             fault(problems, "must be an object", at)
             return
@@ -111,7 +111,7 @@ class Shape:
 
 
 def by_type(shapes: Mapping[str, Check], *allowed: str) -> Check:
-    """An object whose `type` picks its shape, out of all shapes or of those `allowed`."""
+    """An object whose `type` selects its shape, from all shapes or those `allowed`."""
     choice = {name: shapes[name] for name in allowed} if allowed else shapes
 
     def check(value: object, at: str, problems: list[str]) -> None:

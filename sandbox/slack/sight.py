@@ -1,4 +1,4 @@
-"""What one open client of one person shows, and waiting for it to show something."""
+"""What one open client of one person shows, and waiting until it shows something."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """An element a person can act on: in which view or message, in which block."""
+    """An element that a person can act on, with its block and its view or message."""
 
     where: Json
     block: Json
@@ -23,11 +23,11 @@ class Spot:
 
 
 class Sight:
-    """One open client of one person, as seen by the person.
+    """One open client of one person, as that person sees it.
 
-    `ephemerals` and `notices` are what this client was shown since it was opened, `bells` the new messages for which
-    it rang, `typed` what the person typed and chose by view id or message ts, and `errors` what stands under the fields
-    after the last submit, by block_id.
+    `ephemerals` and `notices` are what this client was shown since it was opened, and `bells` the new messages for
+    which it rang. `typed` is what the person typed and chose, by view ID or message ts, and `errors` what is under the
+    fields after the last submission, by block_id.
     """
 
     def __init__(self, workspace: Workspace, views: Views, user: str) -> None:
@@ -43,53 +43,53 @@ class Sight:
         self._session = workspace.connect(user, self._take)
 
     def reload(self) -> None:
-        """Load the page anew: ephemeral messages, open modals and unsent input are gone."""
+        """Reload the page. Ephemeral messages, open modals and unsent input are gone."""
         self.leave()
         self.ephemerals, self.notices, self.errors, self.typed = [], [], {}, {}
         self._session = self._workspace.connect(self.user, self._take)
 
     def leave(self) -> None:
-        """Close the client. What is sent to it meanwhile as ephemeral is lost."""
+        """Close the client. Ephemeral messages sent to it meanwhile are lost."""
         self._session.deliver = None
 
     @property
     def dm(self) -> str:
-        """The id of the DM with the bot."""
+        """The ID of the DM with the bot."""
         return self._workspace.dm(self.user).id
 
     @property
     def modal(self) -> Json | None:
-        """The modal in front, as Slack's view object."""
+        """The front modal, as Slack's view object."""
         stack = self._views.stack_before(self._session)
         return stack[-1] if stack else None
 
     @property
     def home(self) -> Json | None:
-        """The Home tab the bot published for this person."""
+        """The Home tab that the bot published for this person."""
         return self._views.home(self.user)
 
     def messages(self, channel: str | None = None) -> list[Json]:
-        """The stored messages of a channel (None: the DM with the bot), oldest first; empty when not a member."""
+        """The stored messages of a channel (None: the DM with the bot), oldest first; empty if not a member."""
         seen = {each.id for each in self._workspace.channels_of(self.user)}
         wanted = channel or self.dm
         return self._workspace.messages(wanted) if wanted in seen else []
 
     def sees(self, text: str) -> bool:
-        """Whether this text stands anywhere before the person now."""
+        """Whether the person sees this text anywhere now."""
         return any(text in words for words in self._everything())
 
     def describe(self) -> str:
-        """All the person sees, for the message of a failed test."""
+        """Everything that the person sees, for the message of a failed test."""
         return "\n".join(self._everything()) or "(nothing)"
 
     def front(self) -> Json:
-        """The modal in front. Raises AssertionError when there is none."""
+        """The front modal. Raises AssertionError if there is none."""
         if self.modal is None:
             raise AssertionError(f"{self.user} has no modal open; they see:\n{self.describe()}")
         return self.modal
 
     async def wait_for(self, predicate: Callable[[], object], what: str = "what was waited for") -> None:
-        """Return once the predicate is true. Raises AssertionError, with all the person sees, after `SECONDS`."""
+        """Wait until the predicate is true. After `SECONDS`, raises AssertionError with everything the person sees."""
         try:
             async with asyncio.timeout(SECONDS):
                 while not predicate():
@@ -99,11 +99,11 @@ class Sight:
             raise AssertionError(f"{self.user} waited in vain for {what}; they see:\n{self.describe()}") from None
 
     async def see(self, text: str) -> None:
-        """Wait until this text stands somewhere before the person."""
+        """Wait until the person sees this text somewhere."""
         await self.wait_for(lambda: self.sees(text), repr(text))
 
     def spots(self, is_it: Callable[[Json], bool], beside: str, surfaces: list[Json]) -> list[Spot]:
-        """The elements of this kind, the likeliest first, or with `beside` from the block with these words on."""
+        """The elements that fit, likeliest first; with `beside`, only from the block that contains these words on."""
         spots: list[Spot] = []
         for surface in surfaces:
             blocks = surface.get("blocks", [])
@@ -115,7 +115,7 @@ class Sight:
         return spots
 
     def surfaces(self, in_channel: str | None, place: Place | None) -> list[Json]:
-        """What can be clicked in now, the likeliest first: views as they are, messages with their `channel`."""
+        """Everything that can be clicked in now, likeliest first: views as they are, messages with their `channel`."""
         surfaces: list[Json] = []
         if self.modal and not in_channel and place in (None, "modal"):
             surfaces.append(self.modal)

@@ -1,4 +1,4 @@
-"""Socket Mode: tickets, up to ten connections, each envelope to one of them, acks by envelope_id."""
+"""Simulates Socket Mode: tickets, up to ten connections, each envelope to one of them, acks by envelope_id."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ LATE = "late"
 
 
 class SocketMode:
-    """The bot's open connections. `connections` is how many there are."""
+    """The bot's open connections."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -32,28 +32,28 @@ class SocketMode:
         self._waiting: dict[str, tuple[WebSocket, asyncio.Future[Json]]] = {}
         self._changed = asyncio.Condition()
         self.refusal: Callable[[], str | None] = lambda: None
-        """Why new connections are sent away just now."""
+        """Returns why new connections are refused now, or None."""
         self.sent_away = 0
         self.refused_tickets = 0
-        """How often a bot came with an address that was used before."""
+        """How often a bot used an address again."""
 
     @property
     def connections(self) -> int:
-        """How many connections of the bot are open."""
+        """How many connections the bot has open."""
         return len(self._open)
 
     async def wait_connected(self, count: int = 1, seconds: float = 60.0) -> None:
-        """Return once at least `count` connections are open. Raises TimeoutError."""
+        """Wait until at least `count` connections are open. Raises TimeoutError."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: self.connections >= count)
 
     async def wait_disconnected(self, seconds: float = 30.0) -> None:
-        """Return once no connection is open. Raises TimeoutError."""
+        """Wait until no connection is open. Raises TimeoutError."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: not self._open)
 
     def new_url(self) -> str:
-        """A WebSocket URL that is good for one connection."""
+        """A WebSocket URL for one connection."""
         ticket = secrets.token_hex(16)
         self._tickets.add(ticket)
         return f"{self._workspace.base_url.replace('http', 'ws', 1)}/link/?ticket={ticket}&app_id={cast.APP_ID}"
@@ -96,9 +96,9 @@ class SocketMode:
             await socket.close()
 
     async def carry(self, envelope: Envelope) -> Json:
-        """Send an envelope over one connection and wait for its ack.
+        """Send an envelope over one connection, and wait for its ack.
 
-        Raises NoAnswer: `dispatch_failed` when nothing is connected or the connection dies, `operation_timeout`.
+        Raises `NoAnswer`: `dispatch_failed` if nothing is connected or the connection ends, `operation_timeout`.
         """
         if not self._open:
             raise NoAnswer("dispatch_failed")
@@ -118,14 +118,14 @@ class SocketMode:
             del self._waiting[envelope_id]
 
     async def disconnect(self, reason: str = "refresh_requested") -> None:
-        """Ask each connection to come again, as Slack does every few hours, and close it."""
+        """Ask each connection to reconnect, as Slack does every few hours, and close it."""
         for socket in list(self._open):
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):
                 await socket.send_json(_goodbye(reason))
                 await socket.close()
 
     def drop(self) -> None:
-        """Close the connections without a word."""
+        """Close the connections without a message."""
         for reader in self._open.values():
             reader.cancel()
 

@@ -1,4 +1,4 @@
-"""Modals and Home tabs: triggers, the stack of three, hashes."""
+"""Modals and Home tabs, with triggers, the stack of three, and hashes."""
 
 import copy
 import secrets
@@ -25,7 +25,7 @@ class _Trigger:
 
 
 class Views:
-    """The open modals of each person, lowest first, and the Home tab the bot published for them."""
+    """Each person's open modals, lowest first, and the Home tab that the bot published for them."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -47,34 +47,34 @@ class Views:
         return trigger_id
 
     def stack(self, user: str) -> list[Json]:
-        """The open modals of this person, the visible one last."""
+        """This person's open modals, the visible one last."""
         return list(self._stacks.get(user, ()))
 
     def stack_before(self, session: Session) -> list[Json]:
-        """The open modals that this client shows: those opened since it is there. A reload leaves none of them."""
+        """The open modals that this client shows: those opened after it connected. So a reload removes all of them."""
         return [view for view in self.stack(session.user) if self._opened[view["id"]] > session.since]
 
     def home(self, user: str) -> Json | None:
-        """The Home tab published for this person."""
+        """The Home tab published for this person, or None."""
         return self._homes.get(user)
 
     def seen_by(self, user: str, view_id: str) -> Json:
-        """A view this person has before them. Raises NotPossible."""
+        """A view that this person sees. Raises `NotPossible`."""
         for view in (*self.stack(user), self.home(user)):
             if view and view["id"] == view_id:
                 return view
         raise NotPossible(f"View {view_id} is not open.")
 
     def blocks_with(self, view: Json, block_id: object, action_id: object) -> list[Json]:
-        """The blocks in which the person saw this element: those of the view, or of the page that it held just before.
+        """The blocks in which the person saw this element: the view's, or those of the page that it showed just before.
 
-        A client shows a page until the next one has reached it.
+        A client shows a page until it receives the next one.
         """
         former = self._former.get(view["id"], [])
         return former if not find_spot(view["blocks"], block_id, action_id) and former else view["blocks"]
 
     def keep_state(self, view: Json, sent: Values) -> None:
-        """Take over what the person's client says is typed and chosen in a view."""
+        """Store what the person typed and chose in a view, according to their client."""
         touched = self._touched.setdefault(view["id"], {})
         for block, element in interactive(view["blocks"]):
             block_id, action_id = block["block_id"], element["action_id"]
@@ -85,7 +85,7 @@ class Views:
         view["state"] = {"values": settle(view["blocks"], sent, view["state"]["values"])}
 
     def less_drawn(self, view: Json, sent: Values) -> Values:
-        """What a page in a browser says of a form, less fields it shows as drawn, where older input sticks to them."""
+        """What a browser page says about a form, without fields shown as drawn while older input sticks to them."""
         if self._workspace.manners.value("input") != "sticks":
             return sent
         drawn, kept = self._drawn[view["id"]], copy.deepcopy(sent)
@@ -97,11 +97,11 @@ class Views:
         return kept
 
     def as_sent(self, view: Json) -> Json:
-        """A view as the bot gets it back with a click or a submit."""
+        """A view as the bot gets it back with a click or a submission."""
         return self._workspace.manners.sent_view(view, self._touched.get(view["id"], {}))
 
     def as_suggested_for(self, view: Json) -> Json:
-        """A view as the bot gets it with a `block_suggestion`: Slack does not know the state of the form then."""
+        """A view as the bot gets it with a `block_suggestion`, for which Slack may not know the form's state."""
         sent, habit = self.as_sent(view), self._workspace.manners.draw("suggestion_state")
         if habit == "empty":
             sent["state"] = {"values": {}}
@@ -110,7 +110,7 @@ class Views:
         return sent
 
     async def wait_to_apply(self, view: Json) -> None:
-        """Return when the answer to a submit of this view is to be applied."""
+        """Wait until the answer to a submission of this view is to be applied."""
         ack = self._acks[view["id"]] = self._workspace.manners.ack()
         try:
             await ack.wait()
@@ -119,22 +119,22 @@ class Views:
                 del self._acks[view["id"]]
 
     def answered(self, view: Json, old: Json | None) -> Json:
-        """A view of an ack as Slack takes it: its external_id may never be adopted."""
+        """A view in an ack as Slack applies it: it may not adopt the external_id."""
         if not view.get("external_id") or self._workspace.manners.draw("acked_external_id") == "adopted":
             return view
         return {**view, "external_id": old["external_id"] if old else ""}
 
     def is_open(self, user: str, view_id: str) -> bool:
-        """Whether this modal is still there."""
+        """Whether this modal is still open."""
         return any(each["id"] == view_id for each in self.stack(user))
 
     def note_update(self, view_id: str) -> None:
-        """The bot updated a view by itself: an answer to a submit may have waited for that."""
+        """Note that the bot updated a view itself, which an answer to a submission may be waiting for."""
         if view_id in self._acks:
             self._acks[view_id].note_update()
 
     def close(self, user: str, view_id: str) -> None:
-        """Close one modal; the one below shows again."""
+        """Close one modal, so that the one below shows again."""
         stack = self._stacks.get(user, [])
         stack[:] = [each for each in stack if each["id"] != view_id]
         self._workspace.tell(user, {"type": "view_closed", "view_id": view_id})
@@ -145,7 +145,7 @@ class Views:
         self._workspace.tell(user, {"type": "view_closed", "all": True})
 
     def audience(self, trigger_id: str = "", view_id: str = "") -> str:
-        """Who sees what is sent for this trigger or view; empty when it is nobody's."""
+        """Who sees what is sent for this trigger or view; "" if no one does."""
         if trigger_id in self._triggers:
             return self._triggers[trigger_id].user
         owners = (user for user, stack in self._stacks.items() for view in stack if view["id"] == view_id)
@@ -154,14 +154,14 @@ class Views:
     # What the bot can do
 
     def open(self, trigger_id: str, view: Json) -> Json:
-        """Open a modal as the root of a new stack. Raises SlackError about the trigger or the view."""
+        """Open a modal as the root of a new stack. Raises `SlackError` about the trigger or the view."""
         self._check(view, "modal")
         user = self._exchange(trigger_id)
         self._stacks[user] = []
         return self._show(user, view)
 
     def push(self, trigger_id: str, view: Json) -> Json:
-        """Put a modal on top of the open ones. Raises SlackError about the trigger, the stack or the view."""
+        """Put a modal on top of the open ones. Raises `SlackError` about the trigger, the stack or the view."""
         self._check(view, "modal")
         trigger = self._triggers.get(trigger_id)
         if trigger is not None:
@@ -169,7 +169,7 @@ class Views:
         return self._show(self._exchange(trigger_id), view)
 
     def check_room(self, user: str) -> None:
-        """Require an open modal with room for one above it. Raises `not_found` or `push_limit_reached`."""
+        """Require an open modal, and room for one above it. Raises `not_found` or `push_limit_reached`."""
         depth = len(self._stacks.get(user, ()))
         if depth == 0:
             raise SlackError("not_found")
@@ -177,13 +177,13 @@ class Views:
             raise SlackError("push_limit_reached")
 
     def push_on(self, user: str, view: Json) -> Json:
-        """Put a modal on top without a trigger, as the answer to a submit does."""
+        """Put a modal on top without a trigger, as the answer to a submission does."""
         self._check(view, "modal")
         self.check_room(user)
         return self._show(user, view)
 
     def update(self, view: Json, *, view_id: str = "", external_id: str = "", seen_hash: str | None = None) -> Json:
-        """Replace an open modal, by either id. Raises `not_found`, `hash_conflict`, or about the view."""
+        """Replace an open modal, by either ID. Raises `not_found`, `hash_conflict`, or an error about the view."""
         user, old = self._find(view_id, external_id)
         self._check(view, "modal", replaces=old["id"])
         if seen_hash is not None and seen_hash != old["hash"]:
@@ -195,7 +195,7 @@ class Views:
         return fresh
 
     def publish(self, user: str, view: Json, seen_hash: str | None = None) -> Json:
-        """Set the Home tab of a person. Raises `user_not_found`, `hash_conflict`, or about the view."""
+        """Set a person's Home tab. Raises `user_not_found`, `hash_conflict`, or an error about the view."""
         self._workspace.person(user)
         old = self._homes.get(user)
         self._check(view, "home", replaces=old["id"] if old else "")

@@ -1,4 +1,4 @@
-"""The Web API at the door: tokens, scopes, argument formats, faults; then the method itself."""
+"""The entry to the Web API: tokens, scopes, argument formats and faults, and then the method itself."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ class WebApi:
         self._faults = faults
 
     async def call(self, request: Request) -> Response:
-        """One Web API call."""
+        """Handle one Web API call."""
         name = request.path_params["method"]
         try:
             args = await _arguments(request, takes_json=name not in METHODS or METHODS[name].takes_json)
@@ -73,7 +73,7 @@ class WebApi:
         return answer
 
     async def respond(self, request: Request) -> Response:
-        """One post to a response_url."""
+        """Handle one post to a response_url."""
         path, fault = request.url.path, self._faults.response_url
         try:
             body = _object(await request.body(), "invalid_payload")
@@ -123,7 +123,7 @@ class WebApi:
         return str(next((args[name] for name in ("user", "user_id", "channel", "users") if args.get(name)), ""))
 
     def _strike(self, name: str, args: Json) -> None:
-        """Raise the refusal that a fault calls for."""
+        """Raise the refusal that a fault requires."""
         faults = self._faults
         if name in ("views.open", "views.push") and faults.take_once("expired_trigger"):
             raise SlackError("expired_trigger_id")
@@ -137,7 +137,7 @@ class WebApi:
 
 
 class _Dropped(Response):
-    """No answer at all: the connection ends."""
+    """No response: the connection is closed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - nothing is sent
         await drop_connection(scope, receive)
@@ -149,7 +149,7 @@ def _token(request: Request, args: Json) -> str:
 
 
 async def _arguments(request: Request, *, takes_json: bool) -> Json:
-    # A token in the address is not taken: a link on any web page could hold one.
+    # A token in the URL isn't accepted: any web page could link to it.
     args: Json = {name: value for name, value in request.query_params.items() if name != "token"}
     if body := await request.body():
         args |= _posted(body, request.headers.get("Content-Type", ""), takes_json=takes_json)
@@ -160,7 +160,7 @@ async def _arguments(request: Request, *, takes_json: bool) -> Json:
 
 
 def _posted(body: bytes, content_type: str, *, takes_json: bool) -> Json:
-    """What a body says. A method that takes no JSON does not look into such a body."""
+    """The arguments in a body. A method that accepts no JSON ignores such a body."""
     kind = content_type.partition(";")[0].strip().lower()
     if not kind:
         raise SlackError("missing_post_type")

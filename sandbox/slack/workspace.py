@@ -1,4 +1,4 @@
-"""The workspace itself: people, channels, messages, who is looking, and everything the bot ever sent."""
+"""The workspace: people, channels, messages, open clients, and everything that the bot has sent."""
 
 import itertools
 import json
@@ -20,7 +20,7 @@ from sandbox.slack.installed_app import InstalledApp
 from sandbox.slack.manners import Manners
 
 Clock: TypeAlias = Callable[[], datetime]
-"""Tells the sandbox's time, aware UTC."""
+"""Returns the sandbox's time, with time zone UTC."""
 
 _TS = re.compile(r"\d{10}\.\d{6}")
 _ABOUT_THREAD = frozenset({"thread_ts", "reply_count", "reply_users_count", "reply_users", "latest_reply"})
@@ -30,7 +30,7 @@ HINT = "For an API key, type /apikey create. For everything else, type /apikey."
 
 @dataclass(slots=True)
 class Channel:
-    """A channel, or the DM between one person and the bot (`dm_of` is that person)."""
+    """A channel, or the DM between one person (`dm_of`) and the bot."""
 
     id: str
     name: str
@@ -43,12 +43,12 @@ class Channel:
 
     @property
     def kind(self) -> Literal["channel", "dm"]:
-        """What the page shows it as."""
+        """How the page shows it."""
         return "dm" if self.dm_of else "channel"
 
     @property
     def name_in_payloads(self) -> str:
-        """The name Slack tells an app, which hides that of a private conversation."""
+        """The name that Slack gives an app, which hides the name of a private conversation."""
         if self.dm_of:
             return "directmessage"
         return "privategroup" if self.is_private else self.name
@@ -67,9 +67,9 @@ class UserGroup:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One thing the bot sent: a Web API call, a post to a response_url (`response_url`) or an `ack` with a body.
+    """Something that the bot sent: a Web API call, a post to a response_url (`response_url`), or an `ack` with a body.
 
-    `audience` is the channel or the one person it is meant for; empty when it is for nobody, as `users.info` is.
+    `audience` is the channel or the person it's for; "" if it's for no one, like `users.info`.
     """
 
     kind: str
@@ -79,10 +79,10 @@ class Outgoing:
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """One Slack client of a person, e.g. one load of the page; `deliver` is None while its connection is down.
+    """One Slack client of a person, for example one load of the page. `deliver` is None while it's disconnected.
 
-    Ephemeral messages exist here alone, and only as (channel, ts) of what it was `shown`. A client shows no modal that
-    was opened before it was there; `since` counts both, and grows.
+    Ephemeral messages exist only here, and only as (channel, ts) of what was `shown`. A client doesn't show a modal
+    that was opened before it connected; `since` is from the same counter as modals.
     """
 
     user: str
@@ -98,7 +98,7 @@ class Session:
 
 
 def _channels(people: Iterable[Actor]) -> dict[str, Channel]:
-    # The bot is not in #general: a command works there all the same, a post or an ephemeral message does not.
+    # The bot isn't in #general: commands work there, but posts and ephemeral messages don't.
     channels = {
         cast.GENERAL_CHANNEL: Channel(cast.GENERAL_CHANNEL, "general", topic=HINT),
         cast.APPROVALS_CHANNEL: Channel(
@@ -135,7 +135,7 @@ class Workspace:
         self.base_url = ""
         self.outgoing: list[Outgoing] = []
         self.written_to: Path | None = None
-        """A file that gets what the bot sends as well, one JSON object a line."""
+        """A file that also gets everything the bot sends, as one JSON object in each line."""
         self.serial = itertools.count(1)
         self._messages: dict[str, list[Json]] = {}
         self._sessions: dict[tuple[str, str], Session] = {}
@@ -145,24 +145,24 @@ class Workspace:
     # People
 
     def person(self, user: str) -> Actor:
-        """The person with this id. Raises SlackError `user_not_found`."""
+        """The person with this ID. Raises `SlackError` with `user_not_found`."""
         if user not in self.people:
             raise SlackError("user_not_found")
         return self.people[user]
 
     def dm(self, user: str) -> Channel:
-        """The DM between the person and the bot, made when it is first needed."""
+        """The DM between the person and the bot, created when it's first needed."""
         channel_id = f"D{user[1:]}"
         members = {user, cast.BOT_USER}
         return self.channels.setdefault(channel_id, Channel(channel_id, "Latchkey", members, dm_of=user))
 
     def channels_of(self, user: str) -> list[Channel]:
-        """The channels the person sees, their DM with the bot last."""
+        """The channels that the person sees; their DM with the bot is last."""
         own = self.dm(user)
         return [*(each for each in self.channels.values() if user in each.members and each is not own), own]
 
     def channel_seen_by(self, user: str, channel: str) -> Channel:
-        """A channel the person is in. Raises NotPossible for any other, existing or not."""
+        """A channel that the person is in. Raises `NotPossible` for any other, whether it exists or not."""
         self.dm(user)
         found = self.channels.get(channel)
         if found is None or user not in found.members:
@@ -172,10 +172,10 @@ class Workspace:
     # Open clients
 
     def connect(self, user: str, deliver: Callable[[Json], None], session_id: str = "") -> Session:
-        """Connect a client of this person; `deliver` gets each event, must not block, and must not raise.
+        """Connect a client of this person. `deliver` gets each event; it must neither block nor raise.
 
-        The id of a client whose connection broke brings it back. A new load of the page is a new client, to which
-        nothing was shown yet.
+        With the ID of a client whose connection broke, that client continues. A new load of the page is a new client,
+        which has been shown nothing yet.
         """
         name = (user, session_id or secrets.token_hex(8))
         session = self._sessions.setdefault(name, Session(*name, since=next(self.serial)))
@@ -183,11 +183,11 @@ class Workspace:
         return session
 
     def session(self, user: str, session_id: str) -> Session | None:
-        """A client of this person by its id, connected or not."""
+        """A client of this person by its ID, connected or not; None if there is none."""
         return self._sessions.get((user, session_id))
 
     def sessions_of(self, user: str) -> list[Session]:
-        """The clients of this person that are connected now."""
+        """The connected clients of this person."""
         return [each for each in self._sessions.values() if each.user == user and each.deliver]
 
     def tell(self, user: str, event: Json) -> None:
@@ -196,7 +196,7 @@ class Workspace:
             session.tell(event)
 
     def notice(self, user: str, text: str, level: Literal["info", "warning", "error"] = "error") -> None:
-        """Let Slack itself say something to one person."""
+        """Show one person a message from Slack itself."""
         self.tell(user, {"type": "notice", "text": text, "level": level})
 
     def _announce(self, channel: Channel, event: Json) -> None:
@@ -206,25 +206,25 @@ class Workspace:
     # Messages
 
     def next_ts(self) -> str:
-        """A message timestamp: seconds with six digits, unique in the workspace and growing."""
+        """A message timestamp: seconds with six decimals, unique in the workspace and increasing."""
         self._last_ts = max(self._last_ts + 1, int(self.now().timestamp() * 1_000_000))
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
     def messages(self, channel: str) -> list[Json]:
-        """The stored messages of a channel, oldest first. Ephemeral ones are never among them."""
+        """The stored messages of a channel, oldest first. Ephemeral ones aren't stored."""
         return list(self._messages.get(channel, ()))
 
     def message(self, channel: str, ts: str) -> Json:
-        """One stored message. Raises SlackError `message_not_found`."""
+        """One stored message. Raises `SlackError` with `message_not_found`."""
         for each in self._messages.get(channel, ()):
             if each["ts"] == ts:
                 return each
         raise SlackError("message_not_found")
 
     def post(self, channel: Channel, content: Json, *, user: str = cast.BOT_USER) -> Json:
-        """Store a message and show it to the members of the channel, or in the thread `thread_ts`; returns it.
+        """Store a message, and show it to the members of the channel, or in the thread `thread_ts`. Returns it.
 
-        Raises SlackError, as `check_thread`.
+        Raises the same `SlackError` as `check_thread`.
         """
         root = self.check_thread(channel, content.get("thread_ts"))
         message = {"type": "message", "user": user, "team": cast.TEAM, "ts": self.next_ts(), **_content(content)}
@@ -244,9 +244,10 @@ class Workspace:
         return message
 
     def check_thread(self, channel: Channel, thread_ts: object) -> Json | None:
-        """The message that a reply is to hang on; None where the reply is none, or its message is gone unnoticed.
+        """The message that a reply belongs to; None if it isn't a reply, or if Slack accepts that its message is gone.
 
-        Raises SlackError: `invalid_thread_ts`, `thread_not_found`, or `cannot_reply_to_message` for one in a thread.
+        Raises `SlackError`: `invalid_thread_ts`, `thread_not_found`, or `cannot_reply_to_message` if that is itself a
+        reply.
         """
         if not thread_ts:
             return None
@@ -276,7 +277,7 @@ class Workspace:
         return [each["ts"] for each in self.messages(channel) if user in self._rung.get(each["ts"], ())]
 
     def _count_replies(self, channel: Channel, root: Json) -> None:
-        """Note at a message what hangs on it, as Slack does."""
+        """Update a message's counts of its replies, as Slack does."""
         _, *replies = self.thread(channel.id, root["ts"])
         kept = self._messages[channel.id]
         fresh = {name: value for name, value in root.items() if name not in _ABOUT_THREAD}
@@ -288,7 +289,7 @@ class Workspace:
         self._announce(channel, {"type": "message_changed", "channel": channel.id, "message": fresh})
 
     def change(self, channel: Channel, ts: str, content: Json) -> Json:
-        """Replace text and blocks of a message. Raises SlackError `message_not_found`."""
+        """Replace text and blocks of a message. Raises `SlackError` with `message_not_found`."""
         message = self.message(channel.id, ts)
         fresh = {name: value for name, value in message.items() if name not in {"text", "blocks", "edited"}}
         # Slack marks a message as edited only when it has no blocks.
@@ -300,7 +301,7 @@ class Workspace:
         return fresh
 
     def delete(self, channel: Channel, ts: str) -> None:
-        """Remove a message; one with replies leaves a stub. Raises SlackError `message_not_found`."""
+        """Remove a message. One with replies leaves a stub. Raises `SlackError` with `message_not_found`."""
         message = self.message(channel.id, ts)
         kept = self._messages[channel.id]
         if message.get("reply_count"):
@@ -318,9 +319,9 @@ class Workspace:
     # Ephemeral messages
 
     def show_ephemeral(self, user: str, channel: str, content: Json, *, replace_ts: str | None = None) -> str:
-        """Show (or replace) a message to the open clients of one person, and keep nothing of it; returns its ts.
+        """Show (or replace) a message in one person's open clients, without storing it. Returns its ts.
 
-        When the person has no client open it is lost, which nobody is told: Slack does the same.
+        If the person has no client open, the message is lost and no one is told, as in Slack.
         """
         ts = replace_ts or self.next_ts()
         message = {
@@ -342,7 +343,7 @@ class Workspace:
         return ts
 
     def hide_ephemeral(self, user: str, channel: str, ts: str) -> None:
-        """Take an ephemeral message away again."""
+        """Remove an ephemeral message."""
         for session in self.sessions_of(user):
             if (channel, ts) in session.shown:
                 session.shown.discard((channel, ts))
@@ -355,7 +356,7 @@ class Workspace:
     # The record
 
     def record(self, kind: str, audience: str, payload: Json) -> None:
-        """Note what the bot sent, before anything is checked, so that a test can search all of it for secrets."""
+        """Record what the bot sent, before any check, so that tests can search all of it for secrets."""
         self.outgoing.append(Outgoing(kind, audience, payload))
         if self.written_to is not None:
             with open(self.written_to, "a", encoding="utf-8", opener=_for_us_alone) as file:
