@@ -1,7 +1,7 @@
 """What `/metrics` tells. No people, no ids of keys or requests: every label has a short list of values.
 
 What is known is exported as 0 from the start: a counter that appears with its first event hides that event from
-`increase()`. docs/metrics.md lists all of it, and what to alert on.
+`increase()`. docs/metrics.md lists all of it.
 """
 
 import asyncio

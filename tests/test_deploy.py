@@ -153,6 +153,17 @@ def test_prometheus_takes_the_alerts_and_they_fire_when_they_should() -> None:
     ran(promtool, "test", "rules", RULES.with_name("latchkey.test.yml"))
 
 
+def test_prometheus_takes_the_configuration_that_the_page_shows(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "prometheus.yml").write_text(shown)
+    shutil.copy(RULES, tmp_path)
+
+    ran(tool("promtool"), "check", "config", tmp_path / "prometheus.yml")
+    published = "".join((ROOT / name).read_text() for name in ("compose.yaml", "compose.http.yaml"))
+    assert all(f'"{target}:8080"' in published for target in re.findall(r"127\.0\.0\.1:\d+", shown))
+
+
 def test_alerts_and_dashboard_ask_for_metrics_that_there_are() -> None:
     """tests/runtime/test_metrics.py holds that docs/metrics.md lists what is exported."""
     listed = set(re.findall(r"^\| `(latchkey_\w+)", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE))
