@@ -1,7 +1,7 @@
-"""App Home: what waits for a person, their keys and requests; drawn on each visit, and again when something changes.
+"""App Home: what waits for a person, their keys and requests. Drawn at each visit, and again when something changes.
 
-Slack keeps the view that was published last, and doesn't say who looks at it. So a change redraws Home for everyone who
-opened it within the last day; for everyone else, the next visit does.
+Slack keeps the view that was published last, and doesn't say who is looking at it. So a change redraws Home for
+everyone who opened it within the last day. For everyone else, the next visit draws it.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from bot.services.ports.store import Agenda, Cache, Clock, Requests
 RECENT = timedelta(days=1)
 """How long after a visit Home is kept up to date."""
 LOOKED_AT = 50
-"""How many of a person's requests, and of those that wait, one drawing looks through."""
+"""How many of a person's requests, and how many of the waiting ones, one drawing looks through."""
 KEYS = 10
 AT_ONCE = 4
 """How many owners' keys are read at the same time."""
@@ -55,13 +55,13 @@ PERHAPS_MORE = (
 
 
 class Visitors(Protocol):
-    """The people who opened Home lately. May raise `Unavailable`."""
+    """The people who opened Home recently. Both methods may raise `Unavailable`."""
 
     async def came(self, user: SlackUserId, at: datetime) -> None:
-        """Note a visit."""
+        """Record a visit."""
 
     async def since(self, moment: datetime) -> frozenset[SlackUserId]:
-        """Everyone who opened it at this moment or later."""
+        """Everyone who has opened Home at `moment` or later."""
         ...
 
 
@@ -72,7 +72,7 @@ class Uses:
     to_review: Sequence[Request] = ()
     """Those that a person can review now, oldest first."""
     mine: Request | None = None
-    """Their own one: until it is reviewed, they can't use break-glass again."""
+    """The person's own use: until it's reviewed, they can't use break-glass again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class HomePage:
     requests: Sequence[Request] = ()
     waiting: Sequence[Request] = ()
     trouble: str = ""
-    """What to say if the list of what waits is missing or incomplete."""
+    """What to say if the list of waiting requests is missing or incomplete."""
     notes: tuple[str, ...] = ()
     shut: str = ""
     """Why this person can't use Latchkey, and what to do; "" for people who can."""
@@ -110,7 +110,7 @@ class Homes:
     show: Drawn
     wake: Callable[[], None]
     drawing: set[SlackUserId] = field(default_factory=set[SlackUserId], init=False)
-    """Whose Home is being drawn for a visit, by this process."""
+    """The people whose Home this process is drawing for a visit."""
 
     async def visited(self, user: SlackUserId) -> None:
         """Draw Home for a person who opens it, and keep it up to date from now on."""
@@ -118,7 +118,7 @@ class Homes:
             await self.visitors.came(user, self.clock())
         except Unavailable as error:
             log.warning("couldn't record a visit to Home", extra={"why": str(error)})
-        if user in self.drawing:  # opened over and over, it must not take all of Confluent's answers
+        if user in self.drawing:  # opening Home over and over must not use up Confluent's rate limit
             await self.agenda.put(Item(ItemKind.HOME, user), self.clock())
             self.wake()
             return
@@ -129,7 +129,7 @@ class Homes:
             self.drawing.discard(user)
 
     async def say(self, user: SlackUserId, text: str) -> None:
-        """Have Home drawn again with the answer to a click on it; "" is no answer. May raise `Unavailable`."""
+        """Have Home redrawn with the answer to a click on it; "" means no answer. May raise `Unavailable`."""
         now = self.clock()
         if text:
             await self.cache.put(_answer(user), text, str, now=now, keep=SAID_FOR)
@@ -137,11 +137,11 @@ class Homes:
         self.wake()
 
     async def publish(self, user: SlackUserId) -> None:
-        """Draw a person's Home. What can't be read is said on it. Raises what Slack's client raises."""
+        """Draw a person's Home. It says what couldn't be read. Raises what `show` raises."""
         await self.show(user, await self.page(user))
 
     async def errand(self, item: Item) -> datetime | None:
-        """Carry out an item `HOME`. Returns when to try again, None for never."""
+        """Carry out an item `HOME`. Returns when to try again, or None for never."""
         now = self.clock()
         try:
             await self.publish(SlackUserId(item.id))
@@ -150,7 +150,7 @@ class Homes:
         except Unavailable:
             return now + REDRAW
         except Undeliverable as error:
-            # Such as a person who left: their next visit, if there is one, draws it anew.
+            # For example, the person has left. If they do visit again, that draws it.
             log.info("couldn't draw a Home", extra={"why": error.reason})
         return None
 
@@ -182,7 +182,7 @@ class Homes:
         try:
             held_roles = await self.key_views.visitor(user)
         except Refused as error:
-            # Earlier requests and keys are shown all the same: they may need care just now.
+            # Earlier requests and keys are shown anyway: this may be when someone has to look after them.
             return replace(self._with_keys(page, _made(mine), {}), shut=error.tell)
         except LatchkeyError as error:
             note = f"{error.tell} {_PARTLY}"
@@ -200,7 +200,7 @@ class Homes:
         return replace(page, keys=ordered[:KEYS], more_keys=max(len(ordered) - KEYS, 0))
 
     async def _own_keys(self, held_roles: HeldRoles) -> tuple[Mapping[KeyId, KeyView], str]:
-        """The keys of the person's own account; and what to say when they cannot be read."""
+        """The keys of the person's own account, and what to say if some couldn't be read, or "" if all were."""
         try:
             catalog = await self.catalog.index()
             keys, left_out = await self.cloud.keys_shown(held_roles.person.principal)
@@ -211,10 +211,10 @@ class Homes:
         return {view.key.id: view for view in views if view is not None}, note
 
     async def _not_gone(self, made: Sequence[HasKey], read: Mapping[str, Collection[KeyId]]) -> Sequence[HasKey]:
-        """The requests whose key still exists: Confluent reports none that is deleted in its Console.
+        """The requests whose key still exists: Confluent doesn't notify Latchkey of keys deleted in its Console.
 
-        `read` has the keys of some owners. Where those of others cannot be read, a key counts as existing; so does
-        one that was created just now, which a list may not have yet.
+        `read` has the keys of some owners. If another owner's keys can't be read, they count as existing. So does a
+        key that was created just now, because Confluent's list may not have it yet.
         """
         owners = sorted({each.key.owner for each in made if each.key.owner} - read.keys())
         there = dict(read)
@@ -229,12 +229,12 @@ class Homes:
         gone = [each for each in made if isinstance(each, Living) and not _is_there(each, there)]
         if gone and not await self._sees_all():
             return made
-        for each in gone:  # its requester is told, once that is certain
+        for each in gone:  # once that is certain, the requester is told
             await self.agenda.put(Item(ItemKind.GONE, each.ask.id), self.clock())
         return [each for each in made if each not in gone]
 
     async def _sees_all(self) -> bool:
-        """Whether what Confluent does not list is gone."""
+        """Whether Latchkey can see all keys, so that one that Confluent doesn't list is gone."""
         try:
             await self.cloud.must_see_all()
         except LatchkeyError:
@@ -242,7 +242,7 @@ class Homes:
         return True
 
     def _recorded(self, made: HasKey) -> KeyView:
-        """A key as its request has it, without a call to Confluent."""
+        """A key as recorded in its request, without a call to Confluent."""
         key, owner, clock = made.key, made.ask.owner, self.clock
         return KeyView(
             key=replace(key, description=Marker.without(key.description)),
@@ -255,7 +255,7 @@ class Homes:
         )
 
     async def _deciders(self, request: Request, recent: frozenset[SlackUserId]) -> frozenset[SlackUserId]:
-        """The recent visitors who could decide about it; all of them, where that is not known of everyone."""
+        """The recent visitors who could decide about it, or all of them if it isn't known for everyone."""
         target = Target.of(request.ask)
         try:
             async with asyncio.timeout(KNOWN_WITHIN):
@@ -267,7 +267,10 @@ class Homes:
 
 
 async def waiting_for(requests: Requests, held_roles: HeldRoles, views: KeyViews) -> tuple[Sequence[Request], str]:
-    """The requests that wait for this person's approval, oldest first; and what to say when there may be more."""
+    """The requests that wait for this person's approval, oldest first, and what to say if there may be more.
+
+    May raise `Unavailable`.
+    """
     pending = [stored.value for stored in await requests.pending(LOOKED_AT)]
     mine = [each for each in pending if refusal(each.ask, held_roles) is None and not _has_approved(each, held_roles)]
     found = [each for each in mine if await _fits(each, held_roles, views)]
@@ -277,7 +280,10 @@ async def waiting_for(requests: Requests, held_roles: HeldRoles, views: KeyViews
 
 
 async def uses_for(requests: Requests, held_roles: HeldRoles, views: KeyViews) -> Uses:
-    """The uses of break-glass that wait for this person's review, and their own one, which others review."""
+    """The uses of break-glass that wait for this person's review, and their own use, which others review.
+
+    May raise `Unavailable`.
+    """
     found = [stored.value for stored in await requests.unreviewed(LOOKED_AT)]
     mine = (each for each in found if held_roles.person.is_same_as(each.ask.requester))
     able = [each for each in found if can_be_reviewed(each) and refusal(each.ask, held_roles) is None]
@@ -285,7 +291,10 @@ async def uses_for(requests: Requests, held_roles: HeldRoles, views: KeyViews) -
 
 
 async def _fits(request: Request, held_roles: HeldRoles, views: KeyViews) -> bool:
-    """Whether someone with authority also fits the rule's conditions; yes where Slack doesn't tell: a click does."""
+    """Whether someone with authority also meets the rule's conditions.
+
+    Yes if Slack doesn't say: a click checks again.
+    """
     conditions, given = request.terms.approvers, request.approvals if isinstance(request, Pending) else ()
     with suppress(Unavailable):
         held_roles = await views.fitting(held_roles, conditions)
@@ -309,7 +318,7 @@ def _is_there(made: HasKey, there: Mapping[str, Collection[KeyId]]) -> bool:
 
 
 def _starts_or_ends_waiting(request: Request) -> bool:
-    """Whether approvers and reviewers may see it on their Home now, or no longer; a needless yes is harmless."""
+    """Whether it may appear on approvers' and reviewers' Home now, or disappear. A needless yes is harmless."""
     if glass_of(request):
         return True
     if isinstance(request, Approved | Offered):
@@ -318,7 +327,7 @@ def _starts_or_ends_waiting(request: Request) -> bool:
 
 
 def _answer(user: SlackUserId) -> str:
-    """What the answer to a click on Home is cached as."""
+    """The cache's name for the answer to a click on Home."""
     return f"home-answer:{user}"
 
 

@@ -1,7 +1,7 @@
-"""Looking at one key: what its reader can see of it and request for it, and the pages for that. Reads only.
+"""One key: what a person can see of it and request for it, and the pages for that. Changes nothing.
 
-Everything is as Confluent says now, except the roles, which may be a minute old: everything that is requested from here
-is decided again, from fresh reads.
+Everything is read from Confluent now, except roles, which may be a minute old: a request that starts here is decided
+again from fresh reads.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ OFFERED = (Operation.EDIT, Operation.EXTEND, Operation.ROTATE, Operation.DELETE)
 MOST_ASKED = 50
 """How many of the reader's newest requests are searched for a key."""
 FIELD = 3000
-"""Characters that one of Slack's text fields holds."""
+"""How many characters fit in one of Slack's text fields."""
 NOT_OURS = "This key belongs to Latchkey's own account, so it can't be changed here. Nothing was changed."
 _UNKNOWN_KIND = (
     "Latchkey doesn't know this kind of key, so it can't tell who may change it. Nothing was changed. "
@@ -69,13 +69,14 @@ _BREAK_GLASS = (
 NO_SUCH_KEY = (
     "No key with that ID, or you don't have access to it. Nothing was changed. `/apikey list` shows your keys."
 )
-"""One sentence for both, so that no one learns here which keys exist."""
+"""One sentence for both cases, so that no one can find out which keys exist."""
 
 
 async def present(key: ApiKey, target: Target, cloud: Cloud) -> ApiKey | None:
-    """The key as it is now, or None. That Confluent doesn't show it by its id means little: its owner's list decides.
+    """The key as it is now, or None if it's gone.
 
-    Raises `Throttled` if a list may be incomplete.
+    Confluent may not find an existing key by its ID, so the owner's list decides. Raises `Unavailable` and
+    `CloudRefused`, and `Throttled` if that list may be incomplete.
     """
     found = await cloud.key(key.id)
     if found is not None:
@@ -88,9 +89,9 @@ async def present(key: ApiKey, target: Target, cloud: Cloud) -> ApiKey | None:
 
 
 async def managed(key: ApiKey, requests: Requests) -> Stored[Request] | None:
-    """The request that created this key; None if Latchkey didn't. Raises `Tampered`.
+    """The request that created this key; None if Latchkey didn't. Raises `Tampered` and `Unavailable`.
 
-    A marker is text that anyone can copy into another key: the record has to name this very key.
+    A marker is text that anyone can copy into another key, so the request must name this same key.
     """
     marker = Marker.find(key.description)
     stored = await requests.get(marker.request) if marker else None
@@ -99,7 +100,7 @@ async def managed(key: ApiKey, requests: Requests) -> Stored[Request] | None:
 
 
 def nothing_left(expires_at: datetime) -> str:
-    """The sentence for a key that only a new one can outlast."""
+    """The sentence for a key whose expiration at Confluent rules out an extension."""
     return (
         f"Confluent Cloud deletes this key {when(expires_at)}, and no one can change that. Nothing was changed. "
         "Rotate it instead: you get a new key, and time to switch."
@@ -107,7 +108,7 @@ def nothing_left(expires_at: datetime) -> str:
 
 
 def gone(request: Keyed, now: datetime) -> str:
-    """The sentence about a key that Confluent no longer has, for its requester."""
+    """The sentence for the requester of a key that Confluent no longer has."""
     ended = request.deleted_at if isinstance(request, Withdrawn) else None
     how = "expired" if has_expired(request.key, ended or now) else "was deleted"
     return f"Key `{plain(request.key.id)}` no longer exists in Confluent Cloud: it {how}. Nothing was changed."
@@ -116,12 +117,12 @@ def gone(request: Keyed, now: datetime) -> str:
 T = TypeVar("T")
 C = TypeVar("C", bound=ChangePage)
 SEARCHED_WITHIN = 5.0
-"""Seconds that a page waits for the people who could approve."""
+"""How many seconds a page waits for the search for people who could approve."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyViews:
-    """One key as its reader may see it. Every method may raise `NotFound`, `Unavailable` and `CloudRefused`."""
+    """One key as a person may see it. Every method may raise `NotFound`, `Unavailable` and `CloudRefused`."""
 
     directory: Directory
     catalog: CatalogCache
@@ -132,24 +133,24 @@ class KeyViews:
     leaks: Leaks
 
     async def visitor(self, user: SlackUserId, team: TeamId | None = None) -> HeldRoles:
-        """The person who looks, with the roles of the last minute; `team` is what a click says.
+        """The person who is looking, with roles up to a minute old. `team` is the workspace named by a click.
 
-        Raises `Refused` for who can have no keys.
+        Raises `Refused` for a person who can't use Latchkey.
         """
         return await self.directory.glance(await self.directory.identify(user, team or self.directory.team, shown=True))
 
     async def reader(self, user: SlackUserId, team: TeamId) -> HeldRoles:
-        """The same for a person who clicked: nothing that is a minute old refuses them."""
+        """Like `visitor`, for a person who clicked: before a refusal, everything is read again."""
         return await self.directory.before_no(
             user, lambda directory: replace(self, directory=directory).visitor(user, team)
         )
 
     async def fitting(self, held_roles: HeldRoles, conditions: Conditions) -> HeldRoles:
-        """A reader with the user groups that tell whether they fit these conditions, up to a minute old."""
+        """The person, with the user groups that decide whether they meet these conditions, up to a minute old."""
         return await self.directory.fitting(held_roles, conditions, shown=True)
 
     async def read(self, user: SlackUserId, team: TeamId, look: Callable[["KeyViews", HeldRoles], Awaitable[T]]) -> T:
-        """What a person who clicked sees: nothing that is a minute old refuses it."""
+        """What `look` returns for a person who clicked: before a refusal, everything is read again."""
 
         async def on(directory: Directory) -> T:
             key_views = replace(self, directory=directory)
@@ -158,7 +159,7 @@ class KeyViews:
         return await self.directory.before_no(user, on)
 
     async def key_view(self, key: KeyId, held_roles: HeldRoles) -> KeyView:
-        """One key. Raises `NotFound`, in the same words, for one that is gone and one that the person can't see."""
+        """One key. Raises `NotFound` with the same words if it's gone and if the person can't see it."""
         found = await self.cloud.key(key) or await self._listed(key, held_roles)
         view = await self.view_of(found, held_roles, await self.catalog.index())
         if view is None:
@@ -166,16 +167,16 @@ class KeyViews:
         return replace(view, leak=await self.leaks.of(key))
 
     async def some(self, owner: Principal, keys: Sequence[KeyId], held_roles: HeldRoles) -> Sequence[KeyView]:
-        """Those of these keys of one owner that exist and that this person may see, in this order."""
+        """The keys among these of one owner that exist and that this person can see, in the given order."""
         shown, _ = await self.cloud.keys_shown(owner)
         listed, catalog = {each.id: each for each in shown}, await self.catalog.index()
         views = [await self.view_of(listed[key], held_roles, catalog) for key in keys if key in listed]
         return [view for view in views if view is not None]
 
     async def _listed(self, key: KeyId, held_roles: HeldRoles) -> ApiKey:
-        """A key that Confluent does not show by its id, which means little: the lists of its reader's keys decide.
+        """A key that Confluent didn't find by its ID. That happens for existing keys, so the lists of keys decide.
 
-        Raises `NotFound`; who asked for the key may read that it is gone.
+        Raises `NotFound`. Only a person who requested the key reads that it's gone.
         """
         mine = await self.requests.of_requester(held_roles.person.slack, MOST_ASKED)
         asked_for = [each.value for each in mine if isinstance(each.value, Keyed) and each.value.key.id == key]
@@ -190,7 +191,7 @@ class KeyViews:
         raise NotFound(NO_SUCH_KEY)
 
     async def view_of(self, key: ApiKey, held_roles: HeldRoles, catalog: CatalogIndex) -> KeyView | None:
-        """A key that was just read, as this person may see it; None if they may not."""
+        """A key that was just read, as this person can see it; None if they can't."""
         target, request = catalog.target(key), await self.maker(key)
         if target is None or not may_see(held_roles, target, request):
             return None
@@ -209,11 +210,14 @@ class KeyViews:
         )
 
     async def key_page(self, key: KeyId, held_roles: HeldRoles, notice: str = "") -> KeyPage:
-        """All about one key."""
+        """The page about one key, with `notice` at the top."""
         return KeyPage(await self.key_view(key, held_roles), notice)
 
     async def edit_page(self, key: KeyId, held_roles: HeldRoles) -> EditPage:
-        """The name and description to change. Raises `Refused` if they can't be changed, or don't fit into a field."""
+        """The page to edit a key's name and description.
+
+        Raises `Refused` if they can't be changed or don't fit in a field.
+        """
         view, terms = await self._asking(Operation.EDIT, key, held_roles)
         for field, text in (("name", view.key.name), ("description", view.key.description)):
             if len(text) > FIELD:
@@ -224,25 +228,25 @@ class KeyViews:
         return EditPage(view, terms)
 
     async def delete_page(self, key: KeyId, held_roles: HeldRoles) -> DeletePage:
-        """What is lost with a key. Raises `Refused` if it can't be deleted."""
+        """The page to delete a key. Raises `Refused` if it can't be deleted."""
         view, terms = await self._asking(Operation.DELETE, key, held_roles)
         return DeletePage(view, terms)
 
     async def rotate_page(self, key: KeyId, held_roles: HeldRoles) -> RotatePage:
-        """A new key in place of this one. Raises `Refused` if there can be none."""
+        """The page to rotate a key. Raises `Refused` if it can't be rotated."""
         view, terms = await self._asking(Operation.ROTATE, key, held_roles)
         most = min(each for each in (terms.overlap, MOST_OVERLAP, self._left_at_confluent(view)) if each is not None)
         overlaps = tuple(range(max(most.days, 0) + 1))
         return RotatePage(view, terms, overlaps)
 
     async def extend_page(self, key: KeyId, held_roles: HeldRoles) -> ExtendPage:
-        """A longer lifetime for a key that expires. Raises `Refused` if it can't be extended."""
+        """The page to extend a key's lifetime. Raises `Refused` if it can't be extended."""
         view, terms = await self._asking(Operation.EXTEND, key, held_roles)
         left = view.ends_at - self.clock() if view.ends_at else timedelta()
         return ExtendPage(view, terms, left, most=self._left_at_confluent(view))
 
     async def with_approvers(self, page: C, held_roles: HeldRoles) -> C:
-        """The page with the people who could approve the change, where it needs that and they are known in time."""
+        """The page with the people who could approve the change, if it needs approval and the search ends in time."""
         if not page.terms.approvals:
             return page
         view = page.view
@@ -259,7 +263,7 @@ class KeyViews:
         return view.key.expires_at - self.clock() if view.key.expires_at else None
 
     async def endpoints(self, view: KeyView) -> Endpoints | None:
-        """Where clients find what a key opens, read afresh; None if it's gone or unknown."""
+        """The addresses of the key's resource for clients, read from Confluent; None if it's gone or unknown."""
         if view.key.kind is None:
             return None
         resource = view.resource
@@ -267,7 +271,7 @@ class KeyViews:
         return found[1] if found else None
 
     async def maker(self, key: ApiKey) -> Request | None:
-        """The request that made the key. One bad record must not hide a key."""
+        """The request that created the key, or None. A damaged record counts as None: it must not hide the key."""
         try:
             stored = await managed(key, self.requests)
         except Tampered:
@@ -275,14 +279,14 @@ class KeyViews:
         return stored.value if stored else None
 
     async def _name(self, target: Target, request: Request | None) -> str:
-        """The name of the owner. The reader was matched among all users just now, so the list is there."""
+        """The name of the owner. To match the person, all users were just read, so this costs no call."""
         if not isinstance(target.owner, MyAccount):
-            made = request.ask.owner if request else None  # an account made with its key is not in the catalog yet
+            made = request.ask.owner if request else None  # an account created with its key isn't in the catalog yet
             return target.owner.name or (made.name if isinstance(made, NewServiceAccount) else "")
         return await self.directory.name_of(target.owner.id)
 
     async def _offered(self, held_roles: HeldRoles, target: Target) -> HeldRoles:
-        """The reader, with the user groups that tell what may be asked for, as far as Slack tells them."""
+        """The person, with the user groups that decide what they can request; without them if Slack doesn't answer."""
         with suppress(Unavailable):
             for operation in OFFERED:
                 held_roles = await self.directory.asking(held_roles, operation, target, shown=True)
@@ -293,7 +297,7 @@ class KeyViews:
         return _Case(self.directory.policy(), held_roles, key, target, request, self.clock(), is_ours=is_ours)
 
     async def _asking(self, operation: Operation, key: KeyId, held_roles: HeldRoles) -> tuple[KeyView, Terms]:
-        """The key, and on which terms it may be asked for. Raises `Refused` with the reason why it may not."""
+        """The key, and the terms for this operation. Raises `Refused` with the reason if it can't be requested."""
         view = await self.key_view(key, held_roles)
         target = Target(view.owner, view.resource)
         asker = await self.directory.asking(held_roles, operation, target, shown=True)
@@ -303,7 +307,7 @@ class KeyViews:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A key, and a person who might ask for a change of it."""
+    """A key, and a person who might request a change to it."""
 
     policy: Policy
     held_roles: HeldRoles
@@ -316,9 +320,10 @@ class _Case:
     is_leaked: bool = False
 
     def may(self) -> frozenset[Operation]:
-        """Everything that can be asked for, whether the reader decides or someone else.
+        """All operations that the person can request, with or without someone else's approval.
 
-        What hangs on a user group that can't be read is offered: a person who selects it reads why it can't be.
+        An operation that depends on a user group that can't be read is included: a person who selects it learns why
+        it isn't possible now.
         """
         found: set[Operation] = set()
         for operation in OFFERED:
@@ -329,7 +334,7 @@ class _Case:
         return frozenset(found)
 
     def terms(self, operation: Operation) -> Terms:
-        """The terms on which this can be requested. Raises `Refused` with the reason if it can't."""
+        """The terms for requesting this. Raises `Refused` with the reason if it can't be requested."""
         if hindrance := NOT_OURS if self.is_ours else self._hindrance(operation):
             raise Refused(hindrance)
         verdict = decide(self.policy, self._ask(operation), self.held_roles, is_sketch=True)
@@ -338,7 +343,7 @@ class _Case:
         return verdict.terms
 
     def _hindrance(self, operation: Operation) -> str:
-        """Why it can't be done, whatever the policy says; "" if nothing is in the way."""
+        """Why it can't be done, regardless of the policy; "" if it can."""
         made, resource = self.request, self.target.resource
         if self.key.kind is None:
             return _UNKNOWN_KIND

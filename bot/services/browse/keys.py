@@ -1,8 +1,8 @@
-"""The keys that a person may see, page by page, read owner by owner: a page costs the same however many keys there are.
+"""The keys that a person can see, page by page, read owner by owner: a page costs the same however many keys there are.
 
-The reader's own keys come first, then those of service accounts by name; of a search, those first whose name or id is
-searched for. A page ends when it is full, or when many accounts had nothing to show: then it says so, and the next page
-goes on from there. Confluent sorts nothing, so an order by age or expiration is one of the first accounts' keys alone.
+The person's own keys come first, then those of service accounts by name. In a search, accounts whose name or ID matches
+come first. A page ends when it's full, or when it has looked through many accounts: then it says so, and the next page
+continues from there. Confluent doesn't sort, so ordering by age or expiration covers only the first accounts' keys.
 """
 
 import asyncio
@@ -28,21 +28,21 @@ PAGE = 8
 MOST_OWNERS = 24
 """How many accounts one page looks through."""
 WHOLE = 8
-"""Up to so many accounts are read to the end for each page, so that it can tell how many keys there are."""
+"""Up to this many accounts, each page reads all their keys, so that it can say how many there are."""
 AT_ONCE = 4
 ME = "me"
-"""Stands for the reader's own account in a filter."""
+"""In a filter, the person's own account."""
 Position: TypeAlias = tuple[int, int]
-"""The number of an owner in the reader's order, and of a key among those of this owner that the filters let pass."""
+"""The index of an owner in the person's order, and of a key among this owner's keys that match the filters."""
 START: Position = (0, 0)
 Rank: TypeAlias = tuple[int, str]
-"""A moment in seconds, negative where the newest come first, and the id of the key: no two keys have the same."""
+"""A Unix time in seconds, negated if the newest keys come first, and the ID of the key, which makes it unique."""
 Place = TypeVar("Place", Position, Rank)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyLists:
-    """Lists of keys. May raise `Unavailable` and `CloudRefused`, but not for single accounts that cannot be read."""
+    """Lists of keys."""
 
     key_views: KeyViews
     catalog: CatalogCache
@@ -50,7 +50,10 @@ class KeyLists:
     requests: Requests
 
     async def page(self, held_roles: HeldRoles, filters: Filters, cursor: str = "") -> KeysPage:
-        """One page. A cursor whose account is gone meanwhile begins the list anew."""
+        """One page; the first if the account that the cursor names is gone.
+
+        Raises `Unavailable` and `CloudRefused`, but not if only some accounts can't be read.
+        """
         look = await self._look(held_roles, filters)
         found = await look.page(cursor)
         views = [await self.key_views.view_of(key, held_roles, look.catalog) for key in found.keys]
@@ -76,23 +79,23 @@ class KeyLists:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The keys of one page, and the cursors of its neighbors; "" where there is none."""
+    """The keys of one page, and the cursors of the next and the previous one; "" if there is none."""
 
     keys: Sequence[ApiKey]
     next_page: str
     previous_page: str
     unread: Sequence[Owner]
     pause: str = ""
-    """The sentence about a page that ended before it was full."""
+    """What to say about a page that ended before it was full; "" if it didn't."""
     partly: Sequence[Owner] = ()
-    """Owners of whose keys some cannot be read."""
+    """Owners some of whose keys couldn't be read."""
     total: int | None = None
     looked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One look through the keys of one reader's owners."""
+    """One pass through the keys of the owners that a person can see."""
 
     key_views: KeyViews
     cloud: Cloud
@@ -103,7 +106,7 @@ class _Look:
     asked: Mapping[KeyId, Keyed]
 
     async def page(self, cursor: str) -> _Found:
-        """The page at a cursor; what cannot be read as one is the first page."""
+        """The page at a cursor, or the first page if the cursor is malformed."""
         if self.filters.order:
             return await self._ranked(cursor)
         is_back, place = self._place(cursor)
@@ -113,7 +116,7 @@ class _Look:
         return await (self._before(place) if is_back else self._after(place))
 
     async def _ranked(self, cursor: str) -> _Found:
-        """A page of the keys of the first accounts by age or expiration: all of them are read for each page."""
+        """A page of the first accounts' keys by age or expiration. Each page reads all of these keys."""
         unread, partly = list[Owner](), list[Owner]()
         keys = [key for _, key in await self._all(MOST_OWNERS, unread, partly)]
         ranked = sorted([(await self._rank(key), key) for key in keys], key=lambda each: each[0])
@@ -129,7 +132,7 @@ class _Look:
         unread: Sequence[Owner],
         partly: Sequence[Owner],
     ) -> _Found:
-        """The page of all these keys that begins at a place, or ends before it."""
+        """The page of these keys that begins at a place, or, if `is_back`, ends before it."""
         begin = sum(each[0] < place for each in placed)
         begin = max(begin - PAGE, 0) if is_back else begin
         page, rest = placed[begin : begin + PAGE], placed[begin + PAGE : begin + PAGE + 1]
@@ -144,20 +147,20 @@ class _Look:
         )
 
     async def _rank(self, key: ApiKey) -> Rank:
-        """Where a key stands in the order that is asked for; what is not known, and what never ends, stands last."""
+        """A key's rank in the chosen order. Keys without a known time, or that don't expire, come last."""
         ends = self.filters.order == EXPIRING
         at = end_of(key, await self.key_views.maker(key)) if ends else key.created_at
         seconds = int(at.timestamp()) if at else _LAST
         return (-seconds if self.filters.order == NEWEST and at else seconds), key.id
 
     async def _all(self, most: int, unread: list[Owner], partly: list[Owner]) -> list[tuple[Position, ApiKey]]:
-        """The keys of the first owners, each with its place."""
+        """The keys of the first `most` owners, each with its position. Adds to `unread` and `partly`."""
         most = min(most, len(self.owners))
         batches = [await self._batch(low, min(low + AT_ONCE, most), unread, partly) for low in range(0, most, AT_ONCE)]
         return [each for batch in batches for each in batch]
 
     async def _after(self, start: Position) -> _Found:
-        """The page that begins here."""
+        """The page that begins at a position."""
         found: list[tuple[Position, ApiKey]] = []
         unread, partly = list[Owner](), list[Owner]()
         owner = start[0]
@@ -171,7 +174,7 @@ class _Look:
         return _Found([key for _, key in found[:PAGE]], following, previous, unread, pause, partly)
 
     async def _before(self, end: Position) -> _Found:
-        """The page that ends before here; the first page, when there is too little before."""
+        """The page that ends before a position, or the first page if there are too few keys before it."""
         found: list[tuple[Position, ApiKey]] = []
         unread, partly = list[Owner](), list[Owner]()
         owner = end[0] + 1
@@ -189,7 +192,7 @@ class _Look:
         return _Found(keys, self._cursor(_AHEAD, end), previous, unread, pause, partly)
 
     def _place(self, cursor: str) -> tuple[bool, Position]:
-        """Where a cursor points, and whether it means what comes before; what cannot be read is the beginning."""
+        """Whether a cursor means the page before its position, and that position; the start if it's malformed."""
         way, offset, owner = _parts(cursor) or ("", 0, "")
         number = next((index for index, each in enumerate(self.owners) if each.id == owner), None)
         if number is None or not way or offset < 0:
@@ -197,7 +200,7 @@ class _Look:
         return way == _BACK, (number, offset)
 
     def described(self, found: _Found) -> KeysPage:
-        """The page around its keys."""
+        """The page, still without its keys."""
         owner = next((each for each in self.owners if each.id == self.filters.owner), None)
         name = self.catalog.environments.get(self.filters.environment, self.filters.environment)
         return KeysPage(
@@ -239,7 +242,7 @@ class _Look:
     async def _batch(
         self, low: int, high: int, unread: list[Owner], partly: list[Owner]
     ) -> list[tuple[Position, ApiKey]]:
-        """The keys of some owners, each with its place. Raises when none of them can be read."""
+        """The keys of some owners, each with its position. Raises the first error if none of them can be read."""
         batch = self.owners[low:high]
         answers = await asyncio.gather(*(self._keys(owner) for owner in batch))
         errors = [each for each in answers if isinstance(each, Exception)]
@@ -257,7 +260,7 @@ class _Look:
         return found
 
     async def _keys(self, owner: Owner) -> tuple[Sequence[ApiKey], int] | Unavailable | CloudRefused:
-        """The keys of one owner that the reader may see and wants to, by name; and how many cannot be read."""
+        """The keys of one owner that match and that the person can see, by name, and how many couldn't be read."""
         try:
             keys, left_out = await self.cloud.keys_shown(owner.id)
         except (Unavailable, CloudRefused) as error:
@@ -286,20 +289,20 @@ def _pause(looked: int, on: str) -> str:
 
 
 def _shown(owner: Owner, held_roles: HeldRoles) -> str:
-    """What people call an owner."""
+    """The name of an owner as shown to the person."""
     if owner.id == held_roles.person.principal:
         return held_roles.person.name
     return owner.id if isinstance(owner, MyAccount) else owner.name or owner.id
 
 
 def _order(owner: Owner, text: str) -> tuple[bool, str, str]:
-    """Sorts owners: those who are searched for first, then by name."""
+    """Sorts owners: those that match the search first, then by name."""
     name, wanted = "" if isinstance(owner, MyAccount) else owner.name.casefold(), text.strip().casefold()
     return bool(wanted) and wanted not in name and wanted not in owner.id.casefold(), name, owner.id
 
 
 def _parts(cursor: str) -> tuple[str, int, str] | None:
-    """What a cursor says: the way, a number, and an id; None where it cannot be read."""
+    """The parts of a cursor: direction, number and ID; None if it's malformed."""
     way, _, rest = cursor.partition("|")
     number, _, name = rest.partition("|")
     return (way, int(number), name) if way in _WAYS and _NUMBER.fullmatch(number) else None

@@ -1,4 +1,4 @@
-"""Which keys were reported as leaked, for as long as a report counts."""
+"""Remembers which keys were reported as leaked, until the reports lapse."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,18 @@ from bot.services.ports.store import Cache, Clock
 
 @dataclass(frozen=True, slots=True)
 class Leaks:
-    """The reports that count. Both methods may raise `Unavailable`."""
+    """The reports that haven't lapsed. Both methods may raise `Unavailable`."""
 
     cache: Cache
     clock: Clock
 
     async def of(self, key: KeyId) -> Leak | None:
-        """The report of this key; None when there is none, or it counts no more."""
+        """The report of this key; None if there is none, or it has lapsed."""
         found = await self.cache.get(f"leak:{key}", Leak)
         return found[0] if found else None
 
     async def put(self, leak: Leak) -> None:
-        """Remember a report, unless it counts no more."""
+        """Remember a report until `leak.until`, unless that has passed."""
         now = self.clock()
         if now < leak.until:
             await self.cache.put(f"leak:{leak.key.id}", leak, Leak, now=now, keep=leak.until - now)

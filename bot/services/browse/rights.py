@@ -8,7 +8,7 @@ from bot.services.people.candidates import Candidate, closest
 
 
 def rights(candidates: Sequence[Candidate], request: RequestId) -> tuple[Right, ...]:
-    """The people who could approve, by what gives them the right; the closest ones by name."""
+    """The people who could approve, grouped by the role or grant that lets them. Only the closest are named."""
     named = closest(candidates, request)
     groups = dict[str, list[Candidate]]()
     for each in candidates:

@@ -1,4 +1,4 @@
-"""The catalog: read list by list, any of which may fail without losing the others, and stored for all processes."""
+"""The catalog: read list by list, so that one failure doesn't lose the other lists, and stored for all processes."""
 
 import asyncio
 import logging
@@ -19,19 +19,19 @@ from bot.services.ports.store import Cache, Clock
 
 KEPT = timedelta(days=1)
 STALE = timedelta(minutes=1)
-"""If the catalog is older than this, opening the form starts a refresh; what is known is offered meanwhile."""
+"""If the catalog is older than this, opening the form starts a refresh, and meanwhile shows the old one."""
 A_LIST_EACH = timedelta(seconds=1)
-"""How much later that is for each environment: a reading asks Confluent for several lists of each."""
+"""By how much `STALE` grows with each environment: a refresh asks Confluent for several lists of each one."""
 NEW = timedelta(minutes=5)
-"""How long after the creation of a key Confluent's lists may lack what it opens. How soon they have a new cluster is
-documented nowhere. Clocks that differ are included."""
+"""How long after the creation of a key Confluent's lists may lack its resource, including differences between clocks.
+Confluent doesn't document how soon its lists have a new cluster."""
 MEMO = timedelta(seconds=15)
-"""How long a process uses its own decoded catalog before it looks into the store again."""
+"""How long a process uses its own decoded catalog before it reads the store again."""
 READ_FOR = 35.0
-"""Seconds for the lists: less than an item of the agenda may take. What a reading didn't get to stays as it was known,
-and is read first the next time."""
+"""Seconds for reading the lists: less than an item of the agenda may take. Lists that a refresh doesn't get to stay as
+they were, and come first the next time."""
 AT_ONCE = 5
-"""Lists that are read at the same time. Confluent limits the calls of one account."""
+"""How many lists are read at the same time. Confluent limits the calls of each account."""
 T = TypeVar("T")
 Known = TypeVar("Known")
 _UNPLACED = "Confluent Cloud didn't tell Latchkey which environment this key belongs to."
@@ -40,19 +40,19 @@ log = logging.getLogger("latchkey.catalog")
 
 @dataclass(slots=True)
 class CatalogCache:
-    """What can be chosen, without waiting for Confluent if possible. A process keeps it for moments."""
+    """What can be chosen in the form, if possible without waiting for Confluent. Each process keeps it for `MEMO`."""
 
     cloud: Cloud
     cache: Cache
     clock: Clock
     _begin: int = field(default=0, init=False)
-    """The list that the next reading begins with."""
+    """The index of the list that the next refresh begins with."""
     _memo: tuple[Catalog, datetime, datetime] | None = field(default=None, init=False)
-    """The decoded catalog, when its reading at Confluent began, and when this process fetched it."""
+    """The decoded catalog, when its refresh from Confluent began, and when this process fetched it."""
     _index: tuple[Catalog, CatalogIndex] | None = field(default=None, init=False)
 
     async def current(self) -> Catalog | None:
-        """The last reading, without ever waiting for Confluent; None if there was none."""
+        """The last refresh, without waiting for Confluent; None if there was none. May raise `Unavailable`."""
         now = self.clock()
         if self._memo is None or not timedelta(0) <= now - self._memo[2] < MEMO:
             cached = await self.cache.get("catalog", Catalog)
@@ -60,7 +60,7 @@ class CatalogCache:
         return self._memo[0] if self._memo else None
 
     async def index(self) -> CatalogIndex:
-        """The catalog by id, read first where there is none yet: indexed once, for 20,000 clusters take a while.
+        """The catalog by ID, read first if there is none yet. Indexed only once, since 20,000 clusters take a while.
 
         Raises `Unavailable`, `CloudRefused`.
         """
@@ -70,16 +70,19 @@ class CatalogCache:
         return self._index[1]
 
     async def names(self) -> Mapping[str, str]:
-        """The names of environments, clusters and service accounts, by id, as far as the catalog knows them."""
+        """The names of all environments, clusters and service accounts in the catalog, by ID.
+
+        May raise `Unavailable`.
+        """
         catalog = await self.current() or NOTHING
         named = (*catalog.environments, *catalog.clusters(), *catalog.service_accounts)
         return {each.id: each.name for each in named}
 
     async def find(self, key: ApiKey) -> Target | None:
-        """Whose key it is and what it opens, by a catalog that was read again where it doesn't know the place.
+        """The owner and resource of a key. Refreshes the catalog if it doesn't know the resource's environment.
 
-        Not where it was read long after the key was created: then the place is gone, and clicks on such keys would have
-        everything read again and again. Raises `Unavailable`, `CloudRefused`.
+        Doesn't refresh a recent catalog that was read long after the key's creation: then the resource is gone, and
+        clicks on such keys would have everything read again and again. Raises `Unavailable`, `CloudRefused`.
         """
         target = (await self.index()).target(key)
         if not _lacks_place(target) or not (self.is_stale() or self._may_precede(key)):
@@ -88,9 +91,10 @@ class CatalogCache:
         return (await self.index()).target(key)
 
     async def must_place(self, key: ApiKey) -> None:
-        """Raises `Unavailable` where the place of what a key opens may be known later: a list is missing, or it is new.
+        """Raises `Unavailable` if the key's environment may be known later: the key is new, or a list couldn't be read.
 
-        The policy may have a rule for its environment, which nobody can apply without knowing that.
+        The policy may have a rule for that environment, and Latchkey can't apply it without knowing the environment.
+        Raises `CloudRefused`, too.
         """
         if not _lacks_place(await self.find(key)):
             return
@@ -99,19 +103,22 @@ class CatalogCache:
             raise Unavailable(_UNPLACED)
 
     def is_stale(self) -> bool:
-        """Whether the catalog that this process saw last should be read again."""
+        """Whether the catalog that this process last saw should be refreshed."""
         if self._memo is None:
             return True
         catalog, read_at, _ = self._memo
         return self.clock() - read_at > max(STALE, len(catalog.environments) * A_LIST_EACH)
 
     def _may_precede(self, key: ApiKey) -> bool:
-        """Whether the catalog that this process last saw may have been read before what this key opens was there."""
+        """Whether the catalog that this process last saw may be older than the key's resource."""
         return self._memo is None or key.created_at is None or self._memo[1] < key.created_at + NEW
 
     async def refresh(self) -> Catalog:
-        """Read everything that the form offers from Confluent and store it. What fails stays as it was known."""
-        began = self.clock()  # what came into being meanwhile may be missing
+        """Read everything that the form offers from Confluent and store it. Lists that fail stay as they were.
+
+        Raises what `read` raises.
+        """
+        began = self.clock()  # what is created during the refresh may be missing
         catalog = await self.read(await self.current())
         await self.cache.put("catalog", catalog, Catalog, now=began, keep=KEPT)
         self._memo = (catalog, began, self.clock())
@@ -119,9 +126,9 @@ class CatalogCache:
         return catalog
 
     async def read(self, known: Catalog | None) -> Catalog:
-        """Everything that the form offers; what Confluent does not tell now is as in `known`.
+        """Everything that the form offers, read from Confluent. Lists that fail are as in `known`.
 
-        Raises `Unavailable` and `CloudRefused` when not even the environments can be read.
+        Raises `Unavailable` and `CloudRefused` if the organization or its environments can't be read.
         """
         former = known or NOTHING
         organization, environments = await asyncio.gather(self.cloud.organization(), self.cloud.environments())
@@ -144,7 +151,7 @@ class CatalogCache:
     async def _lists(
         self, environments: Sequence[Environment], known: Catalog, ends: float, unread: set[Kind]
     ) -> list[Placed]:
-        """Each list of each environment, a few at a time: those first that the last reading did not come to."""
+        """Every list of every environment, a few at a time, starting with those that the last refresh didn't get to."""
         former = _by_place(known)
         jobs = [(kind, environment) for kind in PLACED for environment in environments]
         begin = self._begin % max(len(jobs), 1)
@@ -178,7 +185,7 @@ def _lacks_place(target: Target | None) -> bool:
 
 
 async def _told(ask: Callable[[], Awaitable[Sequence[T]]], what: str, known: Known, ends: float) -> Sequence[T] | Known:
-    """What Confluent says, or what was known where it refuses, fails, or takes too long."""
+    """What `ask` returns, or `known` if Confluent refuses, fails or takes too long."""
     try:
         async with asyncio.timeout_at(ends):
             return await ask()

@@ -1,4 +1,4 @@
-"""The form as it's filled in, with what the catalog and the policy know about the choices so far. Pure."""
+"""The form as filled in so far, with what the catalog and the policy say about the choices. Pure functions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,9 +17,9 @@ from bot.services.form.access import offered as access_offered
 from bot.services.pages import FormPage
 
 ME, EXISTING, NEW = "me", "service-account", "new"
-"""The kinds of account that the form offers. A chosen existing account is known by its id."""
+"""The kinds of account in the form. Once an existing account is chosen, its ID takes the place of `EXISTING`."""
 USUAL = "90"
-"""Days that a key lasts if nobody chose: if a rule allows it, else as long as that allows."""
+"""The default lifetime of a key in days. If the rule allows less, the most that it allows."""
 BLANK = Draft(lifetime=USUAL)
 """The form before anything is chosen."""
 
@@ -35,22 +35,22 @@ def owner_kind(draft: Draft) -> str:
 
 
 def is_own(draft: Draft) -> bool:
-    """Whether the key isn't for a service account, as far as one can tell."""
+    """Whether the key is for the person's own account, or may still be."""
     return owner_kind(draft) in {"", ME}
 
 
 def used(draft: Draft) -> Draft:
-    """The draft without the texts of a new account if none is created: nothing has checked them."""
+    """The draft without the texts for a new account, which nothing has checked, unless it creates one."""
     return draft if draft.owner == NEW else replace(draft, account_name="", account_description="")
 
 
 def form(
     draft: Draft, catalog: Catalog | None, policy: Policy, problems: Mapping[str, str] | None = None, own: str = ""
 ) -> FormPage:
-    """The form as it was filled in, with names for the choices; what the catalog doesn't know has its id for a name.
+    """The form as filled in, with names for the choices. What the catalog doesn't know has its ID as its name.
 
-    A resource or an account with a problem is taken out, to be chosen again. `own` is Latchkey's own account, which is
-    never the only choice; "" if unknown.
+    `problems` has an error text by field. A resource or account with a problem is removed, to be chosen again. `own` is
+    the ID of Latchkey's own account, which is never selected as the only choice; "" if unknown.
     """
     problems, known = problems or {}, catalog or NOTHING
     draft = _settled(draft, known, policy, problems, own)
@@ -85,7 +85,7 @@ def form(
 
 
 def _settled(draft: Draft, catalog: Catalog, policy: Policy, problems: Mapping[str, str], own: str) -> Draft:
-    """The draft with everything that follows from the rest of it, and with choices that are the only one."""
+    """The draft with everything that follows from the rest of it, and with every only choice selected."""
     kind = kind_of(draft)
     if not draft.environment and not kind.row.is_wide and "environment" not in problems:
         draft = replace(draft, environment=_only(each.id for each in catalog.environments))
@@ -103,7 +103,7 @@ def _settled(draft: Draft, catalog: Catalog, policy: Policy, problems: Mapping[s
 
 
 def _only(found: Iterable[str]) -> str:
-    """The only one; "" if there are others, or none."""
+    """The only item; "" if there are more, or none."""
     first = list(islice(found, 2))
     return first[0] if len(first) == 1 else ""
 
@@ -114,13 +114,13 @@ def _environment(draft: Draft, catalog: Catalog) -> Environment | None:
 
 
 def _account(draft: Draft, catalog: Catalog) -> ServiceAccount:
-    """The chosen service account; without an id if none is chosen."""
+    """The chosen service account; with the ID "" if none is chosen."""
     found = (each for each in catalog.service_accounts if each.id == draft.account)
     return next(found, ServiceAccount(Principal(draft.account), draft.account))
 
 
 def _resource(draft: Draft, catalog: Catalog, environment: Environment | None) -> Resource:
-    """The chosen resource; without an id if none is chosen."""
+    """The chosen resource; with the ID "" if none is chosen."""
     kind, id_ = kind_of(draft), draft.cluster
     place = (environment.id, environment.name) if environment else ("", "")
     found = next((each for each in placed(catalog, kind, place[0]) if each.id == id_), None)
@@ -128,7 +128,10 @@ def _resource(draft: Draft, catalog: Catalog, environment: Environment | None) -
 
 
 def _companion(draft: Draft, catalog: Catalog | None) -> Resource | None:
-    """What a second key could be for: the only resource of the kind that goes with the chosen one, in its place."""
+    """What a second key could be for.
+
+    The chosen environment's only resource of the kind that goes with the chosen one.
+    """
     kind = Kind.called(kind_of(draft).row.companion)
     if kind is None or not draft.environment:
         return None
@@ -139,7 +142,7 @@ def _companion(draft: Draft, catalog: Catalog | None) -> Resource | None:
 
 
 def _number(draft: Draft, catalog: Catalog) -> int | None:
-    """How many resources can be chosen; None before the place is."""
+    """How many resources there are to choose from; None until their environment, and cloud if needed, is chosen."""
     kind = kind_of(draft)
     if not draft.environment or (kind.row.is_regional and not draft.cloud):
         return None
@@ -151,7 +154,10 @@ def _number(draft: Draft, catalog: Catalog) -> int | None:
 def _rules(
     draft: Draft, resource: Resource, account: ServiceAccount, policy: Policy, names: EnvironmentNames
 ) -> Sequence[Rule]:
-    """The rules that may decide about what is chosen so far: who asks is looked at once the form is filled in."""
+    """The rules that may apply to the choices so far.
+
+    They are matched with the requester once the form is filled in.
+    """
     owners: dict[str, Owner] = {ME: MyAccount(Principal("")), NEW: NewServiceAccount("", "")}
     target = Target(owners.get(draft.owner, account), resource)
     return tuple(policy.depending(Operation.CREATE, target, names, is_sketch=True))
@@ -164,7 +170,7 @@ def _limit(rules: Sequence[Rule]) -> timedelta | None:
 
 
 def _ticket(rules: Sequence[Rule]) -> Ticket | None:
-    """What the first of them that asks for a ticket says of it, as required only where it is by all of them."""
+    """The first rule's terms for tickets, marked as required only if all rules require a ticket; None without any."""
     tickets = [rule.ticket for rule in rules if not rule.forbid]
     first = next((each for each in tickets if each), None)
     return first and replace(first, required=all(each and each.required for each in tickets))

@@ -1,6 +1,6 @@
-"""Suggestions: what the form opens with, from a person's last request, a word after the command, or another key. Pure.
+"""Suggestions: what the form opens with, from a person's last request, a word after the command, or another key.
 
-All of it is visible in the form and again on the review page, and the person who sends it can change any of it.
+All of it is visible in the form and again on the review page, and the person can change any of it. Pure functions.
 """
 
 import re
@@ -25,23 +25,23 @@ LOOKED_AT = 10
 NAMED = 5
 """How many resources of the same name a sentence lists."""
 WORD = 40
-"""Characters of what was typed that are repeated."""
+"""How many characters of a typed word an answer repeats."""
 FROM_LAST = "Filled in from your last request. Change anything you need."
 _NUMBER = re.compile(r"[0-9]{1,6}\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What the form opens with, and the sentence (mrkdwn) that says where it is from."""
+    """What the form opens with, and a sentence (mrkdwn) that says where that is from."""
 
     draft: Draft = BLANK
     notice: str = ""
 
 
 def from_last(asks: Iterable[Ask], catalog: Catalog) -> Suggestion:
-    """A person's last choices, the newest first, as far as they can still be made.
+    """A person's last choices that are still possible. `asks` are their requests, newest first.
 
-    A key for the whole organization isn't suggested, nor is one that doesn't expire.
+    Never suggests a key for the whole organization, nor one that doesn't expire.
     """
     ask = next(_creating(asks), None)
     if ask is None:
@@ -52,9 +52,10 @@ def from_last(asks: Iterable[Ask], catalog: Catalog) -> Suggestion:
 
 
 def from_word(word: str, asks: Sequence[Ask], catalog: Catalog) -> Suggestion:
-    """The resource with this name or id; where there are several, what they have in common, and which there are.
+    """The resource with this name or ID. If several match, what they have in common, and a sentence that lists them.
 
-    Account and lifetime are those of the last request for it, else of the last one.
+    Account and lifetime come from the last request for one of them, or else from the last request. `asks` are the
+    person's requests, newest first.
     """
     found, shown = _named(word, catalog), f"“{plain(word[:WORD])}”"
     if not found:
@@ -78,7 +79,7 @@ def from_word(word: str, asks: Sequence[Ask], catalog: Catalog) -> Suggestion:
 
 
 def from_key(view: KeyView) -> Suggestion:
-    """The account, the resource and the lifetime of a key that this person may see, and a name for another one."""
+    """The account, resource and lifetime of a key that the person can see, and a name for another key like it."""
     key, resource, owner = view.key, view.resource, view.owner
     draft = Draft(
         owner=ME if view.is_own else "" if isinstance(owner, MyAccount) else owner.id,
@@ -96,7 +97,7 @@ def _creating(asks: Iterable[Ask]) -> Iterator[Ask]:
 
 
 def _owner(owner: Owner, catalog: Catalog) -> str:
-    """The account as the form knows it; an account that was created for the request is there by its name."""
+    """The account as the form has it; "" if it's gone. One created by the request is found by its name."""
     if isinstance(owner, MyAccount):
         return ME
     is_it = owner.name if isinstance(owner, NewServiceAccount) else owner.id
@@ -104,7 +105,10 @@ def _owner(owner: Owner, catalog: Catalog) -> str:
 
 
 def _place(resource: Resource, catalog: Catalog) -> Draft:
-    """The form for this resource; without it, where it is gone, and without its environment, where that is."""
+    """The form with this resource, its environment and its kind, except what no longer exists.
+
+    `BLANK` for the whole organization.
+    """
     kind, environment = resource.kind, resource.environment
     if kind.row.is_wide or not any(each.id == environment for each in catalog.environments):
         return BLANK if kind.row.is_wide else replace(BLANK, kind=kind)
@@ -122,7 +126,7 @@ def _lifetime(lasts: timedelta | None) -> str:
 
 
 def _named(word: str, catalog: Catalog) -> Sequence[Placed]:
-    """What has this name or id; else what has it in its name or id."""
+    """The resources with this name or ID, or else those whose name or ID contains it."""
     wanted = word.strip().casefold()
     there = [each for kind in PLACED for each in catalog.resources.get(kind, ())]
     exact = [each for each in there if wanted in {each.name.casefold(), each.id.casefold()}]
@@ -135,7 +139,7 @@ def _called(it: Placed) -> str:
 
 
 def _next(name: str) -> str:
-    """The name with the next number at its end."""
+    """The name, with the number at its end increased, or else with 2 added."""
     text = name.strip()
     found = _NUMBER.search(text)
     base, number = (text[: found.start()], int(found[0]) + 1) if found else (f"{text} ", 2)

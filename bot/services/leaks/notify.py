@@ -1,7 +1,7 @@
-"""What is told of a leaked key: one message to the channel, the owner, who requested it, and people who manage it.
+"""Messages about a leaked key: one each to the channel, the owner, the requester, and the people who manage it.
 
-The item `LEAK` of the agenda sends them, one by one, and looks every hour whether the key is gone, as long as its
-report counts. Where each message is, is on record: a crash between sending and remembering can leave a second copy.
+The agenda's item `LEAK` sends them, one by one, and checks every hour whether the key is gone, until the report lapses.
+The store remembers where each message is. A crash between sending and remembering can leave a second copy.
 """
 
 import logging
@@ -34,18 +34,18 @@ from bot.services.review.audience import Recipients
 
 LOOK_AGAIN = timedelta(hours=1)
 LOOK_SOON = timedelta(minutes=10)
-"""When to look again for the environment of a key's resource, or its name: without it, Latchkey can't tell who manages
-the key, or which rule it is under."""
+"""When to look again for the environment of a key's resource, or for its name: without it, Latchkey can't tell who
+manages the key, or which rule applies."""
 log = logging.getLogger("latchkey.leaks")
 
 
 _Readers: TypeAlias = tuple[tuple[str, LeakAudience], ...]
-"""Slack ids of a channel or of people, and why each is told."""
+"""Slack IDs of a channel or of people, and why each gets a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeakNotices:
-    """Tells people of leaked keys."""
+    """Tells people about leaked keys."""
 
     directory: Directory
     catalog: CatalogCache
@@ -61,7 +61,10 @@ class LeakNotices:
     origin: Origin
 
     async def step(self, item: Item) -> datetime | None:
-        """Carry out an item `LEAK`; returns when to look again."""
+        """Carry out an item `LEAK`. Returns when to look again, or None for never.
+
+        May raise `Unavailable`, `CloudRefused` and `Undeliverable`: what was sent isn't sent again.
+        """
         leak = await self.leaks.of(KeyId(item.id))
         target = await self.catalog.find(leak.key) if leak else None
         if leak is None or target is None:
@@ -89,13 +92,13 @@ class LeakNotices:
         return again
 
     async def moved(self, request: Request) -> None:
-        """A request has moved on: where that deleted a reported key, its messages are brought up to date."""
+        """If this step of a request deleted a reported key, have the messages about it updated."""
         key = _deleted(request)
         if key is not None and await self.leaks.of(key) is not None:
             await self.agenda.put(Item(ItemKind.LEAK, key), self.transitions.clock())
 
     async def _rule(self, target: Target) -> Rule | None:
-        """The rule for its deletion by Latchkey; None while it hangs on a name that Confluent does not tell."""
+        """The rule that applies if Latchkey deletes the key; None while it depends on a name that can't be read."""
         try:
             names = await self.directory.environments(target)
             return self.directory.policy().rule(Operation.DELETE, target, None, names)
@@ -104,7 +107,7 @@ class LeakNotices:
             return None
 
     async def _is_gone(self, leak: Leak, target: Target, rule: Rule | None) -> bool:
-        """Whether the key no longer exists; where its rule says so, it is deleted first, with an intent on record."""
+        """Delete the key if its rule says so, after recording that intent. Returns whether the key is gone."""
         key, policy = leak.key, self.directory.policy()
         is_gone = await present(key, target, self.cloud) is None
         if rule is None or rule.leaked != "delete" or rule.forbid or await self.directory.is_own(target.owner):
@@ -133,7 +136,7 @@ class LeakNotices:
         return True
 
     async def _tell(self, notice: LeakNotice, target: Target, rule: Rule | None) -> None:
-        """Bring every message up to date, first that in the channel: the search for people may fail."""
+        """Update every message. The one in the channel comes first, because the search for people may fail."""
         rule = rule or self.directory.policy().rules[-1]
         await self._show(rule.channel, notice)
         name = f"leak-readers:{notice.leak.key.id}"
@@ -146,7 +149,7 @@ class LeakNotices:
                 await self._show(to, replace(notice, audience=audience))
 
     async def _people(self, notice: LeakNotice, target: Target) -> AsyncIterator[tuple[str, LeakAudience]]:
-        """Who manages or uses the key, those last who are closest to it."""
+        """The people who manage or use the key, those closest to it last: a later reason replaces an earlier one."""
         for each in closest(await self.candidates.of(target, _NOBODY), RequestId(notice.leak.key.id)):
             if each.slack:
                 yield each.slack, "manager"
@@ -156,15 +159,15 @@ class LeakNotices:
             yield reader.to, "owner" if reader.audience == "owner" else "account-owner"
 
     async def _show(self, to: str, notice: LeakNotice) -> None:
-        """Send a message that is not sent, and once the key is gone, update one that is.
+        """Send a message if it hasn't been sent. Once the key is gone, update it.
 
-        Each has a record of its own, which says the same from whichever process it comes, however late.
+        Each message has its own record, so processes that overlap can't overwrite each other's.
         """
         name = f"leak-post:{notice.leak.key.id}:{to}"
         found = await self.cache.get(name, CardAt)
         if found is not None and (found[0] == _NOWHERE or not notice.is_gone):
             return
-        await must_hold()  # else another process has sent it meanwhile
+        await must_hold()  # otherwise another process may have sent it
         try:
             at = await self.notifier.leak(to, notice, found[0] if found else None)
         except Undeliverable as error:
@@ -181,16 +184,16 @@ class LeakNotices:
 
 
 _INTENDED, _DONE = "intended", "done"
-"""How far a deletion by a rule is."""
+"""The progress of a deletion required by a rule."""
 _LEAKED = "It was reported as leaked, and the policy deletes such keys at once."
 _NOWHERE = CardAt("", "")
-"""Where a message is that Slack never takes."""
+"""The place of a message that Slack will never accept."""
 _NOBODY = Person(SlackUserId(""), TeamId(""), "", "", Principal(""))
-"""Whom a search for people who manage a key is to leave out."""
+"""Nobody to leave out of the search for people who manage a key."""
 
 
 def _deleted(request: Request) -> KeyId | None:
-    """The key that this request has just seen deleted."""
+    """The key whose deletion this request has just recorded, or None."""
     if isinstance(request, Withdrawn):
         return request.key.id if request.deleted_at else None
     former = request.life.former if isinstance(request, Living) else None

@@ -1,7 +1,7 @@
 """Reports of leaked keys: anyone who finds one can report it, without a role or a Confluent user.
 
-A report is on the agenda before its reporter has an answer, so a crash loses none. The same key reported again within
-`COUNTS_FOR` joins the first report; what is told of it, `notify` says.
+A report is on the agenda before its reporter gets an answer, so a crash loses none. If a key is reported again within
+`COUNTS_FOR`, that counts as the first report. `notify` has the messages.
 """
 
 import logging
@@ -26,13 +26,13 @@ from bot.services.text import duration, when
 
 Outcome: TypeAlias = Literal["reported", "known", "unknown", "too many"]
 _Counted: TypeAlias = tuple[tuple[KeyId, datetime], ...]
-"""The keys that a person reported lately, and when."""
+"""The keys that a person reported recently, and when."""
 log = logging.getLogger("latchkey.leaks")
 
 
 @dataclass(frozen=True, slots=True)
 class LeakReports:
-    """Takes reports."""
+    """Accepts reports from people and scanners."""
 
     transitions: Transitions
     directory: Directory
@@ -41,10 +41,13 @@ class LeakReports:
     agenda: Agenda
     cache: Cache
     maker: Callable[[ApiKey], Awaitable[Request | None]]
-    """The request that created a key, where Latchkey did."""
+    """Finds the request that created a key; None if Latchkey didn't create it."""
 
     async def report(self, deed: ReportLeak, click: Click) -> str:
-        """Take a report, and say what becomes of it. Raises `Refused` for bots and people of other workspaces."""
+        """Accept a report of up to `MOST_AT_ONCE` keys, and return what to answer (mrkdwn).
+
+        Raises `Refused` for bots and people of other workspaces. May raise `Unavailable` and `CloudRefused`.
+        """
         await self.directory.must_belong(click.by, click.team)
         found = [(key, await self._take(FoundLeak(key, ""), click)) for key in deed.keys[:MOST_AT_ONCE]]
         sentences = [_SAID[outcome](keys) for outcome in _SAID if (keys := [k for k, each in found if each == outcome])]
@@ -53,11 +56,11 @@ class LeakReports:
         return " ".join(sentences) + (f" First reported {when(first)}." if first else "")
 
     async def found(self, deed: FoundLeak, click: Click) -> None:
-        """Take what a scanner found: `Scans` has counted it, and no one reads an answer."""
+        """Accept what a scanner found. `Scans` has counted it already, and no one waits for an answer."""
         await self._take(deed, click)
 
     async def _take(self, deed: FoundLeak, click: Click) -> Outcome:
-        """Take the report of one key. Carried out again after a crash, it goes on where it was."""
+        """Accept the report of one key. After a crash, calling this again continues where it stopped."""
         key, leak = deed.key, await self.leaks.of(deed.key)
         if leak is None:
             if click.by != NO_ONE and not await self._is_within_limit(click.by, key):
@@ -78,7 +81,7 @@ class LeakReports:
         return "reported" if leak.click == click.id else "known"
 
     async def _is_within_limit(self, by: SlackUserId, key: KeyId) -> bool:
-        """Count a report of this person; the same key counts once."""
+        """Count a report by this person, the same key only once. Returns False if it would exceed the limit."""
         now = self.transitions.clock()
 
         def with_this(counted: _Counted | None) -> _Counted | None:

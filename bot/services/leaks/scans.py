@@ -1,7 +1,7 @@
-"""Reports of secret scanners: written down before the scanner has its answer, and carried out like people's reports.
+"""Reports from secret scanners: stored before the scanner gets its answer, and carried out like people's reports.
 
-A report has no time in it, so anyone who has one could send it again. Its digest is remembered for `REMEMBERED`: until
-then it gets the same answer, and nothing is done again.
+A report contains no time, so anyone who has one could send it again. Its digest is remembered for `REMEMBERED`: during
+that time, it gets the same answer and has no other effect.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from bot.services.ports.store import Cache, Clock, Inbox
 
 REMEMBERED = timedelta(days=7)
 LOOK_SECONDS = 8.0
-"""For looking keys up before the answer. GitHub waits 30 s where it is told of false positives, else less."""
+"""For looking up keys before answering. GitHub waits 30 s for an answer that labels false positives, otherwise less."""
 _Labels: TypeAlias = tuple[Label | None, ...]
 log = logging.getLogger("latchkey.leaks")
 
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """How many keys were in the reports of scanners since then."""
+    """How many keys scanners have reported since a moment."""
 
     since: datetime
     number: int = 0
@@ -37,7 +37,7 @@ class _Counted:
 
 @dataclass(frozen=True, slots=True)
 class Scans:
-    """Takes reports of scanners, whose signature was checked."""
+    """Accepts scanners' reports whose signature was checked."""
 
     inbox: Inbox
     cache: Cache
@@ -47,10 +47,12 @@ class Scans:
     wake: Callable[[], None]
 
     async def take(self, digest: str, source: str, report: Report) -> tuple[_Labels, bool]:
-        """Write the keys of a report down, and say of each match what is known; and whether the report is new.
+        """Store the keys of a report.
 
-        `digest` is that of its bytes, in hexadecimal; `source` names the scanner to people. Raises `Unavailable`, and
-        `Throttled` where scanners have reported as many keys as they can within a day.
+        Returns a label for each match (None if there's nothing to say), and whether the report is new.
+
+        `digest` is the hexadecimal digest of the report's bytes. `source` is the scanner's name for people. Raises
+        `Unavailable`, and `Throttled` if scanners have reported the most keys allowed in a day.
         """
         name = f"scan:{digest}"
         if known := await self.cache.get(name, _Labels):
@@ -64,7 +66,7 @@ class Scans:
         return labels, is_new
 
     async def _write_down(self, digest: str, source: str, keys: Mapping[KeyId, str]) -> bool:
-        """Have each key reported, once for this digest."""
+        """Put each key in the inbox, once per digest. Returns whether all of them are new there."""
         now = self.clock()
         await self._count(len(keys), now)
         deeds = [FoundLeak(key, source, url) for key, url in keys.items()]
@@ -73,7 +75,7 @@ class Scans:
         return all(stored)
 
     async def _count(self, keys: int, now: datetime) -> None:
-        """Count these keys among those of the last day. Raises `Throttled` when they are too many."""
+        """Add to the number of keys in the last `COUNTS_FOR`. Raises `Throttled` if that is too many."""
         begun = now
 
         def with_these(counted: _Counted | None) -> _Counted | None:
@@ -88,7 +90,7 @@ class Scans:
             raise Throttled("Too many keys were reported.", wait=begun + COUNTS_FOR - now)
 
     async def _exists(self, keys: Mapping[KeyId, str]) -> Mapping[KeyId, bool]:
-        """Whether there is such a key at Confluent, of those that can be looked up in time."""
+        """Whether each key exists at Confluent; without those that couldn't be looked up in time."""
         exists = dict[KeyId, bool]()
         with suppress(TimeoutError, LatchkeyError):
             async with asyncio.timeout(LOOK_SECONDS):

@@ -48,12 +48,12 @@ class Someone:
 
     @property
     def slack(self) -> SlackUserId | None:
-        """The Slack id, where there is one."""
+        """The Slack ID, if there is one."""
         return None if self.person.slack.startswith("?") else self.person.slack
 
     @property
     def principal(self) -> Principal | None:
-        """The Confluent user, where there is just one."""
+        """The Confluent user, if there is exactly one."""
         return None if self.person.principal.startswith("?") else self.person.principal
 
 
@@ -347,12 +347,12 @@ def _crn(here: str, path: Path) -> str:
 
 
 def right(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
-    """What `authority.bases` found, in words: "EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the …"."""
+    """Bindings from `authority.bases` in words: "EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the …"."""
     return " and ".join(describe(each, names) for each in bindings)
 
 
 def in_short(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
-    """The same by names alone, where there are names: "EnvironmentAdmin on dev and AccountAdmin on the …"."""
+    """Like `right`, but without the IDs of what has a name: "EnvironmentAdmin on dev and AccountAdmin on the …"."""
 
     def place(binding: Binding) -> str:
         path = Scope.parse(binding.crn).path

@@ -20,7 +20,7 @@ WITHIN = 5.0
 """Seconds for both reads. Confluent answers each in a fraction of one."""
 T = TypeVar("T")
 Names: TypeAlias = Callable[[], Awaitable[Mapping[str, str]]]
-"""Reads the names of environments, clusters and accounts by their ids, as far as the catalog knows them."""
+"""Reads the names of environments, clusters and accounts by ID; without those that aren't in the catalog."""
 
 
 async def access_of(cloud: Cloud, ask: Ask, names: Names) -> Access | None:

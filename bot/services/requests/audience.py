@@ -37,7 +37,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """Finds out who is told."""
+    """Finds out who gets a message about a request."""
 
     candidates: Candidates
     channels: Channels

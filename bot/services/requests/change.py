@@ -42,7 +42,10 @@ class KeyRequests:
     clock: Clock
 
     async def edit(self, deed: Edit, click: Click) -> Page:
-        """Change the name and description. What someone else changed meanwhile is shown, and not overwritten."""
+        """Change the name and description.
+
+        If someone else changed them in the meantime, shows that and doesn't overwrite.
+        """
         held_roles = await self._held_roles(deed.key, Operation.EDIT, click)
         page = await self.key_views.edit_page(deed.key, held_roles)
         view, key = page.view, page.view.key

@@ -1,4 +1,4 @@
-"""Proof that a person may decide, or ask, about a request that waits: anew at every click.
+"""Proof that a person may decide or ask about a waiting request, checked again at every click.
 
 Each method returns what was proven, or raises `Refused` with a sentence for the person.
 """

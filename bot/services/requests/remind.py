@@ -53,7 +53,7 @@ class Reminders:
         return list(dict.fromkeys(each.slack for each in people if each.slack))
 
     async def _named(self, pending: Pending) -> Sequence[SlackUserId]:
-        """The people whom the rule names, as far as they can decide."""
+        """The people named by the rule who can decide."""
         named: list[SlackUserId] = []
         for subject in pending.terms.notify if pending.terms.notify != NOBODY else ():
             is_group = subject.startswith("S")
