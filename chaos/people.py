@@ -318,8 +318,19 @@ class Approver(Member):
         return await self.sent(answers)
 
 
+_ALIKE = {
+    "Show secrets": "Show secret",
+    "I saved them": "I saved it",
+    "Replace keys": "Replace key",
+    "Manage Kafka key": "Manage key",
+    "Keep key": "Keep all shown",
+    "Keep for now": "Keep all for now",
+}
+"""What a button says for both keys of a pair, or for one key of a review, and what it says otherwise."""
+
+
 def _actions(message: Json, text: str) -> Iterator[Json]:
     """What a press of a button with this text is, for each in a message."""
     for block, element in interactive(message.get("blocks", [])):
-        if element["type"] == "button" and element["text"]["text"] == text:
+        if element["type"] == "button" and _ALIKE.get(label := element["text"]["text"], label) == text:
             yield {**element, "block_id": block["block_id"]}

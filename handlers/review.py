@@ -3,9 +3,13 @@
 Whether a person may see a key is checked when the list is loaded, and again when the reason is carried out.
 """
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.domain.keys import KeyId
+from bot.domain.errors import LatchkeyError
+from bot.domain.keys import KeyId, Principal
 from bot.services.commands import Keep
 from bot.slack.blocks.text import Block
 from bot.slack.payloads import ids, read, read_keys
@@ -59,10 +63,20 @@ async def _ask_why(context: ListenerContext, opening: Opening, body: Body) -> No
     reason = review.BASELINE if body["actions"][0]["action_id"] == ids.KEEP_BASELINE else ""
 
     async def loaded() -> Block:
-        keys = await context.reviews.offered(owner, at, opening.by)
-        return review.keep_shown_form(owner, keys[:number], at, reason)
+        keys = (await context.reviews.offered(owner, at, opening.by))[:number]
+        return review.keep_shown_form(owner, keys, at, reason, await _names(context, opening, owner, keys))
 
     await context.fill(await context.open(opening.trigger, key_pages.loading("Keep API keys")), loaded)
+
+
+async def _names(
+    context: ListenerContext, opening: Opening, owner: Principal, keys: Sequence[KeyId]
+) -> Mapping[KeyId, str]:
+    """What these keys are called, as far as their reader may see them; none where that can't be read now."""
+    with suppress(LatchkeyError):
+        views = await context.key_views.read(opening.by, opening.team, lambda now, roles: now.some(owner, keys, roles))
+        return {view.key.id: view.key.name for view in views}
+    return {}
 
 
 async def _list(context: ListenerContext, opening: Opening, body: Body) -> None:

@@ -3,8 +3,8 @@
 Its reason is the page's tip: keys that nobody needs are a risk, and count against the organization's limits.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -88,6 +88,10 @@ class Digest:
     """Limits that are nearly reached, each with its use."""
     is_baseline: bool = False
     """Whether these keys were here before Latchkey, and nobody was asked about them yet."""
+    names: Mapping[KeyId, str] = field(default_factory=dict[KeyId, str])
+    """What the kept keys are called."""
+    owners: tuple[str, ...] = ()
+    """The names of those who own the service account and could be asked, if their role covered these keys."""
 
     def is_older_than(self, beginning: datetime | None) -> bool:
         """Whether all of these keys existed before this moment, made by others for owners that are still there."""
@@ -117,12 +121,15 @@ def together(digests: Sequence[Digest]) -> Digest:
     keys = {listed.key.id: listed for digest in digests for listed in digest.keys}
     kept = {answer.key: answer for digest in digests for answer in digest.kept}
     quotas = dict.fromkeys(quota for digest in digests for quota in digest.quotas)
+    is_reached = all(digest.audience == "channel" for digest in digests)
     return replace(
         digests[0],
         audience="channel",
         keys=tuple(sorted(keys.values(), key=urgency)),
         kept=tuple(sorted(kept.values(), key=lambda answer: answer.at)),
         quotas=tuple(quotas),
+        names={key: name for digest in digests for key, name in digest.names.items()},
+        owners=digests[0].owners if is_reached else (),
     )
 
 

@@ -42,7 +42,7 @@ async def test_the_whole_job_goes_through_the_proxy(tmp_path: Path, name: str, w
         await it.approve()
         await it.dana.see("is ready.")
         await take_secret(it)
-        await it.dana.see("You viewed the secret of key")
+        await it.dana.see("You viewed the secret for key")
 
         log = bot.log.read_text()
         assert '"level": "warning"' not in log, log

@@ -138,7 +138,7 @@ async def test_killed_in_a_rotation_both_keys_stay_known_and_the_plan_goes_on(tm
         await act("approve", it.approve)
         await in_time(it, it.dana, "is ready.")
         assert LAPTOP in it.stage.organization.api_keys
-        await act("show", lambda: it.dana.click("Show secret"))
+        await act("show", lambda: it.dana.click("Show secrets"))
         if fatal == "show":
             await _replaced(it)
         await in_time(it, it.dana, f"The old key {LAPTOP} still works.")
@@ -229,16 +229,16 @@ async def test_killed_at_any_step_of_a_pair_both_keys_are_in_use_or_neither_is(t
         await ask(it, it.dana, BOTH)
         await act("approve", it.approve)
         await in_time(it, it.dana, " are ready.")
-        await act("show", lambda: it.dana.click("Show secret"))
+        await act("show", lambda: it.dana.click("Show secrets"))
         if fatal == "show":
             await in_time(it, it.dana, "Until ")  # nobody knows whether she saw them
             assert it.our_keys() == []
         else:
             await it.dana.see("Schema Registry API secret:")
         if fatal in {"show", "replace"}:
-            await act("replace", lambda: it.dana.click("Replace key", in_channel=it.dana.dm))
+            await act("replace", lambda: it.dana.click("Replace keys", in_channel=it.dana.dm))
             await in_time(it, it.dana, " are ready.")
-            await it.dana.click("Show secret")
+            await it.dana.click("Show secrets")
             await until(lambda: len(it.dana.ephemerals) and _shown(here), "both secrets")
         kafka, registry = sorted(it.our_keys(), key=lambda key: every[key].resource.id)
         assert [every[key].resource.id[:4] for key in (kafka, registry)] == ["lkc-", "lsrc"]

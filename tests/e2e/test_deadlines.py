@@ -41,7 +41,7 @@ async def test_a_secret_that_nobody_takes_is_deleted_with_its_key(tmp_path: Path
         message = it.dana.messages()[-1]
         it.advance(hours=25)
 
-        await it.dana.see("You didn't view its secret in time.")
+        await it.dana.see("The secret wasn't viewed in time.")
         await it.until(lambda: it.our_keys() == [], "the key to go")
         await it.card_says("was deleted")
         await it.dana.wait_for(
@@ -75,7 +75,7 @@ async def test_a_key_whose_secret_nobody_takes_goes_in_time_whatever_slack_answe
 
         it.stage.slack.faults.answers = "works"
         it.advance(minutes=10)
-        await it.dana.see("You didn't view its secret in time.")
+        await it.dana.see("The secret wasn't viewed in time.")
 
 
 async def test_a_click_on_show_secret_counts_by_the_clock_and_not_by_the_worker(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ async def test_a_key_is_replaced_while_the_approval_is_fresh_and_not_after(tmp_p
         assert len(await it.audit("request:approved")) == 1
         await it.dana.click("Show secret")
         await it.dana.wait_for(lambda: it.dana.sees(it.stage.organization.secrets_issued[second]), "the new secret")
-        await it.dana.see("You viewed the secret of key")
+        await it.dana.see("You viewed the secret for key")
 
         it.advance(hours=25)
         (message,) = (each for each in it.dana.messages() if "Replace key" in str(each))

@@ -213,12 +213,12 @@ async def test_whatever_a_create_of_a_pair_meets_there_are_two_keys_and_then_non
                 journal.when(lambda call, path=path: call.path.startswith(path), arm)  # type: ignore[misc]  # a default of a lambda
                 await it.erin.click("Approve", beside=wish.name, in_channel=APPROVALS_CHANNEL)
                 ready = f"({wish.name})"
-                await it.until(lambda ready=ready: "Show secret" in buttons_beside(it.dana, ready), ready, step=6)  # type: ignore[misc]  # a default
+                await it.until(lambda ready=ready: "Show secrets" in buttons_beside(it.dana, ready), ready, step=6)  # type: ignore[misc]  # a default
                 assert sorted(keys[key].resource.id[:4] for key in it.our_keys()) == ["lkc-", "lsrc"]
 
                 faults.answer_lost = "next delete"
                 it.stage.slack.faults.response_url = "500"
-                await it.dana.click("Show secret", beside=ready, in_channel=it.dana.dm)
+                await it.dana.click("Show secrets", beside=ready, in_channel=it.dana.dm)
                 await it.until(lambda: it.our_keys() == [], "both keys to go", step=6)
                 it.stage.slack.faults.response_url = "works"
         assert keys.most == 2

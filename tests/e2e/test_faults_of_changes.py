@@ -288,7 +288,7 @@ async def test_an_account_that_goes_with_its_new_key_leaves_no_trouble_behind(tm
         it.stage.organization.remove_principal(account)
         it.advance(hours=25)
 
-        await it.dana.see("You didn't view its secret in time.")
+        await it.dana.see("The secret wasn't viewed in time.")
         await it.card_says("was deleted")
         assert it.our_keys() == []
 
@@ -572,7 +572,7 @@ async def a_key(it: Play, name: str) -> str:
     await it.dana.click("Show secret", beside=f"({name})", in_channel=it.dana.dm)
     await it.dana.see(f"API key: {key}")
     await it.dana.click("I saved it", beside=f"API key: {key}")
-    await it.dana.wait_for(lambda: "you saved the secret of key" in told(it.dana, key), f"that {key} is hers")
+    await it.dana.wait_for(lambda: "you saved the secret for key" in told(it.dana, key), f"that {key} is hers")
     return key
 
 

@@ -44,7 +44,7 @@ async def test_a_guest_reports_a_key_and_a_manager_deletes_it_without_an_approva
         await gus.command(f"/apikey leaked {ORDERS.lower()}")
         await gus.wait_for(lambda: gus.modal and ORDERS in str(gus.modal), "the report, filled in")
         assert await gus.submit() == {}
-        await gus.see("Thank you.")
+        await gus.see("Thanks for reporting")
         await it.erin.wait_for(lambda: leaks(it), "the message in the channel")
 
         await it.erin.click("Delete now", in_channel=APPROVALS_CHANNEL)
@@ -60,7 +60,7 @@ async def test_a_guest_reports_a_key_and_a_manager_deletes_it_without_an_approva
 
 async def test_a_second_reporter_reads_that_it_is_known(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
-        for person, words in ((it.dana, "Thank you."), (it.erin, "already reported")):
+        for person, words in ((it.dana, "Thanks for reporting"), (it.erin, "already reported")):
             await report(person)
             await person.see(words)
 
@@ -97,9 +97,9 @@ async def test_a_key_that_someone_posted_is_reported_from_the_menu_of_the_messag
         it.stage.slack.interactions.message("U0DANA", GENERAL_CHANNEL, f"user={ORDERS} password={SECRET}")
         (message,) = it.erin.messages(GENERAL_CHANNEL)
         await it.erin.message_shortcut(ids.SHORTCUT_LEAKED, GENERAL_CHANNEL, message["ts"])
-        await it.erin.see("Have the message deleted.")
+        await it.erin.see("Delete the message, or ask its author to.")
         assert await it.erin.submit() == {}
-        await it.erin.see("Thank you.")
+        await it.erin.see("Thanks for reporting")
         await it.erin.wait_for(lambda: leaks(it), "the message in the channel")
         sent = str(it.stage.slack.workspace.outgoing)
 

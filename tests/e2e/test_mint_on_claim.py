@@ -29,7 +29,7 @@ async def offered(it: Play) -> None:
 async def take_secret(it: Play) -> str:
     """Dana clicks, and the key is made and its secret shown, in one message. Returns the key's id."""
     await it.dana.click("Show secret")
-    await it.dana.see("You viewed the secret of key")
+    await it.dana.see("You viewed the secret for key")
     (key,) = it.our_keys()
     secret = it.stage.organization.secrets_issued[key]
     assert sum(secret in str(each) for each in it.dana.ephemerals) == 1
@@ -58,13 +58,13 @@ async def test_nothing_is_made_before_the_click_and_its_secret_is_stored_nowhere
             assert await stored_secrets(it) == []
         secret = it.stage.organization.secrets_issued[key]
         await it.dana.see(secret)
-        await it.dana.see("You viewed the secret of key")
+        await it.dana.see("You viewed the secret for key")
         assert payloads_with(it.stage, secret) == 1
         assert not it.erin.sees(secret)
         assert await stored_secrets(it) == []
 
         await it.dana.click("I saved it")
-        await it.dana.see("you saved the secret of key")
+        await it.dana.see("you saved the secret for key")
         actions = [line["action"] for line in await it.audit()]
         assert actions[-5:] == [
             "key:create-intended",
@@ -88,7 +88,7 @@ async def test_a_second_click_while_the_key_is_made_makes_no_second_key(tmp_path
         gate.opened.set()
 
         await it.dana.see("API secret:")
-        await it.dana.see("You viewed the secret of key")
+        await it.dana.see("You viewed the secret for key")
         assert creates(it.stage) == 1
         (key,) = it.our_keys()
         assert payloads_with(it.stage, it.stage.organization.secrets_issued[key]) == 1
@@ -123,7 +123,7 @@ async def test_a_create_that_arrives_after_it_was_given_up_leaves_no_second_key(
         gate.opened.set()  # the click is still there, but it was for the offer that was given up
         await it.dana.see("This button is for an earlier key.")
         await it.dana.click("Show secret")
-        await it.dana.see("You viewed the secret of key")
+        await it.dana.see("You viewed the secret for key")
         await it.until(lambda: creates(it.stage) == 2 and len(it.our_keys()) == 1, "the late key to go")
         (key,) = it.our_keys()
         assert it.dana.sees(it.stage.organization.secrets_issued[key])

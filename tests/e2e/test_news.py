@@ -22,7 +22,7 @@ async def test_a_secret_that_waits_is_viewed_from_its_reminder(tmp_path: Path) -
         await it.dana.click("Show secret", beside="is still waiting", in_channel=it.dana.dm)
         await it.dana.wait_for(lambda: it.dana.sees(it.stage.organization.secrets_issued[key]), "the secret")
         await it.dana.wait_for(lambda: not it.dana.sees("is still waiting"), "the reminder to say so")
-        assert buttons_beside(it.dana, "You viewed the secret of your key") == []
+        assert buttons_beside(it.dana, "You viewed the secret for your key") == []
         it.advance(hours=8)
         await it.until(lambda: it.our_keys() == [key], "the key to stay")
 
@@ -33,7 +33,7 @@ async def test_a_secret_that_nobody_viewed_is_requested_again_as_it_was(tmp_path
         await it.approve()
         await it.key_is_there()
         it.advance(hours=25)
-        await reads(it, it.dana, "was deleted", "You didn't view its secret in time.")
+        await reads(it, it.dana, "was deleted", "The secret wasn't viewed in time.")
 
         await it.dana.click("Request again")
         await it.dana.wait_for(lambda: is_drawn(it.dana, "Create an API key"), "the form")

@@ -102,12 +102,12 @@ async def test_two_people_walk_the_story_and_one_of_them_sees_the_secret(it: Pla
     await it.show_secret("the story").click()
 
     await expect(it.dana.secret).to_contain_text(it.secret(key))
-    await expect(it.card("the story")).to_contain_text("viewed the secret of key")
+    await expect(it.card("the story")).to_contain_text("viewed the secret for key")
     assert it.secret(key) not in await it.erin.page.content()
 
     await it.dana.press("I saved it")
 
-    await expect(it.dana.message("(the story)")).to_contain_text("you saved the secret of key")
+    await expect(it.dana.message("(the story)")).to_contain_text("you saved the secret for key")
     await expect(it.dana.page.get_by_text(it.secret(key))).to_have_count(0)
     await expect(it.card("the story")).to_contain_text("Delivered: ")
     assert it.keys("the story") == [key]
@@ -122,7 +122,7 @@ async def test_a_reload_takes_the_secret_away_for_good(it: Play) -> None:
 
     await it.dana.page.reload()
 
-    await expect(it.dana.message("(a reload)")).to_contain_text("You viewed the secret of key")
+    await expect(it.dana.message("(a reload)")).to_contain_text("You viewed the secret for key")
     assert secret not in await it.dana.page.content()
     await expect(it.show_secret("a reload")).to_have_count(0)
 
@@ -200,7 +200,7 @@ async def test_a_day_later_requests_are_expired_and_unclaimed_keys_deleted(it: P
     await expect(it.card("never decided").get_by_role("button")).to_have_count(0)
     await expect(it.card("never taken")).to_contain_text(f"Key {key} was deleted today at")
     await it.dana.go("Latchkey")
-    await expect(it.dana.message("(never taken) was deleted")).to_contain_text("You didn't view its secret in time.")
+    await expect(it.dana.message("(never taken) was deleted")).to_contain_text("The secret wasn't viewed in time.")
     await expect(it.show_secret("never taken")).to_have_count(0)
     assert it.keys("never taken") == []
 
@@ -285,9 +285,9 @@ async def test_a_key_that_was_posted_is_reported_from_the_menu_of_its_message(it
     await it.erin.message("sasl.username").hover()
     await it.erin.press("More actions")
     await it.erin.page.get_by_role("menuitem", name="Report a leaked API key").click()
-    await expect(it.erin.dialog).to_contain_text("Have the message deleted.")
+    await expect(it.erin.dialog).to_contain_text("Delete the message, or ask its author to.")
     await it.erin.press("Report")
-    await it.erin.done("Thank you.")
+    await it.erin.done("Thanks for reporting")
 
     await it.erin.go("key-approvals")
     told = it.erin.message("reported this API key as leaked")

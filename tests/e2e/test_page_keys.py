@@ -57,7 +57,7 @@ class Play:
         await expect(self.dana.secret).to_contain_text(key)  # not that of the test before
         await expect(self.dana.secret).to_be_in_viewport()
         await self.dana.press("I saved it")
-        await expect(message).to_contain_text("you saved the secret of key")
+        await expect(message).to_contain_text("you saved the secret for key")
         return key
 
     async def obtain(self, name: str) -> str:
@@ -156,7 +156,7 @@ async def find_in_the_list(it: Play, key: str) -> None:
 async def rotate_with_an_overlap(it: Play, old: str) -> str:
     """Dana has the key replaced, and both live; the new key's id."""
     dana = it.dana
-    await dana.message(f"the secret of key {old}").get_by_role("button", name="Manage key").click()
+    await dana.message(f"the secret for key {old}").get_by_role("button", name="Manage key").click()
     await dana.press("Rotate")
     await dana.dialog.get_by_label("Name of the new key").fill("more clicks")
     await dana.pick("Keep the old key for", "2 days")
@@ -235,14 +235,14 @@ async def test_one_request_gives_both_keys_of_a_new_service(it: Play) -> None:
     await dana.send()
     await it.approve("· a pair")
     await dana.go("Latchkey")
-    await dana.message("(a pair)").get_by_role("button", name="Show secret").click()
+    await dana.message("(a pair)").get_by_role("button", name="Show secrets").click()
 
     issued = [it.stage.organization.secrets_issued[key] for key in it.keys("a pair")]
     assert len(issued) == 2
     for secret in issued:
         await expect(dana.secret).to_contain_text(secret)
-    await dana.press("I saved it")
-    await expect(dana.message("(a pair)")).to_contain_text("you saved the secrets of keys")
+    await dana.press("I saved them")
+    await expect(dana.message("(a pair)")).to_contain_text("you saved the secrets for keys")
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -44,13 +44,13 @@ async def test_one_request_and_one_approval_give_both_keys_in_one_message(tmp_pa
                 ("DeveloperWrite", "topic=clicks-*"),
                 ("DeveloperWrite", "subject=clicks-*"),
             ]
-        await it.dana.click("Show secret", beside=f"({wish.name})", in_channel=it.dana.dm)
+        await it.dana.click("Show secrets", beside=f"({wish.name})", in_channel=it.dana.dm)
         await it.dana.see("Schema Registry API secret:")
         (shown,) = [each for each in it.dana.ephemerals if "API secret:" in words_of(each)]
         issued = it.stage.organization.secrets_issued
         assert all(words_of(shown).count(issued[key]) == 1 for key in it.our_keys())
-        await it.dana.click("I saved it", beside="Schema Registry API key:")
-        await it.dana.see("you saved the secrets of keys")
+        await it.dana.click("I saved them", beside="Schema Registry API key:")
+        await it.dana.see("you saved the secrets for keys")
         assert kinds(it) == ["lkc", "lsrc"]
         (paired,) = await it.audit("request:paired")
         (submitted,) = await it.audit("request:submitted")
@@ -78,10 +78,10 @@ async def test_each_key_is_an_ordinary_one_afterwards(tmp_path: Path) -> None:
         await ask(it, it.dana, BOTH)
         await it.erin.click("Approve", beside=BOTH.name, in_channel=APPROVALS_CHANNEL)
         await is_made(it, BOTH.name)
-        await it.dana.click("Show secret", beside=f"({BOTH.name})", in_channel=it.dana.dm)
+        await it.dana.click("Show secrets", beside=f"({BOTH.name})", in_channel=it.dana.dm)
         await it.dana.see("Schema Registry API secret:")
-        await it.dana.click("I saved it", beside="Schema Registry API key:")
-        await it.dana.see("you saved the secrets of keys")
+        await it.dana.click("I saved them", beside="Schema Registry API key:")
+        await it.dana.see("you saved the secrets for keys")
 
         every = it.stage.organization.api_keys
         (registry,) = (key for key in it.our_keys() if every[key].resource.id.startswith("lsrc"))

@@ -443,7 +443,7 @@ async def test_a_key_is_deleted_when_it_has_lived_as_long_as_its_rule_lets_it(tm
         await it.approve()
         await it.dana.click("Show secret")
         await it.dana.click("I saved it")
-        await it.dana.see("you saved the secret of key")
+        await it.dana.see("you saved the secret for key")
         await later(it, days=29)
         assert len(it.our_keys()) == 1
         await later(it, days=1, hours=1)

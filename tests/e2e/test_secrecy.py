@@ -235,7 +235,7 @@ async def taken_with_its_configurations(it: Play, wish: Wish, key: str) -> None:
         await it.dana.choose(ids.SNIPPET, value, beside=f"API key: {key}")
         await it.dana.see(f"{label}, for key {key}. The secret is not in it.")
     await it.dana.click("I saved it", beside=f"API key: {key}")
-    await it.dana.wait_for(lambda: "you saved the secret of key" in told(it.dana, key), f"that {key} is hers")
+    await it.dana.wait_for(lambda: "you saved the secret for key" in told(it.dana, key), f"that {key} is hers")
 
 
 async def rotated(it: Play, key: str) -> str:
@@ -285,7 +285,7 @@ async def saved(it: Play) -> str:
     await ready(it, "saved")
     secret = await take_secret(it)
     await it.dana.click("I saved it")
-    await it.dana.see("you saved the secret of key")
+    await it.dana.see("you saved the secret for key")
     revoke(it)
     return secret
 

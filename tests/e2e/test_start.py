@@ -174,7 +174,7 @@ async def test_the_product_itself_serves_the_main_job(tmp_path: Path, mode: str,
         await it.approve()
         await it.dana.see("is ready.")
         await take_secret(it)
-        await it.dana.see("You viewed the secret of key")
+        await it.dana.see("You viewed the secret for key")
 
         assert (tmp_path / "data" / "valkey.sock").exists() == (redis == "embedded")
         log = bot.log.read_text()

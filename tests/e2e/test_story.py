@@ -25,5 +25,5 @@ async def test_a_key_is_asked_for_approved_made_and_shown_once(tmp_path: Path, m
 
         await it.dana.click("I saved it")
         await it.dana.wait_for(lambda: not it.dana.sees(secret), "the secret to go")
-        await it.dana.see("you saved the secret of key")
+        await it.dana.see("you saved the secret for key")
         await it.erin.wait_for(lambda: "Delivered: " in str(it.erin.messages(APPROVALS_CHANNEL)[-1]), "the card")

@@ -335,7 +335,7 @@ async def test_after_i_saved_it_the_secret_is_gone_and_the_key_is_in_the_list(tm
         await it.dana.see("You viewed this secret")
         assert not it.dana.sees(secret)
         assert "Show secret" not in buttons_beside(it.dana, key)
-        await reads(it, it.dana, key, "you saved the secret of key")
+        await reads(it, it.dana, key, "you saved the secret for key")
 
 
 async def knock(it: Play, key: str, cluster: str, *, secret: str = "") -> int:

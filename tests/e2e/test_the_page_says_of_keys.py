@@ -37,7 +37,7 @@ async def test_keys_are_reviewed_and_those_not_needed_are_deleted_from_the_messa
         digest = await reads(it, it.dana, "API keys to review", LAPTOP)
         assert "Unused keys are a risk" in digest
 
-        await it.dana.click("Review keys", beside=LAPTOP, in_channel=it.dana.dm)
+        await it.dana.click("Review key", beside=LAPTOP, in_channel=it.dana.dm)
         await it.dana.click("Delete API key", beside=LAPTOP)
         await it.dana.see("CONFIRM")
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})

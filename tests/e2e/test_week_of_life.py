@@ -142,7 +142,7 @@ async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
     assert week.made_at_confluent("clicks schemas").startswith("reads what clicks look like [lk:")
     await week.all_agree(key, shows=("clicks subjects", "reads what clicks look like"))
     assert "[lk:" not in await page_of(week.dana, key)
-    assert told(week.dana, f"you saved the secret of key {key}", "(clicks subjects)")
+    assert told(week.dana, f"you saved the secret for key {key}", "(clicks subjects)")
 
     await later(it, hours=1, minutes=10)
     await reads(it, week.dana, short, "expires", ADVICE)
@@ -214,7 +214,7 @@ async def monday_again_the_review_and_a_deletion(week: Week) -> None:
     digest = await reads(it, week.dana, "API keys to review", OLD_LAPTOP)
     assert "existed before Latchkey" in digest
     assert not any(key in digest for key in week.keys.values())
-    await week.dana.click("Keep all for now", beside=OLD_LAPTOP, in_channel=week.dana.dm)
+    await week.dana.click("Keep for now", beside=OLD_LAPTOP, in_channel=week.dana.dm)
     await week.dana.fill({"Reason": "My laptop still uses it."})
     await sent(week.dana, "Latchkey will ask again")
     await reads(it, week.dana, "All done until the next review.", "My laptop still uses it.")

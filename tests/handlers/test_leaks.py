@@ -80,12 +80,12 @@ RICH: dict[str, Any] = {"type": "rich_text", "elements": [{"type": "rich_text_pr
 @pytest.mark.parametrize(
     ("body", "filled_in", "says"),
     [
-        (a_message(f"user {KEY} pass {SECRET}"), KEY, "Have the message deleted."),
-        (a_message(f"{KEY} and WXYZ1234WXYZ1234"), f"{KEY} WXYZ1234WXYZ1234", "Latchkey tells"),
+        (a_message(f"user {KEY} pass {SECRET}"), KEY, "Delete the message, or ask its author to."),
+        (a_message(f"{KEY} and WXYZ1234WXYZ1234"), f"{KEY} WXYZ1234WXYZ1234", "Latchkey notifies"),
         (a_message(f"pass {SECRET}"), "", "can't tell whose secret it is"),
         (a_message("hello"), "", "found no key ID in this message"),
-        (a_message("", attachments=[{"fields": [{"title": "key", "value": KEY}]}]), KEY, "Latchkey tells"),
-        (a_message("", blocks=[{**RICH, "elements": [{"type": "text", "text": KEY}]}]), KEY, "Latchkey tells"),
+        (a_message("", attachments=[{"fields": [{"title": "key", "value": KEY}]}]), KEY, "Latchkey notifies"),
+        (a_message("", blocks=[{**RICH, "elements": [{"type": "text", "text": KEY}]}]), KEY, "Latchkey notifies"),
         ({**a_message(""), "message": None}, "", "found no key ID"),
     ],
 )

@@ -164,7 +164,7 @@ async def test_a_secret_that_was_not_viewed_is_told_in_one_new_message_that_offe
         assert len(posts(world, "lost")) == 1
         assert isinstance(first, Unclaimed)
         assert "was deleted" in said(surface, first)
-        assert "You didn't view its secret in time." in said(surface, first)
+        assert "The secret wasn't viewed in time." in said(surface, first)
         assert buttons(surface, first) == ["Request again"]
         for other in ("key:1", "claim:1", "asked"):
             assert buttons(other, first) == []

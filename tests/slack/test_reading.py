@@ -22,7 +22,7 @@ from bot.slack.views import key as key_pages
 from bot.slack.views import pages as all_pages
 from sandbox.slack.blocks import interactive, plain_words
 from tests.support import build
-from tests.support.build import ACCOUNT, DANA, ERIN, FLINK
+from tests.support.build import ACCOUNT, DANA, ERIN, FEMI, FLINK
 from tests.texts import surfaces
 
 
@@ -128,18 +128,45 @@ def test_the_page_of_a_key_says_where_its_secret_is_to_whoever_asked_for_it_alon
     assert ids.SHOW not in str(mine)
 
 
-def test_home_begins_with_what_waits_for_its_reader() -> None:
-    for page in (HomePage(), HomePage(waiting=[build.pending()])):
+def test_home_begins_with_what_waits_for_its_reader_if_anything_does() -> None:
+    ours = ("Your API keys", "Your requests")
+    trouble = HomePage(trouble="Couldn't load your approvals.")
+    for page, order in (
+        (HomePage(waiting=[build.pending()]), ("Waiting for your approval", *ours)),
+        (trouble, ("Waiting for your approval", *ours)),
+        (HomePage(), (*ours, "Waiting for your approval")),
+    ):
         said = words(home.home(page)["blocks"])
-        headings = [said.index(each) for each in ("Waiting for your approval", "Your API keys", "Your requests")]
+        headings = [said.index(each) for each in order]
         assert headings == sorted(headings)
+
+
+def test_home_calls_no_list_empty_that_could_not_be_read() -> None:
+    unread = words(home.home(HomePage(notes=("Latchkey's store didn't answer.",), is_unread=True))["blocks"])
+    partly = words(home.home(HomePage(notes=("Confluent Cloud didn't answer.",)))["blocks"])
+
+    assert "didn't answer" in unread
+    for empty in ("No keys yet.", "No requests yet.", "Nothing to approve."):
+        assert empty not in unread
+    assert "No keys yet." not in partly
+    assert "Couldn't load your keys." in partly
+
+
+def test_an_approver_reads_on_home_how_long_the_key_works_and_who_approved_already() -> None:
+    waiting = build.pending(terms=build.terms(approvals=2), approvals=(build.an_approval(FEMI),))
+
+    said = words(home.home(HomePage(waiting=[waiting]))["blocks"])
+
+    assert "Expires: " in said
+    assert "Approved by " in said
+    assert "Needs 1 more approval" in said
 
 
 def test_home_says_first_that_a_secret_waits_and_where_it_is_shown() -> None:
     said = words(home.home(HomePage(requests=[build.states()["shown"], build.states()["ready"]]))["blocks"])
 
     assert said.count("🔑 Secret waiting: ") == 1
-    assert said.index("Select Show secret in Messages") < said.index("Waiting for your approval")
+    assert said.index("Select Show secret in Messages") < said.index("Your API keys")
 
 
 def test_home_says_of_each_request_its_state_in_a_sign_and_a_word() -> None:

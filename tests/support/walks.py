@@ -26,7 +26,9 @@ async def made(it: Play, wish: Wish, approver: PersonAtClient | None = None) -> 
 
 async def is_made(it: Play, name: str) -> str:
     """Wait until a key of this name is there, and its secret waits for Dana; its id."""
-    await it.dana.wait_for(lambda: "Show secret" in buttons_beside(it.dana, f"({name})"), f"the key {name}")
+    await it.dana.wait_for(
+        lambda: any(each.startswith("Show secret") for each in buttons_beside(it.dana, f"({name})")), f"the key {name}"
+    )
     return next(key for key in reversed(it.our_keys()) if it.stage.organization.api_keys[key].name == name)
 
 
@@ -36,7 +38,7 @@ async def take(it: Play, name: str, key: str) -> str:
     await it.dana.see(f"API key: {key}")
     shown = next(each for each in it.dana.ephemerals if f"API key: {key}" in says(each))
     await it.dana.click("I saved it", beside=f"API key: {key}")
-    await it.dana.wait_for(lambda: "you saved the secret of key" in told(it.dana, key), f"that {key} is hers")
+    await it.dana.wait_for(lambda: "you saved the secret for key" in told(it.dana, key), f"that {key} is hers")
     return says(shown).replace(it.stage.organization.secrets_issued[key], "…")
 
 

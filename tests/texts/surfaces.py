@@ -288,6 +288,7 @@ def views() -> Iterator[tuple[str, Any]]:
     mine = list(build.states().values())
     yield "home", home.home(HomePage((_key_view(),), 3, mine, waiting))
     yield "home, break-glass", home.home(HomePage(uses=_uses()))
+    yield "home, unread", home.home(HomePage(notes=("Latchkey's store didn't answer.",), is_unread=True))
     yield "home, trouble", home.home(HomePage(trouble="Confluent Cloud didn't answer.", notes=("A note.",)))
 
 
@@ -392,6 +393,8 @@ def of_reviews() -> Iterator[Message]:
             f"review: {audience}, first", *digest.message(replace(whole, is_baseline=True, kept=(), quotas=()))
         )
         yield Message(f"review: {audience}, done", *digest.message(replace(whole, keys=(), quotas=())))
+    one = Digest(ACCOUNT, "channel", NOW + 200 * DAY, 90 * DAY, keys=listed[1:2], owners=("Lena Ivers",))
+    yield Message("review: channel, one key", *digest.message(one))
     for accounts in (1, 2, 37):
         yield Message(f"review: {accounts} left", *digest.backlog(Backlog(accounts, NOW + 207 * DAY)))
 

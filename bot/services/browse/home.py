@@ -92,6 +92,8 @@ class HomePage:
     said: str = ""
     """The answer to this person's last click here."""
     uses: Uses = field(default=Uses())
+    is_unread: bool = False
+    """Whether none of this person's keys, requests and approvals could be read: an empty list would be untrue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ class Homes:
             mine = [each.value for each in stored]
             said = await self.cache.get(_answer(user), str)
         except Unavailable as error:
-            return HomePage(notes=(error.tell,))
+            return HomePage(notes=(error.tell,), is_unread=True)
         page = HomePage(requests=[each for each in mine if each.ask.beside is None], said=said[0] if said else "")
         try:
             held_roles = await self.key_views.visitor(user)

@@ -99,8 +99,8 @@ def _named(keys: Sequence[KeyId]) -> str:
 
 def _reported(keys: Sequence[KeyId]) -> str:
     return (
-        f"Reported {_named(keys)}. Thank you. Latchkey is telling the owner, the people who manage "
-        f"{'it' if len(keys) == 1 else 'them'}, and the approvals channel."
+        f"Thanks for reporting {_named(keys)}. Latchkey is notifying the owner, the people who manage "
+        f"{'it' if len(keys) == 1 else 'them'} and the approvals channel."
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.domain.catalog import Quota
 from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.errors import CloudRefused, Tampered, Unavailable
-from bot.domain.keys import ApiKey, Marker, Principal, Resource
+from bot.domain.keys import ApiKey, KeyId, Marker, Principal, Resource
 from bot.domain.policy import Review
 from bot.domain.requests import Keyed, Request, Withdrawn
 from bot.domain.review import Attestation, Audience, Digest, Listed, findings, is_near, urgency
@@ -39,6 +39,8 @@ class _Pile:
     keys: list[Listed] = field(default_factory=list[Listed])
     kept: list[Attestation] = field(default_factory=list[Attestation])
     quotas: tuple[Quota, ...] = ()
+    names: dict[KeyId, str] = field(default_factory=dict[KeyId, str])
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Digests:
                 keys=tuple(sorted(pile.keys, key=urgency)),
                 kept=tuple(sorted(pile.kept, key=lambda kept: kept.at)),
                 quotas=pile.quotas,
+                names=pile.names,
+                owners=pile.owners,
             )
             for to, pile in piles.items()
         }
@@ -95,10 +99,11 @@ class Digests:
         self, found: Iterable[_Found], near: tuple[Quota, ...], whose: KnownOwner, channel: str, since: datetime
     ) -> Mapping[str, _Pile]:
         piles, people = dict[str, _Pile](), await self.recipients.people(whose)
+        owners = tuple(dict.fromkeys(each.person.name for each in people))
 
         def of(readers: Sequence[Reader]) -> Sequence[_Pile]:
             if not readers:
-                return [piles.setdefault(channel, _Pile("channel"))]
+                return [piles.setdefault(channel, _Pile("channel", owners=owners))]
             return [piles.setdefault(reader.to, _Pile(reader.audience)) for reader in readers]
 
         for each in found:
@@ -107,6 +112,7 @@ class Digests:
                     pile.keys.append(each.listed)
                 elif each.kept.at >= since:
                     pile.kept.append(each.kept)
+                    pile.names[each.kept.key] = each.listed.key.name
         if near:
             others = [pile for to, pile in piles.items() if to == channel]  # about keys that these people don't manage
             for pile in (*of(people), *others):

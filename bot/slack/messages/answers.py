@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import assert_never
 
 from bot.domain.approvals import OVERDUE
@@ -10,7 +11,7 @@ from bot.domain.deadlines import glass_of
 from bot.domain.decision import NO_LINE
 from bot.domain.keys import MyAccount, Operation
 from bot.domain.kinds import PLACED, Kind
-from bot.domain.requests import Offered, Pending, Ready, Request
+from bot.domain.requests import Denied, Offered, Pending, Ready, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.browse.home import Uses
 from bot.slack.blocks import limits
@@ -19,6 +20,7 @@ from bot.slack.blocks.text import Block, Bold, Code, Piece, Row, context, cut, l
 from bot.slack.messages.card import (
     asked_rows,
     decide,
+    facts,
     for_what,
     judge,
     kind_of,
@@ -48,6 +50,7 @@ LOOKED_AT = 50
 _NOUNS = {kind.row.element: kind.row.noun for kind in PLACED}
 _FROM_POLICY = ", from Latchkey's policy"
 
+COMMANDS = ("create", "list", "show", "edit", "rotate", "delete", "leaked", "requests", "whoami", "help")
 _NO_USES = Uses()
 CREATE = button("Create API key", ids.OPEN_FORM, style="primary")
 LIST = button("List API keys", ids.HELP_LIST)
@@ -71,7 +74,7 @@ def help_blocks(*, with_buttons: bool = True) -> list[Block]:
             [Code("/apikey leaked KEY"), "  report a key whose secret may have leaked"],
             [Code("/apikey requests"), "  your requests and approvals waiting for you"],
             [Code("/apikey whoami"), "  who you are in Confluent Cloud and what you can approve"],
-            [Code("/apikey help"), "  this page"],
+            [Code("/apikey help"), "  show this help"],
         ),
         *(buttons if with_buttons else []),
     ]  # fmt: skip
@@ -79,10 +82,9 @@ def help_blocks(*, with_buttons: bool = True) -> list[Block]:
 
 def unknown_blocks(verb: str) -> list[Block]:
     """The answer to a subcommand that does not exist."""
-    return [
-        lines(["There's no command ", Code(f"/apikey {cut(verb, WORD)}"), ". Nothing was changed."]),
-        *help_blocks(),
-    ]
+    alike = get_close_matches(verb, COMMANDS, 1)
+    meant: Row = [" Did you mean ", Code(f"/apikey {alike[0]}"), "?"] if alike else []
+    return [lines(["There's no command ", Code(f"/apikey {cut(verb, WORD)}"), ".", *meant]), *help_blocks()]
 
 
 def requests_blocks(
@@ -103,14 +105,23 @@ def requests_blocks(
         own = own_blocks(mine, shown, in_message=in_message)
         if shut:
             return [mrkdwn(shut), *(own if mine else [])]
-        return [*use_blocks(uses, shown), *waiting_blocks(waiting, trouble, shown), *own]
+        return [
+            *use_blocks(uses, shown),
+            *below(waiting_blocks(waiting, trouble, shown), own, first=waiting or trouble),
+        ]
 
     return limits.as_many(SHOWN, both, limits.fits_a_message if in_message else limits.fits_a_view)
 
 
+def below(waiting: list[Block], others: list[Block], *, first: object) -> list[Block]:
+    """What waits for a person's approval above the rest; below it where it is nothing: many people approve none."""
+    return [*waiting, *others] if first else [*others, divider(), *waiting]
+
+
 def use_blocks(uses: Uses, shown: int = SHOWN) -> list[Block]:
-    """The uses of break-glass that a person can review; and their own one, if it holds the next one back."""
-    blocks: list[Block] = [header("Break-glass to review")] if uses.to_review else []
+    """A person's own use of break-glass, if it holds the next one back; and those that they can review."""
+    own = _own_use(uses)
+    blocks: list[Block] = [*([divider()] if own else []), header("Break-glass to review")] if uses.to_review else []
     for number, request in enumerate(uses.to_review[:shown]):
         glass, ask = glass_of(request), request.ask
         if glass is None:
@@ -123,7 +134,7 @@ def use_blocks(uses: Uses, shown: int = SHOWN) -> list[Block]:
         blocks += [lines(*map(_short, rows), why), *judge(request, f"{ids.LISTED_BLOCK}:review:{number}")]
     if len(uses.to_review) > shown:
         blocks.append(context(f"And {len(uses.to_review) - shown} more, on their cards."))
-    return [*blocks, *_own_use(uses)]
+    return [*own, *blocks, divider()] if own or blocks else []
 
 
 def _own_use(uses: Uses) -> list[Block]:
@@ -134,7 +145,7 @@ def _own_use(uses: Uses) -> list[Block]:
     what: Row = ["⚠️ Your use of break-glass for ", Bold(name_of(uses.mine.ask)), " hasn't been reviewed yet, "]
     due = "The review was due" if glass.rounds > OVERDUE else "The review is due"
     then: Row = [f"so you can't use it again. {due} ", glass.review_by, "."]
-    return [lines(_short([*what, *then]), ["Ask someone who can approve such keys to review it on its card."])]
+    return [lines(_short([*what, *then]), ["Ask an approver to review it on its card."])]
 
 
 def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = SHOWN) -> list[Block]:
@@ -145,7 +156,8 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
         reason = cut(" ".join(ask.reason.split()), REASON)
         who: Row = ["Requested by ", Bold(ask.requester.name), " ", ask.asked_at, ". "]
         line = _line(request, own_account(ask, f"{ask.requester.name}'s own") + " account")
-        rows = [line, *_details(request), [*who, *progress(request, yours=False)[-1]]]
+        *before, missing = progress(request, yours=False)
+        rows = [line, *_details(request), *before, [*who, *missing]]
         blocks += [divider()] if number else []
         if ask.operation is Operation.CREATE:  # else it stands among the details
             rows += _ticket(request)
@@ -169,6 +181,8 @@ def own_blocks(mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool 
     for number, request in enumerate(sorted(mine, key=lambda each: not isinstance(each, Ready | Offered))[:shown]):
         line = _line(request, f"{own_account(request.ask, 'your own')} account")
         rows = [[Bold(f"{state(request)} · "), *line], *_ticket(request), *progress(request, yours=True)]
+        if isinstance(request, Denied):
+            rows.append(["Reason: ", cut(" ".join(request.reason.split()), REASON)])
         block = f"{ids.LISTED_BLOCK}:own:{number}"
         buttons: list[Block] = []
         if isinstance(request, Pending):
@@ -180,6 +194,8 @@ def own_blocks(mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool 
         blocks += [*([divider()] if number else []), lines(*map(_short, rows)), *buttons]
     if not mine:
         blocks.append(context("No requests yet."))
+    if len(mine) > shown:
+        blocks.append(context("Older requests aren't listed."))
     return blocks
 
 
@@ -225,9 +241,10 @@ def _line(request: Request, own: str) -> Row:
 
 
 def _details(request: Request) -> Sequence[Row]:
-    """What an approver has to know besides: how an existing key would change."""
-    rows = asked_rows(request, "") if request.ask.operation is not Operation.CREATE else []
-    return rows[2:]  # the account and the resource stand in the line above
+    """What an approver has to know besides: how long a new key works, or how an existing one would change."""
+    if request.ask.operation is Operation.CREATE:
+        return [[f"{label}: ", *row] for label, row in facts(request, "") if label == "Expires"]
+    return asked_rows(request, "")[2:]  # the account and the resource stand in the line above
 
 
 def _ticket(request: Request) -> list[Row]:

@@ -134,7 +134,7 @@ def decide(request: Request, row: str = "") -> Block:
 def show_secret(request: Ready | Offered, row: str = "") -> Block:
     """The requester's button, once there is a secret to show."""
     ref = ids.key_ref(request.ask.id, request.attempt)
-    return actions(button("Show secret", ids.SHOW, ref, "primary"), block=row)
+    return actions(button("Show secrets" if request.ask.also else "Show secret", ids.SHOW, ref, "primary"), block=row)
 
 
 def key_buttons(key: KeyId, operations: Iterable[Operation], first: Style | None = None) -> list[Block]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from bot.domain.catalog import Quota
-from bot.domain.keys import MyAccount, NewServiceAccount, OrganizationScope, Owner, Resource
+from bot.domain.errors import listed as in_words
+from bot.domain.keys import KeyId, MyAccount, NewServiceAccount, OrganizationScope, Owner, Resource
 from bot.domain.review import IN_CHANNEL, OFFERED, Attestation, Backlog, Digest, Finding, Listed
 from bot.services.text import duration
 from bot.slack.blocks import limits
@@ -27,18 +28,16 @@ LIMIT_NAME = 100
 REASON = 150
 """Characters of a reason that the message repeats."""
 TIP = "Unused keys are a risk and count toward your Confluent quota. Delete any you don't need."
-_HEAD = ("Name", "Scope", "Why it's listed", "Created", "Expires", "Key ID")
+_HEAD = ("Key", "Scope", "Why it's listed", "Created")
 
 
 def message(digest: Digest) -> tuple[list[Block], str]:
     """The digest, and its notification text."""
     if digest.is_empty:
-        nothing: Row = ["All done until the next review. Thank you."]
-        return [
-            header("API keys to review"),
-            lines(*_about(digest), nothing),
-            *_kept(digest.kept),
-        ], "API keys: all done"
+        nothing: Row = ["All done until the next review. Thanks!"]
+        return [header(_title("✅ API keys reviewed", digest)), lines(*_about(digest), nothing), *_kept(digest)], (
+            "API keys reviewed"
+        )
     return limits.as_many(SHOWN, lambda shown: _blocks(digest, shown), limits.fits_a_message), _notification(digest)
 
 
@@ -49,22 +48,33 @@ def backlog(waiting: Backlog) -> tuple[list[Block], str]:
     else:
         have = f"{waiting.accounts:,} more accounts have API keys"
         about = "them" if waiting.accounts <= IN_CHANNEL else f"the next {IN_CHANNEL}"
-    what: Row = [f"{have} to review and no owner that Latchkey can reach in Slack."]
-    then: Row = [f"Latchkey will ask about {about} in the next review, ", waiting.next_at, "."]
-    now: Row = ["To see all API keys now, use ", Code("/apikey list"), "."]
+    what: Row = [f"{have} to review that only this channel can be asked about."]
+    then: Row = [f"Latchkey will ask about {about} in the next review, on ", waiting.next_at, "."]
+    now: Row = ["To see all API keys now, run ", Code("/apikey list"), "."]
     return [lines(what, then, now)], f"{have} to review"
 
 
 def _blocks(digest: Digest, shown: int) -> list[Block]:
     """The digest with the first keys alone."""
     keys = digest.keys[:shown]
-    blocks = [header("API keys to review"), lines(*_about(digest))]
+    blocks = [header(_title("API keys to review", digest)), lines(*_about(digest)), *_quotas(digest)]
     if keys:
         blocks += [*table(_HEAD, [_key(each, digest) for each in keys], on="message"), *_rest(digest, len(keys))]
         if digest.owner is not None:
             blocks.append(actions(*_buttons(digest.owner, digest, len(keys))))
         blocks.append(context(TIP, " ", _skip(digest)))
-    return [*blocks, *_quotas(digest), *_kept(digest.kept)]
+    return [*blocks, *_kept(digest)]
+
+
+def _title(what: str, digest: Digest) -> str:
+    """The headline: there may be messages about several accounts in a row."""
+    owner = digest.owner
+    if owner is None:
+        return "⚠️ Near a Confluent Cloud quota"
+    if digest.audience == "owner":
+        return what
+    name = digest.owner_name if isinstance(owner, MyAccount) else owner.name
+    return f"{what} · {flat(name) or flat(str(owner.id))}"
 
 
 def _rest(digest: Digest, shown: int) -> list[Block]:
@@ -76,17 +86,21 @@ def _rest(digest: Digest, shown: int) -> list[Block]:
 def _buttons(whose: Owner, digest: Digest, shown: int) -> list[Block]:
     """What can be done about all of them; each key has its own menu in the modal."""
     owner, offered = str(whose.id), min(len(digest.keys), OFFERED)
-    keep = button("Keep all shown", ids.KEEP_SHOWN, ids.listed_ref(owner, shown))
+    is_one = len(digest.keys) == 1
+    keep = button("Keep key" if is_one else "Keep all shown", ids.KEEP_SHOWN, ids.listed_ref(owner, shown))
     if digest.is_baseline:
         text = "Keep all for now" if len(digest.keys) <= OFFERED else f"Keep the first {OFFERED} for now"
-        keep = button(text, ids.KEEP_BASELINE, ids.listed_ref(owner, offered))
-    return [button("Review keys", ids.REVIEW_KEYS, ids.listed_ref(owner, offered), "primary"), keep]
+        keep = button("Keep for now" if is_one else text, ids.KEEP_BASELINE, ids.listed_ref(owner, offered))
+    return [
+        button("Review key" if is_one else "Review keys", ids.REVIEW_KEYS, ids.listed_ref(owner, offered), "primary"),
+        keep,
+    ]
 
 
 def _skip(digest: Digest) -> str:
     span = duration(digest.older_than)
     if digest.is_baseline:
-        return f"Latchkey will ask about kept keys again in {span}."
+        return f"Latchkey will ask about keys that you keep again in {span}."
     return f"Keep (with a reason) to skip a key for {span}."
 
 
@@ -97,14 +111,17 @@ def _about(digest: Digest) -> Sequence[Row]:
         return [["This organization is near a Confluent Cloud quota."]]
     whose: Row = ["your account"] if digest.audience == "owner" else _called(owner, digest.owner_name)
     if not digest.keys:
-        return [["This is about the API keys of ", *whose, "."]]
+        return [["API keys for ", *whose, ":"]]
+    is_one = len(digest.keys) == 1
     if digest.is_baseline:
-        count = _count(len(digest.keys))
-        existed: Row = [f"{count} of ", *whose, " existed before Latchkey. "]
-        return [[*existed, "Keep them all for now, or review them."], *_why(digest)]
+        existed: Row = [f"{_count(len(digest.keys))} for ", *whose, " existed before Latchkey. "]
+        return [[*existed, f"Keep {'it' if is_one else 'them all'} for now, or review {'it' if is_one else 'them'}."],
+                *_why(digest)]  # fmt: skip
+    these, are = ("this", "Is") if is_one else ("these", "Are")
+    keys = "API key" if is_one else "API keys"
     if digest.audience == "owner":
-        return [["Do you still need these personal API keys?"]]
-    return [["Are these API keys for ", *whose, " still needed?"], *_why(digest)]
+        return [[f"Do you still need {these} personal {keys}?"]]
+    return [[f"{are} {these} {keys} for ", *whose, " still needed?"], *_why(digest)]
 
 
 def _why(digest: Digest) -> Sequence[Row]:
@@ -115,7 +132,7 @@ def _why(digest: Digest) -> Sequence[Row]:
         case "account-owner":
             return [["You own this account."]]
         case "requester":
-            return [["You requested them."]]
+            return [["You requested it." if len(digest.keys) == 1 else "You requested them."]]
         case "channel":
             return [[_why_here(digest)]]
         case _:
@@ -125,7 +142,11 @@ def _why(digest: Digest) -> Sequence[Row]:
 def _why_here(digest: Digest) -> str:
     if any(Finding.ORPHANED in listed.findings for listed in digest.keys):
         return "The account was deleted, so there is no owner to ask."
-    return "Latchkey couldn't find an owner in Slack."
+    if digest.owners:
+        owners = in_words([flat(each) for each in digest.owners], "and")
+        own, keys = ("owns", "own")[len(digest.owners) > 1], "this key" if len(digest.keys) == 1 else "these keys"
+        return f"{owners} {own} this account, but with a role that doesn't cover {keys}."
+    return "Latchkey couldn't reach an owner in Slack."
 
 
 def _called(owner: Owner, name: str) -> Row:
@@ -140,15 +161,14 @@ def _key(listed: Listed, digest: Digest) -> Sequence[Cell]:
     """A row of the table."""
     key = listed.key
     made = "unknown" if key.created_at is None else f"{age(digest.at - key.created_at)} ago"
-    ends: Cell = [listed.ends_at] if listed.ends_at else "never"
-    return [
-        flat(key.name, CELL) or "(no name)",
-        flat(_scope(listed.resource), CELL),
-        _because(listed, digest),
-        made,
-        ends,
-        flat(key.id, CELL),
-    ]
+    created: Cell = [f"{made}, expires ", listed.ends_at] if listed.ends_at else f"{made}, never expires"
+    return [_named(key.name, key.id), flat(_scope(listed.resource), CELL), _because(listed, digest), created]
+
+
+def _named(name: str, key: KeyId) -> str:
+    """A key by its name and its ID, which alone tells keys of one name apart."""
+    shown = flat(key, CELL)
+    return f"{flat(name, CELL)} · {shown}" if flat(name) else shown
 
 
 def _scope(resource: Resource | None) -> str:
@@ -168,17 +188,20 @@ def _because(listed: Listed, digest: Digest) -> str:
     return " · ".join(reasons[finding] for finding in listed.findings)
 
 
-def _kept(kept: Sequence[Attestation]) -> list[Block]:
+def _kept(digest: Digest) -> list[Block]:
     """What was answered since the message was sent."""
+    kept = digest.kept
     if not kept:
         return []
-    rows: list[Row] = [
-        [Code(each.key), " until ", each.until, " (", Mention(each.by), "): ", flat(each.reason, REASON)]
-        for each in kept[:KEPT_SHOWN]
-    ]
+    rows = [_keeping(each, flat(digest.names.get(each.key, ""), CELL)) for each in kept[:KEPT_SHOWN]]
     if len(kept) > KEPT_SHOWN:
         rows.append([f"and {len(kept) - KEPT_SHOWN:,} more"])
     return [divider(), lines([Bold("Kept")], *rows)]
+
+
+def _keeping(kept: Attestation, name: str) -> Row:
+    key: Row = [f"{name} (", Code(kept.key), ")"] if name else [Code(kept.key)]
+    return [*key, " until ", kept.until, ", by ", Mention(kept.by), f": “{flat(kept.reason, REASON)}”"]
 
 
 def _quotas(digest: Digest) -> list[Block]:
@@ -186,12 +209,12 @@ def _quotas(digest: Digest) -> list[Block]:
         return []
     rows: list[Row] = [["• ", *_quota(quota)] for quota in digest.quotas[:LIMITS_SHOWN]]
     what: Row = ["At the limit, new keys are refused. Delete unused keys, or ask Confluent to raise the limit."]
-    return [divider(), lines([Bold("Near quota")], *rows, what)]
+    return [lines([Bold("⚠️ Near quota")], *rows, what)]
 
 
 def _quota(quota: Quota) -> Row:
-    of: Row = [" of ", Code(quota.of)] if quota.of else []
-    return [flat(quota.name, LIMIT_NAME), *of, f": {quota.usage or 0:,} of {quota.limit:,} used"]
+    of: Row = [" (", Code(quota.of), ")"] if quota.of else []
+    return [f"{flat(quota.name, LIMIT_NAME)}: {quota.usage or 0:,} of {quota.limit:,} used", *of]
 
 
 def _notification(digest: Digest) -> str:

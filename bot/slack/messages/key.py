@@ -1,7 +1,7 @@
 """The requester's messages about a key, from its creation to its end. Never the secret. Pure."""
 
 from bot.domain.authority import Target
-from bot.domain.deadlines import end_of_life, ends_at_confluent, longest_overlap
+from bot.domain.deadlines import end_of_life, ends_at_confluent, glass_of, longest_overlap
 from bot.domain.errors import plain
 from bot.domain.keys import KeyId, NewServiceAccount, Operation
 from bot.domain.requests import (
@@ -20,15 +20,16 @@ from bot.domain.requests import (
     Undelivered,
     Withdrawn,
     Working,
+    approvals_of,
 )
 from bot.slack.blocks.kit import actions, asking, button
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines, told
 from bot.slack.messages.access import access_left, by_hand, granted_rows
 from bot.slack.messages.card import SOON, called, key_buttons, show_secret
 from bot.slack.messages.progress import Rows, key_ids, left_over, making, secret_of
-from bot.slack.messages.readiness import of_both, readiness_rows
+from bot.slack.messages.readiness import Tested, of_both, readiness_rows
 from bot.slack.messages.request import again
-from bot.slack.messages.state import ATTENTION, CREATED, DELETED, EXPIRED, SECRET_WAITING, state
+from bot.slack.messages.state import ATTENTION, CREATED, DELETED, SECRET_WAITING, state
 from bot.slack.payloads import ids
 
 Message = tuple[list[Block], str]
@@ -41,12 +42,15 @@ def key(request: Request, attempt: int) -> Message:
     """The key of one attempt: where its secret is, or what became of it."""
     name, which = called(request.ask.resource), _which(request)
     if isinstance(request, Offered | Working | Approved) and request.attempt == attempt:
-        wanted = "keys" if _is_pair(request) else "a key"
-        approved: Row = [f"{state(request).sign} Your request for {wanted} ", *which, " is approved."]
+        wanted, accepted = "keys" if _is_pair(request) else "a key", _accepted(request)
+        approved: Row = [f"{state(request).sign} Your request for {wanted} ", *which, f" {accepted}."]
         waiting = [lines(approved, making(request, yours=True))]
         if isinstance(request, Offered):
             waiting.append(show_secret(request))
-        return waiting, f"Your request for an API key for {plain(name)} is approved"
+        return waiting, f"Your request for an API key for {plain(name)} {accepted}"
+    if isinstance(request, Failed) and (left := _left(request)):
+        rest: Row = ["Your request for keys ", *which, f" failed. {_SEE_NEWEST}"]
+        return [lines(*left, rest)], _one_works(name)
     if isinstance(request, Failed):
         none: Row = [f"{state(request)}: no key ", *which, f" was created. {_SEE_NEWEST}"]
         return [lines(none)], f"No API key for {plain(name)} was created"
@@ -60,14 +64,14 @@ def claim(request: Request, attempt: int) -> Message:
     """The reminder that a secret waits; later, what became of that."""
     name = plain(called(request.ask.resource))
     if isinstance(request, Ready | Offered) and request.attempt == attempt:
-        keys, are, is_ready = _keys(request), _are(request), isinstance(request, Ready)
+        keys, are = _keys(request), _are(request)
         secrets, them = ("secrets", "them") if _is_pair(request) else ("secret", "it")
-        end = f", the {keys} {are} deleted." if is_ready else ", the approval expires."
+        unseen: Row = [f"If you don't view {them} by ", request.claim_by, ", the approval expires."]
         rows: Rows = [
-            [f"{SECRET_WAITING.sign} The {secrets} of your {keys} ", *_which(request), f" {are} still waiting."],
-            [f"If you don't view {them} by ", request.claim_by, end],
+            [f"{SECRET_WAITING.sign} The {secrets} for your {keys} ", *_which(request), f" {are} still waiting."],
+            _if_unseen(request) if isinstance(request, Ready) else unseen,
         ]
-        told = f"Reminder: the {secrets} of your API {keys} for {name} {are} still waiting"
+        told = f"Reminder: the {secrets} for your API {keys} for {name} {are} still waiting"
         return [lines(*rows), show_secret(request)], told
     if isinstance(request, Living) and request.attempt == attempt:
         shown_at = request.at if isinstance(request, Shown) else request.shown_at
@@ -82,13 +86,14 @@ def lost(request: Request, attempt: int) -> Message:
     if not isinstance(request, Unclaimed | Undelivered) or request.attempt != attempt:
         return _earlier(request)
     name = plain(called(request.ask.resource))
-    rows: Rows = [_gone(request, "Your key"), _why(request), *_left(request)]
+    rows: Rows = [*_left(request), _gone(request, _whose(request)), _why(request)]
     buttons = [again(request)]
     if isinstance(request, Undelivered) and not request.reissue:
         them = "both" if request.ask.also else "it"
         rows.append(["Until ", request.grant.fresh_until, f", you can replace {them} without a new approval."])
-        buttons.insert(0, button("Replace key", ids.REPLACE, ids.key_ref(request.ask.id, attempt), "primary"))
-    return [lines(*rows), actions(*buttons)], f"Your API key for {name} {_ended(request)}"
+        buttons.insert(0, button(_replace(request), ids.REPLACE, ids.key_ref(request.ask.id, attempt), "primary"))
+    said = _one_works(name) if _left(request) else f"Your API {_keys(request)} for {name} {_ended(request)}"
+    return [lines(*rows), actions(*buttons)], said
 
 
 def end(request: Request) -> Message:
@@ -97,8 +102,7 @@ def end(request: Request) -> Message:
         return _past(request)
     name = plain(called(request.ask.resource))
     stops = "Anything still using it has stopped working." if request.deleted_at else _STOPS
-    rows: Rows = [_gone(request, "Your key"), _why(request), [stops], *replaced_key(request), *_left(request)]
-    rows += _kept(request)
+    rows: Rows = [_gone(request, "Your key"), _why(request), [stops], *replaced_key(request), *_kept(request)]
     # The key that a rotation replaced is gone, too, or is about to be.
     buttons = [button("Request again", ids.ASK_AGAIN, request.ask.id)] if request.ask.key is None else []
     return [lines(*rows), *([actions(*buttons)] if buttons else [])], f"Your API key for {name} {_ended(request)}"
@@ -126,11 +130,11 @@ def reminder(request: Request) -> Message:
     if ends is None:
         return [lines(["Your key ", code, *_for(request), " no longer expires."])], "Your API key was extended"
     rows: Rows = [
-        [f"{EXPIRED.sign} Your key ", code, *_for(request), " expires ", ends, "."],
+        [f"{ATTENTION.sign} Your key ", code, *_for(request), " expires ", ends, "."],
         [f"{_STOPS} {_GLASS if request.grant.glass else _ADVICE[ends_at_confluent(request)]}"],
     ]
     choice = [*_extend(request), Operation.ROTATE]
-    buttons = actions(*key_buttons(request.key.id, choice, first="primary"), _manage(request))
+    buttons = actions(*key_buttons(request.key.id, choice, first="primary"), *_manage(request)[:1])
     return [lines(*rows), buttons], f"Your API key for {plain(called(request.ask.resource))} expires soon"
 
 
@@ -181,10 +185,10 @@ def _keyed(request: Keyed) -> list[Block]:
         )
         may_stay = former.until < longest_overlap(request)
         blocks += [lines(*rows), actions(*([longer] if may_stay else []), now)]
-    buttons = [_manage(request)] if isinstance(request, Shown | Confirmed) else []
+    buttons = _manage(request) if isinstance(request, Shown | Confirmed) else []
     is_fresh = isinstance(request, Shown) and not request.grant.is_unreviewed
     if is_fresh or (isinstance(request, Undelivered) and not request.news):
-        buttons.append(button("Replace key", ids.REPLACE, ref))
+        buttons.append(button(_replace(request), ids.REPLACE, ref))
     return [*blocks, actions(*buttons)] if buttons else blocks
 
 
@@ -195,9 +199,39 @@ def _no_access(request: Ready | Shown | Confirmed) -> list[Block]:
     return by_hand(_NO_ACCESS, *Target.of(request.ask).resources, account=account) if account else []
 
 
-def _manage(request: Living) -> Block:
+def _manage(request: Living) -> list[Block]:
     """The key's page has what can be done to it: a row of such buttons would stand in the message for years."""
-    return button("Manage key", ids.KEY_DETAILS, request.key.id)
+    also, other = request.ask.also, request.life.other
+    if also is None or other is None:
+        return [button("Manage key", ids.KEY_DETAILS, request.key.id)]
+    both = ((request.ask.resource, request.key.id), (also, other.key.id))
+    return [button(f"Manage {resource.kind.row.label} key", ids.KEY_DETAILS, key) for resource, key in both]
+
+
+def _replace(request: Request) -> str:
+    """What the button for new keys in place of these says."""
+    return "Replace keys" if request.ask.also else "Replace key"
+
+
+def _accepted(request: Request) -> str:
+    """Why a request is carried out."""
+    if glass_of(request):
+        return "was sent with break-glass"
+    return "is approved" if approvals_of(request) else "needs no approval"
+
+
+def _if_unseen(request: Ready) -> Row:
+    """What happens to a key whose secret isn't viewed."""
+    them, keys_are = ("them", "keys are") if _is_pair(request) else ("it", "key is")
+    glass = glass_of(request)
+    if glass and glass.ends_at <= request.claim_by:
+        return [f"View {them} soon: the {keys_are} deleted ", request.claim_by, " in any case."]
+    return ["If you don't by ", request.claim_by, f", the {keys_are} deleted."]
+
+
+def _one_works(name: str) -> str:
+    """The notification about a pair of which one key is left."""
+    return f"One of your API keys for {plain(name)} couldn't be deleted yet and still works"
 
 
 def _of_key(request: Keyed) -> Rows:
@@ -210,11 +244,11 @@ def _of_key(request: Keyed) -> Rows:
                 if is_pair
                 else ("the secret once. Have somewhere safe to store it")
             )
-            are, they = (" are ready.", "keys are") if is_pair else (" is ready.", "key is")
+            show = "Show secrets" if is_pair else "Show secret"
             return [
-                [f"{SECRET_WAITING.sign} Your ", *keys, *_for(request), are],
-                [f"You can see {once}, then select ", Bold("Show secret"), "."],
-                ["If you don't by ", request.claim_by, f", the {they} deleted."],
+                [f"{SECRET_WAITING.sign} Your ", *keys, *_for(request), f" {_are(request)} ready."],
+                [f"You can see {once}, then select ", Bold(show), "."],
+                _if_unseen(request),
             ]
         case Revealing():
             return [[f"{SECRET_WAITING.sign} Showing you {secret}your ", *keys, *_for(request), "."]]
@@ -223,24 +257,30 @@ def _of_key(request: Keyed) -> Rows:
             fresh = request.grant.fresh_until
             lost_it: Row = [f"Lost {lost}? Until ", fresh, f", you can replace {replaced} without a new approval."]
             if request.grant.is_unreviewed:
-                lost_it = ["Lost it? You can replace the key until ", fresh, ", once someone has reviewed this use."]
+                lost_it = ["Lost it? After the review, you can replace the key until ", fresh, "."]
             viewed: Row = [f"{CREATED.sign} You viewed {secret}", *keys, *_for(request), " ", request.at, "."]
             return [viewed, lost_it, *_expires(request)]
         case Confirmed():
             saved: Row = [f"{CREATED.sign} All set: you saved {secret}", *keys, *_for(request), " ", request.at, "."]
             return [saved, *_expires(request)]
         case Undelivered() | Unclaimed() if request.news:
-            return [_gone(request, "Your key"), [_SEE_NEWEST]]
+            return [*_left(request), _gone(request, _whose(request)), [_SEE_NEWEST]]
         case Retired() if request.by is None or request.by.slack != request.ask.requester.slack:
             return [_gone(request, "Your key"), [_SEE_NEWEST]]
         case _:
             kept = _kept(request) if isinstance(request, Retired) else []
-            return [_gone(request, "Your key"), _why(request), *_left(request), *kept]
+            return [*_left(request), _gone(request, _whose(request)), _why(request), *kept]
 
 
 def _left(request: Request) -> Rows:
-    """That the second key of a pair still works, if it does."""
-    return [row] if isinstance(request, Withdrawn) and (row := left_over(request)) else []
+    """That the second key of a pair still works, if it does: the first thing to be read."""
+    row = left_over(request) if isinstance(request, Withdrawn | Failed) else []
+    return [[f"{ATTENTION.sign} ", *row]] if row else []
+
+
+def _whose(request: Request) -> str:
+    """The key that a message about an end is about, to begin a sentence."""
+    return "Your other key" if _left(request) else "Your key"
 
 
 def _kept(request: Retired) -> Rows:
@@ -279,21 +319,23 @@ def _are(request: Request) -> str:
 def _gone(request: Keyed, whose: str) -> Row:
     """That a key was deleted, or is going to be, and when."""
     is_pair = request.ask.also is not None and isinstance(request, Unclaimed | Undelivered) and not request.left
+    sign = "" if _left(request) else f"{DELETED.sign} "
     key: Row = [f"{whose}s", *_for(request)] if is_pair else [whose, " ", Code(request.key.id), *_for(request)]
     if not isinstance(request, Withdrawn):
         return key
     if request.deleted_at:
-        return [f"{DELETED.sign} ", *key, f" {'were' if is_pair else 'was'} deleted ", request.deleted_at, "."]
+        return [sign, *key, f" {'were' if is_pair else 'was'} deleted ", request.deleted_at, "."]
     if request.tries:
-        return [f"{ATTENTION.sign} ", *key, " couldn't be deleted yet, so it still works. Latchkey will keep trying."]
-    return [f"{DELETED.sign} ", *key, f" {'are' if is_pair else 'is'} being deleted."]
+        works = "they may still work" if is_pair else "it still works"
+        return [f"{ATTENTION.sign} ", *key, f" couldn't be deleted yet, so {works}. Latchkey will keep trying."]
+    return [sign, *key, f" {'are' if is_pair else 'is'} being deleted."]
 
 
 def _why(request: Keyed) -> Row:
     """Why it was."""
     match request:
         case Unclaimed():
-            return [f"You didn't view {'their secrets' if request.ask.also else 'its secret'} in time."]
+            return ["The secrets weren't viewed in time." if request.ask.also else "The secret wasn't viewed in time."]
         case Undelivered() if request.reissue:
             return ["You requested a new key in its place."]
         case Undelivered():
@@ -320,7 +362,9 @@ def _ended(request: Withdrawn) -> str:
 def _which(request: Request) -> Row:
     """Which key, to follow "key": what it is for, and its name."""
     name, other = _named(request), request.ask.also
-    is_alone = isinstance(request, Living | Retired) or bool(_left(request))
+    # Of a pair that someone has, each key goes its own way once one of them has changed.
+    is_alone = isinstance(request, Retired) or (isinstance(request, Living) and request.life.other is None)
+    is_alone = is_alone or (isinstance(request, Withdrawn) and bool(_left(request)))
     also: Row = [" and ", Bold(other.kind.row.noun)] if other and not is_alone else []
     return ["for ", Bold(called(request.ask.resource)), *also, *([f" ({name})"] if name else [])]
 
@@ -336,20 +380,16 @@ def _named(request: Request) -> str:
 
 
 def _readiness(request: Ready | Shown | Confirmed) -> list[Block]:
-    """Whether it works yet, as far as that is known; else the advice that every new key needs."""
-    resource, probe = request.ask.resource, request.life.probe
+    """Whether it works yet, as far as that is known; else, while its secret waits, what every new key needs."""
+    resource, also, other = request.ask.resource, request.ask.also, request.life.other
     endpoints = request.endpoints if isinstance(request, Ready) else request.life.endpoints
-    rows = of_both(
-        readiness_rows(resource, probe, endpoints, request.key.id),
-        resource,
-        readiness_rows(request.ask.also, other.probe, other.endpoints, other.key.id)
-        if (other := request.life.other) and request.ask.also
-        else [],
-        request.ask.also,
-    )
+    until: Tested = "viewed" if isinstance(request, Shown) else "saved" if isinstance(request, Confirmed) else ""
+    first = readiness_rows(resource, request.life.probe, endpoints, request.key.id, until)
+    second = readiness_rows(also, other.probe, other.endpoints, other.key.id, until) if also and other else []
+    rows = of_both(first, resource, second, also if other else None)
     if rows:
         return [lines(*rows)]
-    return [] if isinstance(request, Confirmed) else [context(SOON)]
+    return [context(SOON)] if isinstance(request, Ready) else []
 
 
 def _expires(request: Living) -> Rows:

@@ -119,7 +119,7 @@ def key_ids(request: Keyed, first: str = "key") -> Row:
 
 def secret_of(request: Keyed, first: str = "the secret") -> str:
     """Their secret, to stand before `key_ids`."""
-    return f"{first}{'s' if request.ask.also else ''} of "
+    return f"{first}{'s' if request.ask.also else ''} for "
 
 
 def _until(request: Request, claim_by: datetime, *, yours: bool) -> Row:

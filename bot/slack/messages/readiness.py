@@ -3,14 +3,21 @@
 No row says how often Latchkey has looked, so a message changes only when there is news.
 """
 
+from typing import Literal, TypeAlias
+
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import Resource
 from bot.domain.readiness import Probe
 from bot.slack.blocks.text import Code, Piece, Row
 from bot.slack.messages import snippets
 
+Tested: TypeAlias = Literal["", "viewed", "saved"]
+"""How far its requester is: a key is tested only as long as its secret is sealed (""), and not once it was viewed."""
 
-def readiness_rows(resource: Resource, probe: Probe, endpoints: Endpoints, key_id: str) -> list[Row]:
+
+def readiness_rows(
+    resource: Resource, probe: Probe, endpoints: Endpoints, key_id: str, until: Tested = ""
+) -> list[Row]:
     """What is known of a new key, for its requester; nothing where nothing is known and nobody is testing it.
 
     `endpoints` may be empty where they are no longer known: then there is no command to test it with.
@@ -32,6 +39,9 @@ def readiness_rows(resource: Resource, probe: Probe, endpoints: Endpoints, key_i
                 ["Still rejected when Latchkey stopped testing it", *_at(probe), ". Last response: ", *_last(probe)],
                 ["Try it yourself. If it's rejected, check for an IP filter in Confluent, or replace the key."],
             ]
+        case _ if until:
+            # The message said that it would tell when the key works.
+            return [[_stopped()]] if until == "viewed" else []
         case _:
             return [[_testing(resource)]] if probe.next_at else []
 
@@ -45,10 +55,18 @@ def _testing(resource: Resource, *, both: bool = False) -> str:
     )
 
 
+def _stopped(*, both: bool = False) -> str:
+    """That there will be no answer: without the sealed secret, Latchkey can't test a key."""
+    them, their = ("these keys", "their secrets") if both else ("this key", "its secret")
+    return f"Now that you've viewed {their}, Latchkey can't test {them}."
+
+
 def of_both(first: list[Row], resource: Resource, second: list[Row], also: Resource | None) -> list[Row]:
     """The rows of both keys of a pair, each with what it is of; of one key, its rows."""
     if also is None:
         return first
+    if first == second == [[_stopped()]]:
+        return [[_stopped(both=True)]]
     if first == second == [[_testing(resource)]]:
         return [[_testing(resource, both=True)]]
     each = ((first, resource), (second, also))

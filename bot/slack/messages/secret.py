@@ -2,7 +2,7 @@
 
 from bot.services.pages import Handover, SecondKey
 from bot.slack.blocks.kit import actions, button
-from bot.slack.blocks.text import Block, Bold, Code, Row, context, lines
+from bot.slack.blocks.text import Block, Bold, Code, Row, context, flat, lines
 from bot.slack.messages import snippets
 from bot.slack.messages.card import SOON, called, in_place
 from bot.slack.messages.readiness import of_both, readiness_rows
@@ -20,7 +20,7 @@ def message(handover: Handover) -> list[Block]:
     replace = [] if handover.replace_after_review else [button("Replace key", ids.REPLACE, of_key)]
     return [
         lines(
-            ["Your API key for ", Bold(called(resource)), f"{in_place(resource)}."],
+            ["Your API key", *_name(key.name), " for ", Bold(called(resource)), f"{in_place(resource)}."],
             ["This is the only time you'll see the secret. Save it now. This message disappears when Slack reloads."],
         ),
         lines(["API key: ", Code(key.id)], ["API secret: ", Code(handover.secret.reveal())]),
@@ -35,9 +35,14 @@ def message(handover: Handover) -> list[Block]:
     ]
 
 
+def _name(name: str) -> Row:
+    """The name of the key, or of both of a pair, to follow "key"."""
+    return [" ", Bold(flat(name))] if flat(name) else []
+
+
 def _if_lost(handover: Handover) -> Row:
     if handover.replace_after_review:
-        return ["The key can be replaced until ", handover.replace_until, ", once someone has reviewed this use."]
+        return ["After the review, you can replace the key until ", handover.replace_until, "."]
     does = " deletes this key and creates a new one, with no new approval until "
     return [Bold("Replace key"), does, handover.replace_until, "."]
 
@@ -48,26 +53,23 @@ def _of_both(handover: Handover, second: SecondKey) -> list[Block]:
     one, two, of_key = resource.kind.row.label, also.kind.row.label, ids.key_ref(handover.request, handover.attempt)
     return [
         lines(
-            ["Your API keys for ", Bold(called(resource)), " and ", Bold(also.kind.row.noun), f"{in_place(resource)}."],
+            ["Your API keys", *_name(handover.key.name), " for ", Bold(called(resource)), " and ",
+             Bold(also.kind.row.noun), f"{in_place(resource)}."],
             [
                 "This is the only time you'll see the secrets. Save them now. ",
                 "This message disappears when Slack reloads.",
             ],
         ),
-        lines(
-            [f"{one} API key: ", Code(handover.key.id)],
-            [f"{one} API secret: ", Code(handover.secret.reveal())],
-            [f"{two} API key: ", Code(second.key.id)],
-            [f"{two} API secret: ", Code(second.secret.reveal())],
-        ),
+        lines([f"{one} API key: ", Code(handover.key.id)], [f"{one} API secret: ", Code(handover.secret.reveal())]),
+        lines([f"{two} API key: ", Code(second.key.id)], [f"{two} API secret: ", Code(second.secret.reveal())]),
         actions(
-            button("I saved it", ids.SAVED, of_key, "primary"),
-            button("Replace key", ids.REPLACE, of_key),
+            button("I saved them", ids.SAVED, of_key, "primary"),
+            button("Replace keys", ids.REPLACE, of_key),
             snippets.chooser(resource.kind, with_file=True, with_other=True),
             block=snippets.block_id(handover.request, handover.attempt),
         ),
         *_whether_they_work(handover, second),
-        context(Bold("I saved it"), " removes this message. ", Bold("Replace key"),
+        context(Bold("I saved them"), " removes this message. ", Bold("Replace keys"),
                 " deletes both keys and creates new ones, with no new approval until ",
                 handover.replace_until, "."),
     ]  # fmt: skip

@@ -29,12 +29,16 @@ def _blocks(page: HomePage, shown: int) -> list[Block]:
         *(mrkdwn(f"⚠️ {note}") for note in page.notes),
         *_secrets(page.requests),
         *answers.use_blocks(page.uses, shown),
-        *answers.waiting_blocks(page.waiting, page.trouble, shown),
-        divider(),
-        *_keys(page),
-        divider(),
-        *answers.own_blocks(page.requests, shown),
+        *([] if page.is_unread else _lists(page, shown)),
     ]
+
+
+def _lists(page: HomePage, shown: int) -> list[Block]:
+    """What waits for its reader's approval, their keys and their requests."""
+    is_first = page.waiting or page.trouble
+    own = [*_keys(page), divider(), *answers.own_blocks(page.requests, shown)]
+    waiting = answers.waiting_blocks(page.waiting, page.trouble, shown)
+    return answers.below([*waiting, divider()] if is_first else waiting, own, first=is_first)
 
 
 def _shut(page: HomePage, shown: int) -> list[Block]:
@@ -58,7 +62,7 @@ def _keys(page: HomePage) -> list[Block]:
     blocks: list[Block] = [header("Your API keys")]
     blocks += [block for view in page.keys for block in key_row(view, with_details=not page.shut)]
     if page.more_keys:
-        blocks.append(context(f"And {page.more_keys} more: ", Bold("List API keys"), " shows them all."))
+        blocks.append(context(f"And {page.more_keys} more. Select ", Bold("List API keys"), " to see them all."))
     if not page.keys:
-        blocks.append(context("No keys yet."))
+        blocks.append(context("Couldn't load your keys." if page.notes else "No keys yet."))
     return blocks

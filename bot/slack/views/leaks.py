@@ -16,8 +16,8 @@ SECRET = "That looks like a secret. Don't share it further. Enter the key ID, wh
 NO_ID = "Enter a key ID: letters and digits like ABCD1234EFGH5678."
 _HINT = "Never enter the secret. Separate several IDs with spaces."
 _THEN = (
-    "Latchkey tells the key's owner, the people who manage it, and the approvals channel. "
-    "They see your name, and can rotate or delete the key."
+    "Latchkey notifies the key's owner, the people who manage it and the approvals channel. "
+    "They'll see your name and can rotate or delete the key."
 )
 
 
@@ -37,6 +37,7 @@ def about_message(*, has_ids: bool, is_shown: bool, is_sure: bool) -> str:
     """The sentence about a message that someone reports: what was found in it, and what to do."""
     if not is_shown:
         return "" if has_ids else "Latchkey found no key ID in this message. Enter the ID of the leaked key."
-    what = "an API secret" if is_sure else "what looks like an API secret"
+    what = "contains" if is_sure else "seems to contain"
     then = "" if has_ids else " Latchkey found no key ID, and can't tell whose secret it is. Enter the ID of its key."
-    return f"This message has {what} in it, which Latchkey didn't keep. Have the message deleted.{then}"
+    delete = "Delete the message, or ask its author to."
+    return f"The message you reported {what} an API secret. Latchkey hasn't stored it. {delete}{then}"

@@ -15,13 +15,18 @@ from bot.slack.views.keys import key_facts
 
 BASELINE = "Existed before Latchkey"
 """The reason that is filled in for keys that were here before Latchkey."""
-_HINT = "Who needs it, and for how long? The audit log keeps your answer."
-_HINT_MANY = "Who needs them, and for how long? The audit log keeps your answer."
+_HINT = "Who needs it, and for how long? This is kept in the audit log."
+_HINT_MANY = "Who needs them, and for how long? This is kept in the audit log."
+
+
+NAME = 40
+"""Characters of the name of each key that is kept together with others."""
+_NO_NAMES: Mapping[KeyId, str] = {}
 
 
 def keep_form(key: KeyId, at: CardAt | None) -> Block:
     """Asks why a key is kept."""
-    blocks = [lines(["Key ", Code(flat(key)), " stays as it is."]), _reason(_HINT)]
+    blocks = [lines(["Keep key ", Code(flat(key)), " as it is."]), _reason(_HINT)]
     metadata = as_metadata({"key": key, **_place(at)})
     return modal("Keep this API key", blocks, callback=ids.KEEP, submit="Keep", close="Cancel", metadata=metadata)
 
@@ -32,22 +37,29 @@ def kept_key(metadata: str) -> tuple[KeyId, CardAt | None]:
     return KeyId(said.get("key", "")), _placed(said)
 
 
-def keep_shown_form(owner: Principal, keys: Sequence[KeyId], at: CardAt | None, reason: str = "") -> Block:
-    """Asks why these keys are kept. It names each of them, because it keeps them and no others."""
+def keep_shown_form(
+    owner: Principal, keys: Sequence[KeyId], at: CardAt | None, reason: str = "", names: Mapping[KeyId, str] = _NO_NAMES
+) -> Block:
+    """Asks why these keys are kept. It lists each of them, because it keeps them and no others."""
     for number in range(len(keys), 0, -1):
         metadata = as_metadata({"owner": owner, "keys": " ".join(keys[:number]), **_place(at)})
         if len(metadata) <= METADATA:
-            return _keep_shown(keys[:number], metadata, reason)
-    return _keep_shown((), "{}", reason)
+            return _keep_shown(keys[:number], metadata, reason, names)
+    return _keep_shown((), "{}", reason, names)
 
 
-def _keep_shown(keys: Sequence[KeyId], metadata: str, reason: str) -> Block:
+def _keep_shown(keys: Sequence[KeyId], metadata: str, reason: str, names: Mapping[KeyId, str]) -> Block:
     number = len(keys)
-    what = "1 API key stays as it is:" if number == 1 else f"{number:,} API keys stay as they are:"
-    named: Row = [piece for key in keys for piece in (Code(flat(key)), "  ")]
+    what = "Keep this API key as it is:" if number == 1 else f"Keep these {number:,} API keys as they are:"
+    named: Row = [piece for key in keys for piece in (*_name(names.get(key, "")), Code(flat(key)), "  ")]
     blocks = [lines([what], named[:-1]), _reason(_HINT if number == 1 else _HINT_MANY, reason)]
-    title = "Keep API keys"
-    return modal(title, blocks, callback=ids.KEEP_SHOWN, submit="Keep all", close="Cancel", metadata=metadata)
+    title, keep = ("Keep this API key", "Keep") if number == 1 else ("Keep API keys", "Keep all")
+    return modal(title, blocks, callback=ids.KEEP_SHOWN, submit=keep, close="Cancel", metadata=metadata)
+
+
+def _name(name: str) -> Row:
+    """The name of a key, to stand before its ID."""
+    return [f"{flat(name, NAME)} "] if flat(name) else []
 
 
 def kept_shown(metadata: str, reason: str) -> KeepShown:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
@@ -271,6 +271,18 @@ async def test_a_confluent_that_is_away_is_said_and_what_is_on_record_is_shown()
         assert "didn't answer" in page.notes[0]
         assert "Showing only what Latchkey knows" in page.notes[0]
         assert page.trouble
+
+
+async def test_a_store_that_is_away_makes_no_list_empty() -> None:
+    class Away:
+        async def of_requester(self, user: SlackUserId, most: int) -> Any:
+            raise AWAY
+
+    async with a_house() as house:
+        page = await replace(house.homes, requests=cast("Any", Away())).page(DANA.slack)
+
+    assert page.is_unread
+    assert page.notes
 
 
 async def test_own_keys_that_cannot_be_read_hide_nothing_else() -> None:

@@ -62,7 +62,7 @@ async def test_a_report_is_audited_answered_and_told() -> None:
     async with with_a_key() as world:
         said = await report(world, by=OTTO)
 
-        assert said.startswith(f"Reported `{KEY}`. Thank you.")
+        assert said.startswith(f"Thanks for reporting `{KEY}`. Latchkey is notifying")
         assert await reports(world) == [(OTTO.slack, KEY)]
         assert world.slack.leaks
 
@@ -76,7 +76,7 @@ async def test_people_who_cannot_use_latchkey_can_report(role: str) -> None:
         assert guest is not None
         _shown_as(world, replace(guest, is_guest=role == "guest"))
 
-        assert "Reported" in await report(world, by=stranger)
+        assert "Thanks for reporting" in await report(world, by=stranger)
 
 
 @pytest.mark.parametrize("change", [{"is_bot": True}, {"deleted": True}, {"team": TeamId("T99")}])
@@ -86,7 +86,7 @@ async def test_bots_and_people_of_other_workspaces_cannot(change: dict[str, obje
         assert profile is not None
         _shown_as(world, replace(profile, **change))  # type: ignore[arg-type]  # one field of any type
 
-        assert "Reported" not in await report(world, by=OTTO)
+        assert "Thanks for reporting" not in await report(world, by=OTTO)
         assert (await reports(world), world.slack.leaks) == ([], [])
 
 
@@ -115,7 +115,7 @@ async def test_while_confluent_shows_a_part_no_key_is_unknown() -> None:
         world.cloud.is_partial = False
         await world.settle(HOUR)
 
-        assert "Reported" in world.slack.said[-1][1]
+        assert "Thanks for reporting" in world.slack.said[-1][1]
 
 
 async def test_a_second_reporter_is_told_and_no_one_is_notified_twice() -> None:
@@ -148,7 +148,7 @@ async def test_after_a_day_the_same_key_is_told_again() -> None:
         first = len(world.slack.leaks)
         world.clock.advance(COUNTS_FOR)
 
-        assert "Reported" in await report(world, by=OTTO)
+        assert "Thanks for reporting" in await report(world, by=OTTO)
         assert len(world.slack.leaks) == 2 * first
 
 
@@ -161,9 +161,9 @@ async def test_reports_of_one_person_are_limited_and_those_of_others_count() -> 
 
         assert refused.startswith(f"You've reported {MOST_REPORTS} keys within 24 hours")
         assert len(await reports(world)) == MOST_REPORTS
-        assert "Reported" in await report(world, keys[-1], by=DANA)
+        assert "Thanks for reporting" in await report(world, keys[-1], by=DANA)
         world.clock.advance(COUNTS_FOR)
-        assert "Reported" in await report(world, keys[0], by=OTTO)
+        assert "Thanks for reporting" in await report(world, keys[0], by=OTTO)
 
 
 async def test_reports_that_come_at_once_are_limited_just_as_those_one_after_the_other() -> None:

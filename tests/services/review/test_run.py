@@ -97,6 +97,7 @@ async def test_an_owner_of_a_service_account_is_asked_about_the_kinds_of_keys_th
         assert listed(digests[f"D{ERIN.slack}"]) == ["KAFKA"]
         assert digests[f"D{ERIN.slack}"].audience == "account-owner"
         assert sorted(listed(digests[CHANNEL])) == ["CLOUD", "UNKNOWN"]
+        assert digests[CHANNEL].owners == (ERIN.name,), "the channel is not told that there is no owner"
 
 
 async def test_the_policy_can_say_who_owns_a_service_account() -> None:

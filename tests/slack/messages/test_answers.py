@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.authority import HeldRoles
 from bot.domain.roles import TABLES
-from bot.slack.messages.answers import whoami_blocks
+from bot.slack.messages.answers import unknown_blocks, whoami_blocks
 from sandbox.slack.blocks import plain_words
 from tests.support import build
 
@@ -28,3 +28,14 @@ def test_t23_whoami_says_that_a_line_in_people_is_missing(*, named: bool, says: 
     held_roles = replace(build.holding(replace(build.ERIN, named=named)), table=table)
 
     assert ("listed under people: in the policy can approve, and you aren't listed." in read(held_roles)) == says
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("creat", "create"), ("lst", "list"), ("leak", "leaked"), ("nonsense", ""), ("x" * 3000, ""), ("", "")],
+)
+def test_a_mistyped_command_is_answered_with_the_one_that_is_most_alike(typed: str, meant: str) -> None:
+    said = " ".join(plain_words(unknown_blocks(typed)))
+
+    assert ("Did you mean" in said) is bool(meant)
+    assert f"Did you mean /apikey {meant}" in said or not meant

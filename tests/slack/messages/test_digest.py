@@ -131,7 +131,8 @@ def test_a_key_is_listed_with_what_it_is_its_age_and_why() -> None:
     blocks, _ = digests.message(DIGEST)
 
     why = "not created by Latchkey · over 90 days old"
-    assert cells(blocks) == [["orders", "Kafka · orders-dev in dev", why, "100 days ago", "never", "OLDKEY0000000001"]]
+    key = "orders · OLDKEY0000000001"
+    assert cells(blocks) == [[key, "Kafka · orders-dev in dev", why, "100 days ago, never expires"]]
     assert "the service account orders-service (sa-abc001)" in words(blocks)
     assert digests.TIP in words(blocks)
 
@@ -143,7 +144,8 @@ def test_a_key_of_an_unknown_kind_without_a_name_whose_owner_is_gone_is_listed_w
     blocks, _ = digests.message(replace(DIGEST, keys=(listed,)))
 
     (row,) = cells(blocks)
-    assert row[:4] == ["(no name)", "Unknown resource", "owner deleted", "unknown"]
+    assert row[:3] == ["OLDKEY0000000001", "Unknown resource", "owner deleted"]
+    assert row[3].startswith("unknown, expires ")
     assert [each["timestamp"] for each in objects(blocks) if each.get("type") == "date"] == [int(NOW.timestamp())]
 
 
@@ -173,20 +175,24 @@ def test_what_does_not_fit_is_counted_and_not_kept() -> None:
 def test_the_first_review_offers_to_keep_what_was_there_before(number: int, button: str) -> None:
     blocks, text = digests.message(a_digest(number, is_baseline=True))
 
-    assert f"{number} API keys of the service account orders-service (sa-abc001) existed before" in words(blocks)
+    assert f"{number} API keys for the service account orders-service (sa-abc001) existed before" in words(blocks)
     assert text == f"{number} API keys existed before Latchkey"
     assert buttons(blocks) == ["Review keys", button]
     assert f'"{ACCOUNT.id}/{min(number, 90)}"' in json.dumps(blocks)
-    assert "will ask about kept keys again in 90 days" in words(blocks)
+    assert "will ask about keys that you keep again in 90 days" in words(blocks)
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"audience": "owner", "owner": MyAccount(DANA.principal)}, "these personal API keys?"),
+        ({"audience": "owner", "owner": MyAccount(DANA.principal)}, "this personal API key?"),
         ({"audience": "account-owner"}, "You own this account."),
-        ({"audience": "requester"}, "You requested them."),
-        ({"audience": "channel"}, "Latchkey couldn't find an owner in Slack."),
+        ({"audience": "requester"}, "You requested it."),
+        ({"audience": "channel"}, "Latchkey couldn't reach an owner in Slack."),
+        (
+            {"audience": "channel", "owners": ("Lena", "Otto")},
+            "Lena and Otto own this account, but with a role that doesn't cover this key.",
+        ),
         (
             {"audience": "channel", "keys": (replace(LISTED, findings=(Finding.ORPHANED,)),)},
             "The account was deleted, so there is no owner to ask.",
@@ -204,7 +210,7 @@ def test_limits_are_told_with_their_use() -> None:
 
     blocks, text = digests.message(digest)
 
-    assert "Cloud API keys per user of u-dana: 9 of 10 used" in words(blocks)
+    assert "Cloud API keys per user: 9 of 10 used (u-dana)" in words(blocks)
     assert text == "Near a Confluent Cloud quota"
     assert buttons(blocks) == []
 
@@ -212,14 +218,15 @@ def test_limits_are_told_with_their_use() -> None:
 def test_what_was_kept_is_told_with_by_whom_and_why() -> None:
     kept = Attestation(KEY.id, DANA.slack, "the billing job", NOW, NOW + 90 * DAY)
 
-    blocks, text = digests.message(replace(DIGEST, keys=(), kept=(kept,)))
+    blocks, text = digests.message(replace(DIGEST, keys=(), kept=(kept,), names={KEY.id: "orders"}))
 
     assert "All done until the next review." in words(blocks)
-    assert "OLDKEY0000000001 until" in words(blocks)
-    assert "the billing job" in words(blocks)
+    assert "✅ API keys reviewed · orders-service" in words(blocks)
+    assert "orders (OLDKEY0000000001) until" in words(blocks)
+    assert "“the billing job”" in words(blocks)
     assert DANA.slack in json.dumps(blocks)
     assert buttons(blocks) == []
-    assert text == "API keys: all done"
+    assert text == "API keys reviewed"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +242,7 @@ def test_a_backlog_says_how_many_accounts_wait_and_when_the_next_come(accounts: 
     blocks, text = digests.backlog(Backlog(accounts, NOW + 7 * DAY))
 
     assert text == said
-    assert f"{said} and no owner that Latchkey can reach in Slack." in words(blocks)
+    assert f"{said} that only this channel can be asked about." in words(blocks)
     assert then in words(blocks)
     assert "/apikey list" in words(blocks)
     assert int((NOW + 7 * DAY).timestamp()) in [each.get("timestamp") for each in objects(blocks)]
@@ -245,7 +252,7 @@ def test_a_backlog_says_how_many_accounts_wait_and_when_the_next_come(accounts: 
 def test_names_stand_in_one_line() -> None:
     digest = replace(DIGEST, keys=(replace(LISTED, key=replace(KEY, name="a\nListed because it is mine.\u202eb")),))
 
-    assert cells(digests.message(digest)[0])[0][0] == "a Listed because it is mine. b"
+    assert cells(digests.message(digest)[0])[0][0] == "a Listed because it is mine. b · OLDKEY0000000001"
 
 
 @pytest.mark.parametrize("age", [timedelta(hours=2), DAY, 2 * DAY])
@@ -255,4 +262,18 @@ def test_ages_are_said_in_days(age: timedelta) -> None:
 
     assert said in words(digests.message(digest)[0])
     unknown = replace(DIGEST, keys=(replace(LISTED, key=replace(KEY, created_at=None)),))
-    assert cells(digests.message(unknown)[0])[0][3] == "unknown"
+    assert cells(digests.message(unknown)[0])[0][3] == "unknown, never expires"
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "offered"),
+    [
+        ({}, "Is this API key for the service account", ["Review key", "Keep key"]),
+        ({"is_baseline": True}, "Keep it for now, or review it.", ["Review key", "Keep for now"]),
+    ],
+)
+def test_one_key_is_one_key(change: dict[str, Any], said: str, offered: list[str]) -> None:
+    blocks, _ = digests.message(replace(DIGEST, **change))
+
+    assert said in words(blocks)
+    assert buttons(blocks) == offered

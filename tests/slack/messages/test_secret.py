@@ -160,7 +160,7 @@ def test_a_key_by_break_glass_is_not_offered_for_replacement_before_its_use_was_
     message = the_secret.message(replace(a_handover(), replace_after_review=True))
 
     assert "Replace key" not in plain_words(message)
-    assert "once someone has reviewed this use" in " ".join(plain_words(message))
+    assert "After the review, you can replace the key until" in " ".join(plain_words(message))
     assert "Replace key" in plain_words(the_secret.message(a_handover()))
 
 

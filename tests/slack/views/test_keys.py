@@ -263,7 +263,7 @@ def test_a_keys_page_says_all_about_it() -> None:
         "reads orders",
         "Requested by <@U0DANA>",
         "Approved by <@U0ERIN>, EnvironmentAdmin on env-dev001",
-        "viewed the secret of key",
+        "viewed the secret for key",
     ):
         assert words in shown
 

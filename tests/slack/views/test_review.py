@@ -57,7 +57,16 @@ def test_as_many_keys_are_kept_as_a_view_can_remember() -> None:
     kept = review.kept_shown(view["private_metadata"], "needed").keys
     assert kept == tuple(keys[: len(kept)])
     assert 40 < len(kept) < 90
-    assert f"{len(kept)} API keys stay as they are:" in str(view["blocks"])
+    assert f"{len(kept)} API keys as they are:" in str(view["blocks"])
+
+
+def test_the_form_calls_keys_by_the_names_that_are_known() -> None:
+    names = {KeyId("KEY0000000000001"): "orders"}
+
+    view = review.keep_shown_form(ACCOUNT.id, [KeyId(f"KEY000000000000{n}") for n in (1, 2)], None, names=names)
+
+    row = view["blocks"][0]["elements"][0]["elements"]
+    assert "orders KEY0000000000001  KEY0000000000002" in "".join(each["text"] for each in row)
 
 
 @pytest.mark.parametrize("metadata", ["", "[]", "{}", "nonsense", '{"keys": 1}'])
@@ -70,7 +79,8 @@ def test_the_reason_for_keys_from_before_latchkey_is_filled_in() -> None:
     view = review.keep_shown_form(ACCOUNT.id, [KeyId("KEY0000000000001")], None, review.BASELINE)
 
     assert view["blocks"][1]["element"]["initial_value"] == "Existed before Latchkey"
-    assert "1 API key stays as it is:" in str(view["blocks"])
+    assert (view["title"]["text"], view["submit"]["text"]) == ("Keep this API key", "Keep")
+    assert "Keep this API key as it is:" in str(view["blocks"])
 
 
 @pytest.mark.parametrize(

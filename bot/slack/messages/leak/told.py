@@ -17,18 +17,19 @@ _OURS = (
     "Confluent Cloud Console, restart Latchkey with it, then delete this one."
 )
 _GONE = "The key was deleted, so its secret no longer works."
-_NO_APPROVAL = "People who manage this key need no approval to delete it. Rotating follows the policy."
+_NO_APPROVAL = "People who manage this key can delete it without approval. Rotating may need one."
 
 
 def message(notice: LeakNotice) -> tuple[list[Block], str]:
     """The message, and its notification text."""
-    key, sign = notice.leak.key, DELETED if notice.is_gone else LEAKED
+    # The request that deleted it may have a message of its own with the headline "Deleted".
+    key, now = notice.leak.key, f"{DELETED.sign} Leaked key deleted" if notice.is_gone else str(LEAKED)
     name = flat(key.name) or UNNAMED
     reported: Row = [reporter(notice.leak), " reported this API key as leaked ", notice.leak.at, "."]
     # An address is longer than a column is wide.
     found: list[Row] = [["Found at:"], [Code(flat(notice.leak.url, ADDRESS))]] if notice.leak.url else []
     told = lines([*reported, *_why(notice.audience)], *found)
-    blocks = [header(f"{sign} · {name}"), told, *fields(*_facts(notice))]
+    blocks = [header(f"{now} · {name}"), told, *fields(*_facts(notice))]
     if notice.is_gone:
         return [*blocks, lines([_GONE])], f"Leaked API key deleted: {key.id}"
     return [*blocks, *_to_do(notice)], f"API key {key.id} was reported as leaked"

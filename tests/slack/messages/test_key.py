@@ -1,0 +1,121 @@
+"""What the requester reads about a key: true of both keys of a pair, of break-glass, and once its secret was viewed."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.keys import Operation
+from bot.domain.readiness import OtherKey, Probe
+from bot.domain.requests import Confirmed, Life, Request, Undelivered
+from bot.slack.messages import key as messages
+from bot.slack.messages.key import Message
+from sandbox.slack.blocks import interactive, plain_words
+from tests.support import build
+from tests.support.build import DAY, NOW
+
+ASK = build.an_ask(also=build.REGISTRY)
+OTHER = OtherKey(build.a_key("KEY0000000000002", "[lk:R1-2/1]"), build.ENDPOINTS, Probe(next_at=NOW))
+LIFE = Life(probe=Probe(next_at=NOW), other=OTHER)
+READY = build.ready(ask=ASK, life=LIFE)
+SHOWN = build.shown(ask=ASK, life=LIFE)
+CONFIRMED = SHOWN.then(Confirmed, shown_at=NOW, at=NOW, life=LIFE)
+LOST = READY.then(Undelivered, why="Slack didn't accept it.", at=NOW, news=True)
+LEFT = replace(LOST, deleted_at=NOW, left=OTHER.key.id)
+FAILED = replace(build.failed(), ask=ASK, left=OTHER.key.id)
+WORKS = "KEY0000000000002 for Schema Registry couldn't be deleted yet, so it still works."
+
+
+def read(message: Message) -> str:
+    return " ".join(plain_words(message[0]))
+
+
+def buttons(message: Message) -> list[str]:
+    return [element["text"]["text"] for _, element in interactive(message[0]) if element["type"] == "button"]
+
+
+@pytest.mark.parametrize("request_", [READY, SHOWN, CONFIRMED])
+def test_both_keys_of_a_pair_are_named_as_long_as_the_message_is_about_both(request_: Request) -> None:
+    assert "for orders-dev and Schema Registry" in read(messages.key(request_, 1))
+
+
+def test_a_key_of_a_pair_that_went_its_own_way_is_named_alone() -> None:
+    alone = replace(SHOWN, life=replace(LIFE, other=None))
+
+    assert "and Schema Registry" not in read(messages.key(alone, 1))
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (messages.key(READY, 1), ["Show secrets"]),
+        (messages.claim(READY, 1), ["Show secrets"]),
+        (messages.key(SHOWN, 1), ["Manage Kafka key", "Manage Schema Registry key", "Replace keys"]),
+        (messages.key(CONFIRMED, 1), ["Manage Kafka key", "Manage Schema Registry key"]),
+        (messages.lost(LOST, 1), ["Replace keys", "Request again"]),
+        (messages.key(build.ready(), 1), ["Show secret"]),
+        (messages.key(build.shown(), 1), ["Manage key", "Replace key"]),
+    ],
+)
+def test_buttons_say_whether_there_are_two_keys(message: Message, expected: list[str]) -> None:
+    assert buttons(message) == expected
+
+
+@pytest.mark.parametrize("message", [messages.lost(LEFT, 1), messages.key(LEFT, 1), messages.key(FAILED, 1)])
+def test_a_key_of_a_pair_that_still_works_comes_first_and_no_message_says_that_there_is_none(message: Message) -> None:
+    said = read(message)
+
+    assert said.startswith("⚠️ Key ")
+    assert WORKS in said
+    assert "no key" not in said.lower()
+    assert "and Schema Registry (" not in said or "Your request for keys" in said
+
+
+def test_the_notification_says_so_too() -> None:
+    for _, text in (messages.lost(LEFT, 1), messages.key(FAILED, 1)):
+        assert text == "One of your API keys for orders-dev couldn't be deleted yet and still works"
+
+
+def test_a_key_that_still_works_has_not_the_sign_of_one_that_expired() -> None:
+    expiring = build.shown(life=Life(ends_at=NOW + 30 * DAY, reminded=1))
+
+    assert read(messages.reminder(expiring)).startswith("⚠️ Your key ")
+
+
+def test_what_latchkey_promised_to_say_of_a_key_is_settled_when_its_secret_is_viewed() -> None:
+    """Without the sealed secret there are no more tests, whatever the second key's own record said last."""
+    promise, end = "will update this message", "Latchkey can't test"
+
+    assert promise in read(messages.key(READY, 1))
+    for shown in (SHOWN, build.shown()):
+        assert promise not in read(messages.key(shown, 1))
+        assert end in read(messages.key(shown, 1))
+    assert promise not in read(messages.key(CONFIRMED, 1))
+    assert end not in read(messages.key(CONFIRMED, 1))
+
+
+def test_of_a_pair_what_is_known_of_one_key_and_not_of_the_other_is_said() -> None:
+    half = replace(LIFE, other=replace(OTHER, probe=Probe("works", NOW)))
+
+    said = read(messages.key(build.shown(ask=ASK, life=half), 1))
+
+    assert "Kafka: Now that you've viewed its secret, Latchkey can't test this key." in said
+    assert "Schema Registry: Working since" in said
+
+
+def test_a_key_by_break_glass_was_approved_by_no_one_and_is_deleted_in_any_case() -> None:
+    making, ready = build.broken_glass(build.approved()), build.broken_glass(build.ready())
+
+    assert "is approved" not in read(messages.key(making, 1))
+    assert "was sent with break-glass" in messages.key(making, 1)[1]
+    glass = replace(ready.grant.glass, ends_at=ready.claim_by)  # type: ignore[type-var]
+    ends = replace(ready, grant=replace(ready.grant, glass=glass))
+    assert "in any case" in read(messages.key(ends, 1))
+    assert "If you don't" not in read(messages.key(ends, 1))
+    assert "If you don't by" in read(messages.key(build.ready(), 1))
+
+
+def test_a_rotation_that_needed_no_approval_does_not_claim_one() -> None:
+    ask = build.a_change(Operation.ROTATE)
+    alone = replace(build.approved(ask=ask), grant=replace(build.a_grant(), approvals=()))
+
+    assert "needs no approval" in read(messages.key(alone, 1))
