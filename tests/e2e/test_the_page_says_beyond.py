@@ -132,7 +132,7 @@ async def test_break_glass_gives_a_key_at_once_and_someone_else_reviews_it(tmp_p
         await it.dana.close()
         await break_glass(it, "orders again", until="hasn't been reviewed yet")
         assert "Break-glass to review" in await home_of(it.erin)
-        assert "Ask someone who can approve such keys to review it" in await home_of(it.dana)
+        assert "Ask an approver to review it" in await home_of(it.dana)
         await it.erin.click("Not justified", in_channel=APPROVALS_CHANNEL)
         await it.erin.see("The requester will see this.")
         await it.erin.fill({"Reason": "I was there to approve it."})

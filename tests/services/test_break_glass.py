@@ -635,7 +635,7 @@ async def test_home_lists_the_uses_that_wait_for_its_reader_and_their_own_one_th
         drawn = str(home(await homes.page(ERIN.slack)))
         assert WHY in drawn
         assert drawn.index("Break-glass to review") < drawn.index("Waiting for your approval")
-        assert "Ask someone who can approve such keys to review it" in str(home(await homes.page(DANA.slack)))
+        assert "Ask an approver to review it" in str(home(await homes.page(DANA.slack)))
 
         world.cloud.bindings[ERIN.principal] = []
         world.clock.advance(2 * timedelta(minutes=1))

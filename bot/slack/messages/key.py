@@ -134,7 +134,7 @@ def reminder(request: Request) -> Message:
         [f"{_STOPS} {_GLASS if request.grant.glass else _ADVICE[ends_at_confluent(request)]}"],
     ]
     choice = [*_extend(request), Operation.ROTATE]
-    buttons = actions(*key_buttons(request.key.id, choice, first="primary"), *_manage(request)[:1])
+    buttons = actions(*key_buttons(request.key.id, choice, first="primary"), *_manage(request)[0])
     return [lines(*rows), buttons], f"Your API key for {plain(called(request.ask.resource))} expires soon"
 
 
@@ -185,11 +185,12 @@ def _keyed(request: Keyed) -> list[Block]:
         )
         may_stay = former.until < longest_overlap(request)
         blocks += [lines(*rows), actions(*([longer] if may_stay else []), now)]
-    buttons = _manage(request) if isinstance(request, Shown | Confirmed) else []
+    # Buttons of one action may not stand in one block.
+    buttons, *second = _manage(request) if isinstance(request, Shown | Confirmed) else [[]]
     is_fresh = isinstance(request, Shown) and not request.grant.is_unreviewed
     if is_fresh or (isinstance(request, Undelivered) and not request.news):
         buttons.append(button(_replace(request), ids.REPLACE, ref))
-    return [*blocks, actions(*buttons)] if buttons else blocks
+    return [*blocks, *(actions(*row) for row in (buttons, *second) if row)]
 
 
 def _no_access(request: Ready | Shown | Confirmed) -> list[Block]:
@@ -199,13 +200,16 @@ def _no_access(request: Ready | Shown | Confirmed) -> list[Block]:
     return by_hand(_NO_ACCESS, *Target.of(request.ask).resources, account=account) if account else []
 
 
-def _manage(request: Living) -> list[Block]:
-    """The key's page has what can be done to it: a row of such buttons would stand in the message for years."""
+def _manage(request: Living) -> list[list[Block]]:
+    """Rows of buttons to the pages of the keys, which have what can be done to them.
+
+    A row of all such buttons would stand in the message for years.
+    """
     also, other = request.ask.also, request.life.other
     if also is None or other is None:
-        return [button("Manage key", ids.KEY_DETAILS, request.key.id)]
+        return [[button("Manage key", ids.KEY_DETAILS, request.key.id)]]
     both = ((request.ask.resource, request.key.id), (also, other.key.id))
-    return [button(f"Manage {resource.kind.row.label} key", ids.KEY_DETAILS, key) for resource, key in both]
+    return [[button(f"Manage {resource.kind.row.label} key", ids.KEY_DETAILS, key)] for resource, key in both]
 
 
 def _replace(request: Request) -> str:

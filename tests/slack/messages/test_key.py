@@ -10,6 +10,7 @@ from bot.domain.requests import Confirmed, Life, Request, Undelivered
 from bot.slack.messages import key as messages
 from bot.slack.messages.key import Message
 from sandbox.slack.blocks import interactive, plain_words
+from sandbox.slack.limits import block_problems
 from tests.support import build
 from tests.support.build import DAY, NOW
 
@@ -49,7 +50,7 @@ def test_a_key_of_a_pair_that_went_its_own_way_is_named_alone() -> None:
     [
         (messages.key(READY, 1), ["Show secrets"]),
         (messages.claim(READY, 1), ["Show secrets"]),
-        (messages.key(SHOWN, 1), ["Manage Kafka key", "Manage Schema Registry key", "Replace keys"]),
+        (messages.key(SHOWN, 1), ["Manage Kafka key", "Replace keys", "Manage Schema Registry key"]),
         (messages.key(CONFIRMED, 1), ["Manage Kafka key", "Manage Schema Registry key"]),
         (messages.lost(LOST, 1), ["Replace keys", "Request again"]),
         (messages.key(build.ready(), 1), ["Show secret"]),
@@ -58,6 +59,7 @@ def test_a_key_of_a_pair_that_went_its_own_way_is_named_alone() -> None:
 )
 def test_buttons_say_whether_there_are_two_keys(message: Message, expected: list[str]) -> None:
     assert buttons(message) == expected
+    assert block_problems(message[0], "message") == []
 
 
 @pytest.mark.parametrize("message", [messages.lost(LEFT, 1), messages.key(LEFT, 1), messages.key(FAILED, 1)])
