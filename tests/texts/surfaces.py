@@ -287,9 +287,12 @@ def views() -> Iterator[tuple[str, Any]]:
     yield "home, empty", home.home(HomePage())
     mine = list(build.states().values())
     yield "home", home.home(HomePage((_key_view(),), 3, mine, waiting))
-    yield "home, break-glass", home.home(HomePage(uses=_uses()))
-    yield "home, unread", home.home(HomePage(notes=("Latchkey's store didn't answer.",), is_unread=True))
-    yield "home, trouble", home.home(HomePage(trouble="Confluent Cloud didn't answer.", notes=("A note.",)))
+    special = {
+        "break-glass": HomePage(uses=_uses()),
+        "unread": HomePage(notes=("Latchkey's store didn't answer.",), is_unread=True),
+        "trouble": HomePage(trouble="Confluent Cloud didn't answer.", notes=("A note.",)),
+    }
+    yield from ((f"home, {name}", home.home(each)) for name, each in special.items())
 
 
 def _uses() -> Uses:
