@@ -105,8 +105,10 @@ def test_of_a_pair_what_is_known_of_one_key_and_not_of_the_other_is_said() -> No
 
 
 def test_a_key_by_break_glass_was_approved_by_no_one_and_is_deleted_in_any_case() -> None:
-    making, ends_at = build.broken_glass(build.approved()), NOW + 4 * build.HOUR
-    ends = build.broken_glass(build.ready(claim_by=ends_at), ends_at=ends_at)
+    making, ends = (
+        build.broken_glass(build.approved()),
+        build.broken_glass(build.ready(claim_by=NOW + 4 * build.HOUR)),
+    )
 
     assert "is approved" not in read(messages.key(making, 1))
     assert "was sent with break-glass" in messages.key(making, 1)[1]
