@@ -278,7 +278,7 @@ def _of_key(request: Keyed) -> Rows:
 
 def _left(request: Request) -> Rows:
     """That the second key of a pair still works, if it does: the first thing to be read."""
-    row = left_over(request) if isinstance(request, Withdrawn | Failed) else []
+    row: Row = left_over(request) if isinstance(request, Withdrawn | Failed) else []
     return [[f"{ATTENTION.sign} ", *row]] if row else []
 
 
