@@ -164,6 +164,17 @@ def test_prometheus_takes_the_configuration_that_the_page_shows(tmp_path: Path) 
     assert all(f'"{target}:8080"' in published for target in re.findall(r"127\.0\.0\.1:\d+", shown))
 
 
+def test_prometheus_takes_what_the_dashboard_asks(tmp_path: Path) -> None:
+    drawn = [
+        target["expr"].replace("$__rate_interval", "5m") for panel in panels() for target in panel.get("targets", [])
+    ]
+    rules = [{"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(drawn)]
+    (tmp_path / "drawn.yml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+
+    assert len(drawn) > 20
+    ran(tool("promtool"), "check", "rules", tmp_path / "drawn.yml")
+
+
 def test_alerts_and_dashboard_ask_for_metrics_that_there_are() -> None:
     """tests/runtime/test_metrics.py holds that docs/metrics.md lists what is exported."""
     listed = set(re.findall(r"^\| `(latchkey_\w+)", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE))

@@ -249,7 +249,8 @@ def _from_url(url: str, insecure: bool) -> dict[str, Any]:  # noqa: FBT001 - pas
     if not asked <= known or not is_db or parts.fragment:
         raise ValueError(
             "the Redis URL has parts that Latchkey doesn't recognize: the path is the number of a database, "
-            f"and only rediss:// can have ?{'=…&'.join(_TLS)}=…"
+            "and only rediss:// (rediss+sentinel://, rediss+cluster://) can have "
+            f"?{'=…&'.join(_TLS)}=…"
         )
     if options.get("ssl_cert_reqs", "required") != "required" or not options.get("ssl_check_hostname", True):
         if not insecure:
