@@ -32,7 +32,7 @@ from bot.services.commands import (
 )
 from bot.services.form.validate import MESSAGE
 from bot.services.text import is_same_text
-from bot.slack.blocks.text import Block, flat
+from bot.slack.blocks.text import Block
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body
 from bot.slack.views import conversation, pages
@@ -77,7 +77,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
         request = read.request_id(body)
         deed = Deny(request, "")
         can = partial(context.decisions.deniable, deed, context.click(body, deed))
-        await _open(context, ack, body, can, pages.DENYING, lambda name: pages.deny(request, name))
+        await _open(context, ack, body, can, pages.DENYING, lambda known: pages.deny(request, known))
 
     @app.view(ids.DENY_REASON)
     async def denied(ack: AsyncAck, body: Body) -> None:
@@ -89,14 +89,15 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
         request = read.request_id(body)
         deed = Question(request, "")
         can = partial(context.conversations.can_ask, deed, context.click(body, deed))
-        await _open(context, ack, body, can, conversation.ASKING, lambda name: conversation.question(request, name))
+        await _open(context, ack, body, can, conversation.ASKING, lambda known: conversation.question(request, known))
 
     @app.action(ids.ANSWER)
     async def answer(ack: AsyncAck, body: Body) -> None:
-        request, number = read.key_ref(body)
+        (request, number), asked = read.key_ref(body), read.quoted(body)
         deed = Reply(request, number, "")
         can = partial(context.conversations.can_reply, deed, context.click(body, deed))
-        await _open(context, ack, body, can, conversation.REPLYING, lambda _: conversation.reply(request, number))
+        view = partial(_reply, request, number, asked)
+        await _open(context, ack, body, can, conversation.REPLYING, view)
 
     @app.view(ids.QUESTION)
     async def asked(ack: AsyncAck, body: Body) -> None:
@@ -115,14 +116,14 @@ def _break_glass(app: AsyncApp, context: ListenerContext) -> None:
     @app.view(ids.GLASS_USE)
     async def used(ack: AsyncAck, body: Body) -> None:
         draft = read.metadata(body)
-        await context.reason(ack, body, "everyone who is told", lambda why: UseGlass(draft, why), pages.BREAKING_GLASS)
+        await context.reason(ack, body, "everyone notified", lambda why: UseGlass(draft, why), pages.BREAKING_GLASS)
 
     @app.action(ids.NOT_JUSTIFIED)
     async def judge(ack: AsyncAck, body: Body) -> None:
         request = read.request_id(body)
         deed = Judge(request, "not justified")
         can = partial(context.decisions.reviewable, deed, context.click(body, deed))
-        await _open(context, ack, body, can, pages.JUDGING, lambda name: pages.not_justified(request, name))
+        await _open(context, ack, body, can, pages.JUDGING, lambda known: pages.not_justified(request, known))
 
     @app.view(ids.GLASS_NOTE)
     async def judged(ack: AsyncAck, body: Body) -> None:
@@ -151,11 +152,15 @@ def _confirmations(app: AsyncApp, context: ListenerContext) -> None:
         kept, word = read.as_kept(read.metadata(body)), read.typed(body, ids.WORD_BLOCK)
         name = kept.get("name", "")
         if not is_same_text(word, name):
-            problem = f"This isn't the name. Type {name}, or close this page. Nothing was approved."
+            problem = f"This isn't the name. Type “{name}”, or close this page. Nothing was approved."
             await ack(response_action="errors", errors={ids.WORD_BLOCK: problem})
             return
         deed = Approve(*read.numbered(kept.get("request", "")), word=word)
         await context.submit(ack, body, deed, pages.working(pages.APPROVING))
+
+
+def _reply(request: RequestId, number: int, asked: str, known: Request | None) -> Block:
+    return conversation.reply(request, number, known, asked)
 
 
 async def _approval(can: Callable[[], Awaitable[Pending]]) -> Block:
@@ -168,16 +173,16 @@ async def _open(
     body: Body,
     can: Callable[[], Awaitable[Request]],
     title: str,
-    view: Callable[[str], Block],
+    view: Callable[[Request | None], Block],
 ) -> None:
     """Ask for a text, unless the person can't send one about this request: better now than after they wrote it."""
     opening = read.opening(body)
 
     async def load() -> Block:
         try:
-            return view(flat((await can()).ask.name))
+            return view(await can())
         except Unavailable:  # the submit asks again, for as long as the request waits
-            return view("")
+            return view(None)
 
     async def job() -> None:
         # A trigger is good for three seconds, and reading roles can take longer.

@@ -457,7 +457,7 @@ async def governed(it: Scene) -> AsyncGenerator[str, None]:
     await it.press(olga, ids.CONFIRM, beside=wish.name, place=APPROVALS_CHANNEL)
     await it.modal(olga)
     yield "approve"
-    await olga.fill({"Type orders to approve this request": "orders"})
+    await olga.fill({"Type “orders” to approve this request": "orders"})
     await olga.submit()
     await it.page.wait_for_timeout(4 * SETTLED_MS)
     yield "approved"

@@ -325,7 +325,7 @@ async def test_killed_around_an_extension_the_key_is_extended_once(tmp_path: Pat
         await it.dana.see("API secret:")
         await managed(it.dana, it.our_keys()[0], "Extend")
         await it.dana.wait_for(lambda: is_drawn(it.dana, "Extend API key"), "the page to extend it")
-        await it.dana.fill({"Extend to": "Maximum allowed", "Reason": "It goes on"})
+        await it.dana.fill({"New expiration": "Maximum allowed", "Reason": "It goes on"})
         await here.killed(it.dana.submit, "slack before", "users.info", nth)
         await in_time(it, it.dana, "The key was extended")
 

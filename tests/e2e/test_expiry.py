@@ -16,7 +16,7 @@ from tests.support.walks import STEP, buttons_beside, buttons_of, listed, live, 
 from tests.support.wishes import IN_DEV, later
 
 STOPS = "Anything still using it will stop working."
-BY_RULE = ["Maximum allowed: 30 days", "7 days", "30 days"]
+BY_RULE = ["Maximum allowed: 30 days after approval", "7 days after approval", "30 days after approval"]
 """What a key that has not quite seven days left may be extended by."""
 
 
@@ -72,7 +72,7 @@ async def test_a_key_is_extended_as_far_as_confluent_lets_it_and_is_told_to_expi
         options = await extend(it, key, "the second time")
         if answer == "honored":
             assert made.expires_at is not None
-            assert options == ["Until it expires at Confluent Cloud", "7 days"]
+            assert options == ["Until it expires at Confluent Cloud", "7 days after approval"]
             await confluent_ends_it(it, key, made.expires_at)
         else:
             assert options == BY_RULE

@@ -80,7 +80,7 @@ async def test_home_follows_a_request_from_asking_to_the_key_for_both_sides(tmp_
         await it.dana.see("API secret:")
         await shows(it.dana, "You viewed the secret")
         await it.dana.click("Details", beside=key, place="home")
-        await it.dana.wait_for(lambda: it.dana.modal and "Managed by Latchkey" in str(it.dana.modal), "the key")
+        await it.dana.wait_for(lambda: it.dana.modal and "Requested by" in str(it.dana.modal), "the key")
         assert it.dana.notices == it.erin.notices == []
 
 

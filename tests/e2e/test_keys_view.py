@@ -125,20 +125,24 @@ async def test_a_key_of_latchkeys_is_rotated_and_extended_from_its_own_page(tmp_
         await it.dana.see("API secret:")
 
         await it.dana.command(f"/apikey show {key}")
-        await page(it.dana, title="API key", says="Managed by Latchkey. Requested by <@U0DANA>")
+        await page(it.dana, title="API key", says="Requested by <@U0DANA>")
         for said in ("Approved by <@U0ERIN>", "Expires ", "orders producer"):
             assert said in words(it.dana.front())
         assert "[lk:" not in str(it.dana.front())
         await it.dana.click("Rotate")
         await page(it.dana, title="Rotate API key", says="Needs 1 approval.")
-        assert await it.dana.options("overlap") == ["0 days (deleted right away)", "1 day", "2 days"]
+        assert await it.dana.options("overlap") == [
+            "Don't keep it",
+            "1 day",
+            "2 days",
+        ]
         assert await it.dana.options("lasts") == ["Maximum allowed: 30 days", "1 day", "7 days", "30 days"]
         assert list(await it.dana.submit()) == ["reason"]
         await it.dana.close()
         await it.dana.click("Extend")
         await page(it.dana, title="Extend API key", says="Expires: ")
         # Nothing that would make it expire earlier than it ends now.
-        assert await it.dana.options("lasts") == ["Maximum allowed: 30 days", "30 days"]
+        assert await it.dana.options("lasts") == ["Maximum allowed: 30 days after approval", "30 days after approval"]
         await it.dana.fill({"Reason": "The migration takes longer"})
         assert await it.dana.submit() == {}
         await it.card_says("extend")
@@ -224,7 +228,7 @@ async def test_the_list_is_narrowed_by_each_filter_and_by_all_together(tmp_path:
         await olga.wait_for(lambda: "No keys match." in words(olga.front()), "of an environment without any")
         await olga.choose("list:environment", "All environments")
         await olga.choose("list:owner", "All accounts")
-        await olga.choose("list:kind", "All kinds")
+        await olga.choose("list:kind", "All scopes")
         await olga.wait_for(lambda: listed(olga) == everything, "all again")
 
         await olga.fill({"Search": "SQL workspace"})

@@ -252,7 +252,7 @@ async def rotated(it: Play, key: str) -> str:
 async def looked_at_everywhere(it: Play, key: str) -> None:
     """In the list, on its page with a client configuration, and on Home."""
     assert key in await listed(it.dana)
-    assert "Managed by Latchkey" in await opened(it.dana, "show", key)
+    assert "Requested by" in await opened(it.dana, "show", key)
     await it.dana.choose(ids.KEY_SNIPPET, "python")
     await it.dana.see("The secret is not in it.")
     await it.dana.close(everything=True)

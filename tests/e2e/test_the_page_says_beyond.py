@@ -83,16 +83,16 @@ async def test_who_approves_types_the_name_of_the_cluster(tmp_path: Path) -> Non
     async with play(tmp_path, policy=CONFIRM) as it:
         await it.ask()
         await it.approve()
-        await it.erin.see("Type orders-dev to approve this request")
-        await it.erin.fill({"Type orders-dev to approve this request": "orders-prod"})
+        await it.erin.see("Type “orders-dev” to approve this request")
+        await it.erin.fill({"Type “orders-dev” to approve this request": "orders-prod"})
         errors = await it.erin.submit()
         assert list(errors.values()) == [
-            "This isn't the name. Type orders-dev, or close this page. Nothing was approved."
+            "This isn't the name. Type “orders-dev”, or close this page. Nothing was approved."
         ]
         assert "is recorded" not in it.erin.describe()
         assert it.our_keys() == []
 
-        await it.erin.fill({"Type orders-dev to approve this request": "orders-dev"})
+        await it.erin.fill({"Type “orders-dev” to approve this request": "orders-dev"})
         assert await it.erin.submit() == {}
         await it.key_is_there()
         await it.erin.see("Approved “orders producer”.")
@@ -134,8 +134,8 @@ async def test_break_glass_gives_a_key_at_once_and_someone_else_reviews_it(tmp_p
         assert "Break-glass to review" in await home_of(it.erin)
         assert "Ask an approver to review it" in await home_of(it.dana)
         await it.erin.click("Not justified", in_channel=APPROVALS_CHANNEL)
-        await it.erin.see("The requester will see this.")
-        await it.erin.fill({"Reason": "I was there to approve it."})
+        await it.erin.see("Dana Okafor will see this.")
+        await it.erin.fill({"Why wasn't it justified?": "I was there to approve it."})
         assert await it.erin.submit() == {}
         await it.card_says("I was there to approve it.")
         await it.until(lambda: "You can use break-glass again." in str(it.dana.messages()), "what Dana is told")
@@ -153,7 +153,7 @@ async def break_glass(it: Play, name: str = "orders producer", until: str = "") 
     if until:
         await it.dana.see(until)
         return
-    await it.dana.see("The key is created now. No one approves it.")
+    await it.dana.see("This creates the key right away, without an approval.")
     await it.dana.fill({"Why it can't wait": "Orders are down."})
     assert await it.dana.submit() == {}
 

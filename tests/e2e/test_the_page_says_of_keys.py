@@ -106,7 +106,7 @@ async def test_a_key_that_leaked_is_deleted_from_where_it_is_seen(tmp_path: Path
             await managed(it.dana, key, "Delete API key")
         await it.dana.see("Type CONFIRM to delete this API key")
         said = says(it.dana.modal)
-        for text in ("leaked", key, "(today)", "Every application using this key will stop working"):
+        for text in ("leaked", key, "(today)", "every application using this key will stop working"):
             assert text in said
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await sent(it.dana, "No approval needed.")
@@ -135,7 +135,7 @@ async def test_what_used_a_deleted_key_stops_and_nothing_brings_it_back(tmp_path
     async with play(tmp_path) as it:
         key = await obtain(it, Wish())
         said = await opened(it.dana, "delete", key)
-        assert "Every application using this key will stop working. This is permanent" in said
+        assert "every application using this key will stop working. This is permanent" in said
         await it.dana.fill({"word": "CONFIRM", "Reason": "the service is gone"})
         await sent(it.dana, "Request sent.")
         assert key in live(it)  # it is a service account's: someone who manages it decides

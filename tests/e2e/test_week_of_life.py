@@ -124,7 +124,7 @@ async def monday_every_scope_and_every_account(week: Week) -> None:
     owners = {name: it.stage.organization.api_keys[key].owner for name, key in week.keys.items()}
     assert owners["laptop"] == "u-dana01"
     assert it.stage.organization.service_accounts[str(owners["clicks schemas"])].name == "clicks-service"
-    await week.all_agree(week.keys["laptop"], shows=("Account your own", "Expires ", "Managed by Latchkey"))
+    await week.all_agree(week.keys["laptop"], shows=("Account your own", "Expires ", "Requested by"))
 
 
 async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
@@ -169,7 +169,7 @@ async def wednesday_two_are_rotated(week: Week) -> None:
         await reads(it, week.dana, new, "Working since")
         await take(it, f"new {name}", new)
         await week.dana.wait_for(lambda old=old, new=new: told(week.dana, new, f"The old key {old} still works."))  # type: ignore[misc]
-        await week.all_agree(old, shows=("Managed by Latchkey",))
+        await week.all_agree(old, shows=("Requested by",))
 
     joins, statements = week.keys["new joins"], week.keys["new statements"]
     await week.dana.click("Keep 1 more day", beside=joins, in_channel=week.dana.dm)
@@ -198,7 +198,7 @@ async def sunday_a_key_is_extended_after_its_reminder(week: Week) -> None:
     await later(it, seconds=(made + timedelta(days=6, hours=1) - it.stage.clock.now()).total_seconds())
     await reads(it, week.dana, key, "expires", ADVICE)
     await week.dana.click("Extend", beside=ADVICE, in_channel=week.dana.dm)
-    await week.dana.see("Extend to")
+    await week.dana.see("New expiration")
     await week.dana.fill({"Reason": "the tests go on"})
     await sent(week.dana, "Request sent.")
     await it.erin.wait_for(lambda: "7 days after approval" in says(it.cards()[-1]), "the card")
@@ -221,7 +221,7 @@ async def monday_again_the_review_and_a_deletion(week: Week) -> None:
     await week.all_agree(OLD_LAPTOP, shows=("Not managed by Latchkey",))
 
     said = await opened(week.dana, "delete", iceberg)
-    assert "Every application using this key will stop working. This is permanent" in said
+    assert "every application using this key will stop working. This is permanent" in said
     await week.dana.fill({"word": "confirm", "Reason": "the tables moved"})
     assert "CONFIRM" in (await week.dana.submit())["word"]
     await week.dana.fill({"word": "CONFIRM", "Reason": "the tables moved"})

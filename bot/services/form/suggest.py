@@ -56,10 +56,12 @@ def from_word(word: str, asks: Sequence[Ask], catalog: Catalog) -> Suggestion:
 
     Account and lifetime come from the last request for one of them, or else from the last request. `asks` are the
     person's requests, newest first.
+    For a word that nothing matches, the resource stays empty: a form with another one in it could be sent by mistake.
     """
     found, shown = _named(word, catalog), f"“{plain(word[:WORD])}”"
     if not found:
-        return replace(from_last(asks, catalog), notice=f"No resource matches {shown}. Choose one below.")
+        kept = replace(from_last(asks, catalog).draft, environment="", cluster="", cloud="")
+        return Suggestion(kept, f"No resource matches {shown}. Choose one below.")
     same = {(each.kind, each.environment, each.id) for each in found}
     newest = sorted(asks, key=lambda ask: (ask.resource.kind, ask.resource.environment, ask.resource.id) not in same)
     last = from_last(newest, catalog).draft

@@ -118,6 +118,14 @@ def pressed_value(body: Body) -> str:
     return str(body["actions"][0].get("value") or "")
 
 
+def quoted(body: Body) -> str:
+    """The first quote in the message that a click came from; "" for none. It goes back to the person who clicked."""
+    blocks = (body.get("message") or NOTHING).get("blocks") or ()
+    parts = (part for block in blocks for part in block.get("elements") or ())
+    quotes = (part.get("elements") or () for part in parts if part.get("type") == "rich_text_quote")
+    return "".join(str(each.get("text") or "") for each in next(quotes, ()))
+
+
 def unfolded(body: Body) -> Body:
     """A click with a choice from an overflow menu in it as a press of the button that the option stands for.
 

@@ -19,8 +19,15 @@ def who(approvers: Sequence[Right], *, are_told: bool) -> list[Row]:
     if rest:
         number = sum(len(each.names) + each.more for each in rest)
         rows.append([f"• and {number} more {'person' if number == 1 else 'people'} with other roles"])
-    told = "Approvers (Latchkey notifies the people named here):" if are_told else "Approvers:"
+    told = "Approvers (Latchkey notifies those named):" if are_told else "Approvers:"
     return [[told], *rows] if rows else []
+
+
+def in_a_row(approvers: Sequence[Right]) -> Row:
+    """The people who can approve, without their rights: " Approvers: Erin Castellanos, Femi Ade and 3 more."."""
+    names = tuple(dict.fromkeys(name for each in approvers for name in each.names))
+    people = _people(Right("", names, sum(each.more for each in approvers)))
+    return [f" Approvers: {people}."] if approvers else []
 
 
 def conditions(terms: Terms) -> list[Row]:

@@ -35,10 +35,10 @@ from bot.slack.messages.access import granted_rows, removal
 from bot.slack.messages.card import key_buttons, needs, owner_row, resource_row, title_row
 from bot.slack.messages.leak.told import reporter
 from bot.slack.messages.progress import WAITS, Rows, progress
-from bot.slack.messages.state import state
+from bot.slack.messages.state import LEAKED, state
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import BY_RULE
-from bot.slack.views.approvers import conditions, who
+from bot.slack.views.approvers import conditions, in_a_row
 from bot.slack.views.options import lifetime_options
 from bot.slack.views.ticket import ticket_field
 
@@ -46,16 +46,25 @@ _PLAN = (
     "You get a new key for the same account and resource. View its secret, then switch your applications "
     "to it before the old key is deleted."
 )
+_PLAN_OF_A_LEAKED_ONE = (
+    "You get a new key for the same account and resource. The reported key keeps working until you view the new "
+    "secret. To stop it now, delete it instead."
+)
 _OVERLAP = "Starts when you view the new secret. You can shorten it, or add a day, later."
-_LOST = "Every application using this key will stop working. This is permanent: not even Confluent can restore the key."
+_STOPS = (
+    "every application using this key will stop working. This is permanent: not even Confluent can restore the key."
+)
 _TAG = "Latchkey's own tag at the end of the description is hidden and kept."
 _BY_LATCHKEY = "Latchkey deletes it then."
 _BY_CONFLUENT = "Confluent Cloud deletes it then, and no one can change that."
 CONSOLE = "https://confluent.cloud/settings/api-keys"
+_AS_A_DATE_SAYS = timedelta(days=2)
+"""Up to this age, Slack says "today" or "yesterday" instead of a date."""
 _LONG = 200
 """From this many characters on, a description gets a field of several lines."""
 _ORDER = (Operation.EDIT, Operation.ROTATE, Operation.EXTEND, Operation.DELETE)
 """The order of the buttons under a key; the last one is the only red one."""
+_ORDER_OF_A_LEAKED_ONE = (Operation.ROTATE, Operation.DELETE, Operation.EDIT, Operation.EXTEND)
 
 
 def key(content: KeyPage) -> Block:
@@ -63,15 +72,19 @@ def key(content: KeyPage) -> Block:
     view = content.view
     name = flat(view.key.name) or "(no name)"
     blocks = [*([mrkdwn(content.notice)] if content.notice else []), *_leaked(view)]
-    blocks += [header(f"{state(view.request)} · {name}" if view.request else name), *fields(*_facts(view))]
+    standing = LEAKED if view.leak else state(view.request) if view.request else None
+    blocks += [header(f"{standing} · {name}" if standing else name), *fields(*_facts(view))]
     if view.key.description.strip():
         blocks += [lines([Bold("Description")]), quote(view.key.description)]
     blocks.append(lines([Bold("History")], *_history(view)))
+    if view.request is not None and view.request.ask.reason.strip():
+        blocks += [lines([Bold("Reason")]), quote(view.request.ask.reason)]
     if granted := granted_rows(view.access, view.resource):
         blocks.append(lines(*granted))
-    if view.key.kind is not None:
+    if view.key.kind is not None and not isinstance(view.request, Withdrawn):
         blocks.append(snippets.select(view.key.kind, ids.SNIPPET_BLOCK, ids.KEY_SNIPPET))
-    buttons = key_buttons(view.key.id, [each for each in _ORDER if each in view.may])
+    order = _ORDER_OF_A_LEAKED_ONE if view.leak else _ORDER
+    buttons = key_buttons(view.key.id, [each for each in order if each in view.may])
     if view.request is not None and view.can_remove_access:
         buttons.append(_remove_access(view, view.request))
     if buttons:
@@ -91,7 +104,7 @@ def edit(content: EditPage) -> Block:
     view = content.view
     now = (view.key.name, view.key.description)
     name, description, reason, ticket = content.typed or (*now, "", "")
-    blocks = _top(content, *_what(view), *_needs(content))
+    blocks = [*_top(content, *_what(view)), _needs(content)]
     if content.typed is not None:
         blocks += [
             lines([Bold("Current name and description")]),
@@ -99,27 +112,28 @@ def edit(content: EditPage) -> Block:
         ]
     stays = _TAG if view.request else ""
     named = field("Name", ids.NAME_BLOCK, text_input(ids.FORM_TEXT, name, limit=LIMITS["name"]), optional=True)
-    blocks += [named, _description(description, stays), _reason(content, reason, optional=not view.needs_reason)]
+    blocks += [named, _description(description, stays), _reason(content, reason)]
     blocks = redrawn([*blocks, *ticket_field(content.terms.ticket, ticket)], content.drawing)
     # Slack sends back its own copy of what a field was drawn with, escaped: what it held is told by these.
     metadata = f"{view.key.id} {fingerprint(*now)} {fingerprint(now[0], '')} {fingerprint('', now[1])}"
-    return modal(
-        "Edit API key", blocks, callback=ids.EDIT, submit=_sends(content, "Save"), close="Cancel", metadata=metadata
-    )
+    submit = _sends(content, "Save")
+    return modal("Edit API key", blocks, callback=ids.EDIT, submit=submit, close="Cancel", metadata=metadata)
 
 
 def delete(content: DeletePage) -> Block:
     """What is lost with a key, and the field for the word."""
     view = content.view
-    word = text_input(ids.FORM_TEXT, "", limit=LIMITS["name"], placeholder=CONFIRM)
+    word = text_input(ids.FORM_TEXT, "", limit=LIMITS["name"])
+    stops = f"Once this is approved, {_STOPS}" if content.terms.approvals else f"{_STOPS[:1].upper()}{_STOPS[1:]}"
     blocks = [
-        *_top(content, *about(view), *_needs(content), *_access_left(view)),
-        alert("error", _LOST, on="modal"),
+        *_top(content, *about(view), *_access_left(view)),
+        alert("error", stops, on="modal"),
+        _needs(content),
         field(f"Type {CONFIRM} to delete this API key", ids.WORD_BLOCK, word),
-        _reason(content, _why(view), optional=not view.needs_reason),
+        _reason(content, _why(view)),
         *ticket_field(content.terms.ticket),
     ]
-    return _asking("Delete API key", blocks, ids.DELETE, view, submit=_sends(content, "Delete API key"))
+    return _asking("Delete API key", blocks, ids.DELETE, view, _sends(content, "Delete API key"))
 
 
 def _access_left(view: KeyView) -> Rows:
@@ -136,7 +150,8 @@ def rotate(content: RotatePage) -> Block:
     name = text_input(ids.FORM_TEXT, view.key.name, limit=LIMITS["name"])
     blocks = [
         *_top(content, *_what(view)),
-        lines([_PLAN], *_needs(content)),
+        lines([_PLAN_OF_A_LEAKED_ONE if view.leak else _PLAN]),
+        _needs(content),
         field("Name of the new key", ids.NAME_BLOCK, name),
         _description(view.key.description),
         field("Keep the old key for", ids.OVERLAP_BLOCK, _overlaps(content), hint=_OVERLAP),
@@ -144,20 +159,22 @@ def rotate(content: RotatePage) -> Block:
         _reason(content, _why(view)),
         *ticket_field(content.terms.ticket),
     ]
-    return _asking("Rotate API key", blocks, ids.ROTATE, view)
+    return _asking("Rotate API key", blocks, ids.ROTATE, view, _sends(content, "Rotate"))
 
 
 def extend(content: ExtendPage) -> Block:
     """A later expiration for a key that expires."""
     view = content.view
-    longer = lifetime_options(content.terms.lifetime, content.left, content.most)
+    counted = " after approval" if content.terms.approvals else " from now"
+    longer = lifetime_options(content.terms.lifetime, content.left, content.most, counted)
     blocks = [
-        *_top(content, *_what(view), ["Expires: ", *_end(view)], *_needs(content)),
-        field("Extend to", ids.LASTS_BLOCK, _lifetimes(view, longer), hint="Counted from approval."),
+        *_top(content, *_what(view), ["Expires: ", *_end(view)]),
+        _needs(content),
+        field("New expiration", ids.LASTS_BLOCK, _lifetimes(view, longer, content.left)),
         _reason(content),
         *ticket_field(content.terms.ticket),
     ]
-    return _asking("Extend API key", blocks, ids.EXTEND, view)
+    return _asking("Extend API key", blocks, ids.EXTEND, view, _sends(content, "Extend"))
 
 
 def configuration(view: KeyView, drawn: Sequence[Block]) -> Block:
@@ -191,7 +208,8 @@ def _named(row: Row) -> tuple[str, Row]:
 def _age(view: KeyView) -> Row:
     if view.key.created_at is None:
         return ["unknown to Confluent"]
-    return [view.key.created_at, *([f" ({ago(view.age)})"] if view.age is not None and view.age.days else [])]
+    is_said = view.age is None or view.age < _AS_A_DATE_SAYS
+    return [view.key.created_at, *([f" ({ago(view.age)})"] if view.age is not None and not is_said else [])]
 
 
 def ago(age: timedelta) -> str:
@@ -205,7 +223,7 @@ def _what(view: KeyView) -> Rows:
     if isinstance(owner, ServiceAccount):  # one that was just created has no name in the catalog yet
         owner = replace(owner, name=owner.name or view.owner_name)
     if view.key.kind is None:
-        opens: Row = ["Resource: ", Code(view.key.resource or "?"), " (unknown kind)"]
+        opens: Row = ["Resource: ", Code(view.key.resource or "?"), " (unknown scope)"]
         return [owner_row(owner, own), opens]
     return [owner_row(owner, own), resource_row(view.resource)]
 
@@ -227,7 +245,7 @@ def _history(view: KeyView) -> Rows:
         return [[f"Not managed by Latchkey. Created elsewhere{ends}."]]
     asked = request.ask
     return [
-        ["Managed by Latchkey. Requested by ", Mention(asked.requester.slack), " ", asked.asked_at, "."],
+        ["Requested by ", Mention(asked.requester.slack), " ", asked.asked_at, "."],
         *progress(request, yours=False),
         *([WAITS] if view.secret_waits else []),
     ]
@@ -250,9 +268,9 @@ def _why(view: KeyView) -> str:
     return "Reported as leaked" if view.leak else ""
 
 
-def _needs(content: ChangePage) -> Rows:
+def _needs(content: ChangePage) -> Block:
     """How many have to approve, and the people who can; which of them are notified depends on the request."""
-    return [[Bold(needs(content.terms))], *conditions(content.terms), *who(content.approvers, are_told=False)]
+    return lines([Bold(needs(content.terms)), *in_a_row(content.approvers)], *conditions(content.terms))
 
 
 def _sends(content: ChangePage, deed: str) -> str:
@@ -266,7 +284,8 @@ def _description(text: str, hint: str = "") -> Block:
     return field("Description", ids.DESCRIPTION_BLOCK, typed, optional=True, hint=hint)
 
 
-def _reason(content: ChangePage, text: str = "", *, optional: bool = False) -> Block:
+def _reason(content: ChangePage, text: str = "") -> Block:
+    optional = not content.view.needs_reason and isinstance(content, EditPage | DeletePage)
     typed = text_input(ids.FORM_TEXT, text, limit=LIMITS["reason"], lines=True)
     return field("Reason", ids.REASON_BLOCK, typed, optional=optional, hint=_readers(content))
 
@@ -280,21 +299,26 @@ def _readers(content: ChangePage) -> str:
     return "" if content.view.is_own else "People in the approvals channel will see this."
 
 
-def _asking(title: str, blocks: list[Block], callback: str, view: KeyView, submit: str = "Send request") -> Block:
+def _asking(title: str, blocks: list[Block], callback: str, view: KeyView, submit: str) -> Block:
     return modal(title, blocks, callback=callback, submit=submit, close="Cancel", metadata=view.key.id)
 
 
 def _overlaps(content: RotatePage) -> Block:
     """The menu of overlaps: a day is preselected, but a leaked key is not kept."""
-    texts = {0: "0 days (deleted right away)", 1: "1 day"}
+    texts = {0: "Don't keep it", 1: "1 day"}
     options = [option(texts.get(each, f"{each} days"), str(each)) for each in content.overlaps]
     usual = 0 if content.view.leak else min(1, len(options) - 1)
     return menu(ids.KEY_OVERLAP, options, options[usual])
 
 
-def _lifetimes(view: KeyView, options: list[Block]) -> Block:
-    """The menu of lifetimes; the key's former one is preselected where it is offered."""
+def _lifetimes(view: KeyView, options: list[Block], left: timedelta = timedelta()) -> Block:
+    """The menu of lifetimes; the key's former one is preselected where it is offered, and adds to what is `left`.
+
+    What adds little costs an approval all the same: then the first one is that doubles what is left.
+    """
     made = view.request
     before = lifetime(made.ask, made.terms) if made else None
     usual = str(before.days) if before else BY_RULE
-    return menu(ids.KEY_LIFETIME, options, next((each for each in options if each["value"] == usual), options[0]))
+    worth = [each for each in options if each["value"] == BY_RULE or timedelta(days=int(each["value"])) >= 2 * left]
+    doubled = next((each for each in worth if each["value"] != BY_RULE), options[-1]) if left else options[0]
+    return menu(ids.KEY_LIFETIME, options, next((each for each in worth if each["value"] == usual), doubled))

@@ -35,12 +35,12 @@ _EVERY_OWNER, _MINE = option("All accounts", ALL), option("My account", ME)
 SOON = timedelta(days=3)
 """How long before a key expires that stands out."""
 _ORDERS = (
-    option("By account", ALL),
-    option("Newest first", NEWEST),
-    option("Oldest first", OLDEST),
-    option("Expiring first", EXPIRING),
+    option("Sort: by account", ALL),
+    option("Sort: newest first", NEWEST),
+    option("Sort: oldest first", OLDEST),
+    option("Sort: expiring first", EXPIRING),
 )
-_EVERY_KIND, _EVERY_ENVIRONMENT = option("All kinds", ALL), option("All environments", ALL)
+_EVERY_KIND, _EVERY_ENVIRONMENT = option("All scopes", ALL), option("All environments", ALL)
 
 
 def keys(content: KeysPage) -> Block:
@@ -67,7 +67,7 @@ def key_row(view: KeyView, *, with_details: bool = True) -> list[Block]:
 
 def key_facts(view: KeyView) -> list[Row]:
     """What stands about a key among others."""
-    what: Row = [view.key.kind.row.label if view.key.kind else "Unknown kind", _place(view), " · ", _owner(view)]
+    what: Row = [view.key.kind.row.label if view.key.kind else "Unknown scope", _place(view), " · ", _owner(view)]
     return [title_row(view.key), what, _life(view)]
 
 
@@ -82,7 +82,7 @@ def _life(view: KeyView) -> Row:
         born = f"{state(request)} · created {when}"
     ends: Row = ["expires ", view.ends_at] if view.ends_at else ["never expires"]
     is_soon = view.left is not None and view.left < SOON
-    return [born, " · ", "⚠ " if is_soon else "", *ends]
+    return [born, " · ", "⚠️ " if is_soon else "", *ends]
 
 
 def owners(accounts: Iterable[ServiceAccount], typed: str) -> list[Block]:
@@ -110,7 +110,7 @@ def _filters(content: KeysPage) -> Block:
     order = next((each for each in _ORDERS if each["value"] == chosen.order), _ORDERS[0])
     return actions(
         search(ids.LIST_OWNER, "All accounts", owner),
-        menu(ids.LIST_KIND, kinds, initial, "All kinds"),
+        menu(ids.LIST_KIND, kinds, initial, "All scopes"),
         search(ids.LIST_ENVIRONMENT, "All environments", place),
         menu(ids.LIST_ORDER, _ORDERS, order),
         block=ids.FILTERS_BLOCK,
@@ -119,7 +119,8 @@ def _filters(content: KeysPage) -> Block:
 
 def _text(typed: str) -> Block:
     hint = "Search by key name, ID, description, account or resource."
-    block = field("Search", ids.TEXT_BLOCK, text_input(ids.LIST_TEXT, typed, limit=TYPED), optional=True, hint=hint)
+    element = text_input(ids.LIST_TEXT, typed, limit=TYPED, placeholder=hint)
+    block = field("Search", ids.TEXT_BLOCK, element, optional=True)
     return {**block, "dispatch_action": True}
 
 
@@ -139,7 +140,7 @@ def _count(content: KeysPage) -> str:
     """How many keys there are; of how many accounts, where only some of these were read."""
     accounts = f"{content.accounts:,} account{'' if content.accounts == 1 else 's'}"
     if content.total is None:
-        return f"Keys of {accounts}, grouped by account"
+        return f"Keys of {accounts}{'' if content.accounts == 1 else ', grouped by account'}"
     keys = f"{content.total:,} key{'' if content.total == 1 else 's'}"
     return f"{keys} in {content.looked} of {accounts}" if content.looked < content.accounts else keys
 

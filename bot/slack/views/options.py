@@ -73,17 +73,21 @@ def scope_options() -> list[Block]:
 
 
 def lifetime_options(
-    limit: timedelta | None, left: timedelta = timedelta(), most: timedelta | None = None
+    limit: timedelta | None, left: timedelta = timedelta(), most: timedelta | None = None, counted: str = ""
 ) -> list[Block]:
     """How long the key may live; the first option is as long as the rule lets it, the others are longer than `left`.
 
     `most` is how long Confluent lets it live: where that is less than the rule does, it takes the rule's place.
+    `counted` says from when on a lifetime is counted, as " after approval".
     """
-    by_rule = "No expiration" if limit is None else f"Maximum allowed: {duration(limit)}"
+    by_rule = "No expiration" if limit is None else f"Maximum allowed: {duration(limit)}{counted}"
     if most is not None and (limit is None or most < limit):
         by_rule, limit = "Until it expires at Confluent Cloud", most
     longer = (each for each in days_allowed(limit) if timedelta(days=each) > left)
-    return [option(by_rule, BY_RULE), *(option(f"{each} day{'' if each == 1 else 's'}", str(each)) for each in longer)]
+    return [
+        option(by_rule, BY_RULE),
+        *(option(f"{each} day{'' if each == 1 else 's'}{counted}", str(each)) for each in longer),
+    ]
 
 
 def hits(found: Iterable[T], typed: str) -> list[T]:

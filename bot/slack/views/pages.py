@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import assert_never
 
-from bot.domain.approvals import REVIEW_WITHIN, Terms
+from bot.domain.approvals import REVIEW_WITHIN
+from bot.domain.deadlines import glass_of
 from bot.domain.keys import NewServiceAccount, Operation, RequestId, Resource
-from bot.domain.requests import Pending
+from bot.domain.requests import Living, Pending, Ready, Request
 from bot.services.form.validate import LIMITS
 from bot.services.pages import (
     DeletePage,
@@ -23,24 +24,32 @@ from bot.services.pages import (
 from bot.services.text import LONGEST_TYPED, duration, to_confirm
 from bot.slack.blocks.kit import actions, button, divider, field, fields, header, modal, text_input
 from bot.slack.blocks.newer import alert
-from bot.slack.blocks.text import Block, Bold, Row, context, flat, lines, mrkdwn, quote, told
-from bot.slack.messages.access import access_rows, by_hand
+from bot.slack.blocks.text import Block, Bold, Code, Row, context, flat, lines, mrkdwn, quote, told
+from bot.slack.messages.access import access_rows
 from bot.slack.messages.card import Fact, account, effect, for_what, kind_of, name_of, needs, places, risk, ticket
 from bot.slack.payloads import ids, read
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
+from bot.slack.views.about import about, requester
 from bot.slack.views.approvers import conditions, who
 from bot.slack.views.form import form
 
 _NO_ACCESS = (
-    "The new service account has no access. To request some with the key, select “Edit request”. "
-    "Or have someone grant it afterward, for example with:"
+    "The new service account has no access yet. To request access with the key, select ",
+    Bold("Edit request"),
+    ".",
 )
+_NO_END = "This key doesn't expire. It works until someone deletes it."
+_NO_END_OF_TWO = "These keys don't expire. They work until someone deletes them."
 APPROVING = "Approve this request"
 BREAKING_GLASS = "Use break-glass"
 JUDGING = "Review break-glass"
 DENYING = "Deny this request"
-_STUCK = "If this page doesn't change within two minutes, close it. /apikey requests shows whether anything was sent."
+_STUCK = (
+    "If this page doesn't change within two minutes, close it and run ",
+    Code("/apikey requests"),
+    " to see whether anything was sent.",
+)
 
 
 def page(content: Page) -> Block:
@@ -96,40 +105,42 @@ def info(title: str, blocks: list[Block]) -> Block:
 
 def checking() -> Block:
     """The page while Confluent is asked."""
-    return modal("Create an API key", [lines(["Checking with Confluent Cloud…"]), context(_STUCK)], callback=ids.PAGE)
+    return modal("Create an API key", [lines(["Checking with Confluent Cloud…"]), context(*_STUCK)], callback=ids.PAGE)
 
 
 def working(title: str) -> Block:
     """The page while something is carried out."""
-    return modal(title, [lines(["One moment…"]), context(_STUCK)], callback=ids.PAGE)
+    return modal(title, [lines(["One moment…"]), context(*_STUCK)], callback=ids.PAGE)
 
 
 def review(content: ReviewPage) -> Block:
     """What is requested, the people who can approve it, and the button that sends it."""
     terms, draft, owner = content.terms, content.draft, content.owner
     is_new = isinstance(owner, NewServiceAccount)
-    granted = access_rows("The service account is also granted:", content.bindings, content.resource)
-    opened = (content.resource, *([content.also] if content.also else []))
+    granted = access_rows("Access granted with the key:", content.bindings, content.resource)
+    needs_access = is_new and not granted and any(each.kind.row.grant for each in _opened(content))
     blocks = [
-        header(f"{kind_of(content.resource)}{for_what(content.resource)}{_and_one_for(content.also)}"),
+        header(f"{_kinds(content)}{for_what(content.resource)}"),
         *risk(terms, Operation.CREATE, owner, content.resource, "modal", content.bindings, content.also),
         *_facts(content),
-        *([lines(*granted)] if granted else by_hand(_NO_ACCESS, *opened) if is_new else []),
+        *([lines(*granted)] if granted else []),
+        lines([Bold("Reason")]),
         quote(draft.reason),
-        *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
+        *([alert("warning", *_NO_ACCESS, on="modal")] if needs_access else []),
+        *(alert("warning", *told(warning), on="modal") for warning in content.warnings),
         *_alike(content),
         divider(),
         lines([Bold(needs(terms))], *conditions(terms), *who(content.approvers, are_told=not terms.notify)),
         lines(
-            [_then(terms)],
-            *([["The service account is created together with the key."]] if is_new else []),
-            *([["This key doesn't expire. It works until someone deletes it."]] if content.lifetime is None else []),
+            [_then(content)],
+            *([[f"The service account is created together with the {_keys(content)}."]] if is_new else []),
+            *([[_NO_END_OF_TWO if content.also else _NO_END]] if content.lifetime is None else []),
         ),
         context("Policy rule: ", terms.rule),
-        *_in_an_emergency(content.break_glass, content.draft_id),
         actions(
             button("Edit request", ids.REVIEW_BACK, content.draft_id), block=ids.CLOSES_BLOCK if content.closes else ""
         ),
+        *_in_an_emergency(content.break_glass, content.draft_id),
     ]  # fmt: skip
     send, metadata = "Send request", content.draft_id
     return modal("Review your request", blocks, callback=ids.REVIEW, submit=send, close="Discard", metadata=metadata)
@@ -152,8 +163,19 @@ def _facts(content: ReviewPage) -> list[Block]:
     return [*fields(*facts, expires, *named), *([lines(*rows)] if rows else [])]
 
 
-def _and_one_for(also: Resource | None) -> str:
-    return f" and one for {also.kind.row.noun}" if also else ""
+def _opened(content: ReviewPage) -> tuple[Resource, ...]:
+    return (content.resource, *([content.also] if content.also else []))
+
+
+def _kinds(content: ReviewPage) -> str:
+    """What is requested: "Kafka API key", of a pair "Kafka and Schema Registry API keys"."""
+    if content.also is None:
+        return kind_of(content.resource)
+    return f"{content.resource.kind.row.label} and {content.also.kind.row.label} API keys"
+
+
+def _keys(content: ReviewPage) -> str:
+    return "keys" if content.also else "key"
 
 
 def _alike(content: ReviewPage) -> list[Block]:
@@ -162,14 +184,16 @@ def _alike(content: ReviewPage) -> list[Block]:
         return []
     ask = content.alike.ask
     sent: Row = ["You already have an open request for this: ", Bold(flat(ask.name)), ", sent ", ask.asked_at, "."]
-    another = context("“Send request” adds another one. “Edit request” lets you change it first.")
+    drop = "To drop the first one, select ", Bold("Cancel request"), " in your messages from Latchkey."
+    another = context("Sending this creates a second request. ", *drop)
     return [alert("warning", *sent, on="modal"), {**another, "block_id": ids.ANOTHER_BLOCK}]
 
 
-def _then(terms: Terms) -> str:
+def _then(content: ReviewPage) -> str:
+    terms, secrets = content.terms, "secrets" if content.also else "secret"
     if not terms.approvals:
-        return f"You have {duration(terms.claim)} to view the secret."
-    claim = f"After approval, you have {duration(terms.claim)} to view the secret."
+        return f"You have {duration(terms.claim)} to view the {secrets}."
+    claim = f"After approval, you have {duration(terms.claim)} to view the {secrets}."
     return f"Approvers have {duration(terms.pending)} to respond. {claim}"
 
 
@@ -181,37 +205,40 @@ def _in_an_emergency(offer: timedelta | str | None, draft: str) -> list[Block]:
     if isinstance(offer, str):
         return [divider(), lines([title, offer])]
     says = (
-        f"Break-glass creates the key now, without an approval. The key expires {duration(offer)} later, "
-        "everyone who could approve it is told, and one of them reviews it."
+        f"Break-glass creates the key now, without an approval. The key expires {duration(offer)} later. "
+        "Latchkey notifies the approvers, and one of them reviews it afterward."
     )
     use = button("Use break-glass", ids.GLASS, draft, "danger")
-    return [divider(), lines([title, says]), actions(use), divider()]
+    return [divider(), lines([title, says]), actions(use)]
 
 
 def break_glass(content: GlassPage) -> Block:
     """What using break-glass means, and why it can't wait."""
-    people = "1 person" if content.people == 1 else f"{content.people} people"
+    people = "the 1 approver" if content.people == 1 else f"all {content.people} approvers"
     typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
     blocks = [
         header(f"{kind_of(content.resource)}{for_what(content.resource)}"),
-        alert("error", "The key is created now. No one approves it.", on="modal"),
+        alert("error", "This creates the key right away, without an approval.", on="modal"),
         lines(
-            [f"• The key expires {duration(content.lifetime)} from now, and can't be extended."],
-            [f"• Latchkey tells everyone who could approve it right away: {people}, and the approvals channel."],
-            [f"• One of them reviews this within {duration(REVIEW_WITHIN)}."],
+            [f"• The key expires {duration(content.lifetime)} from now and can't be extended."],
+            [f"• Latchkey notifies {people} and the approvals channel right away."],
+            [f"• An approver has {duration(REVIEW_WITHIN)} to review it."],
             ["• Until then, you can't use break-glass again."],
         ),
-        field("Why it can't wait", ids.REASON_BLOCK, typed, hint="Everyone who is told will see this."),
+        field("Why it can't wait", ids.REASON_BLOCK, typed, hint="Everyone notified will see this."),
     ]
     title, kept = BREAKING_GLASS, content.draft_id
     return modal(title, blocks, callback=ids.GLASS_USE, submit="Use break-glass", close="Cancel", metadata=kept)
 
 
-def not_justified(request: RequestId, name: str = "") -> Block:
-    """Asks a reviewer why a use of break-glass was not justified; `name` is what the request is called."""
+def not_justified(request: RequestId, known: Request | None = None) -> Block:
+    """Asks a reviewer why a use of break-glass was not justified. `known` is the request, if it could be read."""
     typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
-    about = [lines([Bold(name)])] if name else []
-    blocks = [*about, field("Reason", ids.REASON_BLOCK, typed, hint="The requester will see this.")]
+    hint = f"{requester(known)} will see this."
+    works: list[Row] = []
+    if isinstance(known, Ready | Living) and (glass := glass_of(known)):
+        works = [["The key keeps working until ", glass.ends_at, "."]]
+    blocks = [*about(known, *works), field("Why wasn't it justified?", ids.REASON_BLOCK, typed, hint=hint)]
     return modal(JUDGING, blocks, callback=ids.GLASS_NOTE, submit="Not justified", close="Cancel", metadata=request)
 
 
@@ -222,15 +249,15 @@ def approve(request: Pending) -> Block:
     blocks = [
         lines([Bold(name_of(ask))]),
         alert("warning", effect(ask.operation, ask.owner, ask.resource, ask.bindings, ask.also), on="modal"),
-        field(f"Type {name} to approve this request", ids.WORD_BLOCK, typed),
+        field(f"Type “{name}” to approve this request", ids.WORD_BLOCK, typed),
     ]
     kept = read.as_metadata({"request": ids.key_ref(ask.id, request.drawn), "name": name})
     return modal(APPROVING, blocks, callback=ids.APPROVAL, submit="Approve", close="Cancel", metadata=kept)
 
 
-def deny(request: RequestId, name: str = "") -> Block:
-    """Asks an approver for the reason; `name` is what the request is called."""
+def deny(request: RequestId, known: Request | None = None) -> Block:
+    """Asks an approver for the reason. `known` is the request, if it could be read."""
     typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
-    about = [lines([Bold(name)])] if name else []
-    blocks = [*about, field("Reason", ids.REASON_BLOCK, typed, hint="The requester will see this.")]
+    hint = f"{requester(known)} will see this."
+    blocks = [*about(known), field("Reason", ids.REASON_BLOCK, typed, hint=hint)]
     return modal(DENYING, blocks, callback=ids.DENY_REASON, submit="Deny", close="Cancel", metadata=request)

@@ -151,7 +151,7 @@ def test_what_nothing_matches_is_said_as_it_was_typed() -> None:
     suggestion = from_word("<!channel>", [asked()], CATALOG)
 
     assert suggestion.notice == "No resource matches “&lt;!channel&gt;”. Choose one below."
-    assert suggestion.draft.cluster == "lkc-1"
+    assert suggestion.draft == Draft(owner="sa-1", lifetime="90"), "sent by mistake, it is for no other cluster"
 
 
 def a_view(**more: object) -> KeyView:

@@ -285,7 +285,7 @@ def test_a_key_of_an_unknown_kind_is_shown_without_a_client_configuration() -> N
     view = a_view(key=build.a_key(marker="", kind=None, resource="lnew-1"), may=frozenset())
     shown = said(key_pages.key(KeyPage(view)))
 
-    assert "lnew-1 (unknown kind)" in shown
+    assert "lnew-1 (unknown scope)" in shown
     assert "Client configuration" not in shown
 
 
@@ -306,7 +306,7 @@ def test_views_keep_the_id_of_their_key_and_nothing_else(page: Page) -> None:
 def test_the_page_to_delete_says_what_is_lost() -> None:
     shown = said(key_pages.delete(DeletePage(a_view(), build.terms())))
 
-    assert "Every application using this key will stop working. This is permanent" in shown
+    assert "Once this is approved, every application using this key will stop working. This is permanent" in shown
     assert "(12 days ago)" in shown
     assert "orders-service" in shown
 
@@ -341,7 +341,10 @@ def test_lifetimes_are_offered_up_to_the_rules_and_from_what_is_left(
     view = key_pages.extend(ExtendPage(a_view(), build.terms(lifetime=limit), left))
     (menu,) = [element for _, element in interactive(view["blocks"]) if element["type"] == "static_select"]
 
-    assert [each["text"]["text"] for each in menu["options"]] == texts
+    first, *others = texts
+    counted = "" if limit is None else " after approval"
+    drawn = [f"{first}{counted}", *(f"{each} after approval" for each in others)]
+    assert [each["text"]["text"] for each in menu["options"]] == drawn
 
 
 # --- reading them back ------------------------------------------------------------------------------------------------
@@ -351,7 +354,10 @@ def test_an_extension_offers_nothing_beyond_confluents_own_end() -> None:
     page = ExtendPage(a_view(), build.terms(), 2 * build.DAY, most=10 * build.DAY)
     (menu,) = [each for _, each in interactive(key_pages.extend(page)["blocks"]) if each["type"] == "static_select"]
 
-    assert [each["text"]["text"] for each in menu["options"]] == ["Until it expires at Confluent Cloud", "7 days"]
+    assert [each["text"]["text"] for each in menu["options"]] == [
+        "Until it expires at Confluent Cloud",
+        "7 days after approval",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -472,9 +478,47 @@ def test_every_page_names_the_people_who_can_approve_as_the_review_page_does() -
         key_pages.rotate(RotatePage(view, terms, (0, 1), approvers=rights)),
         key_pages.extend(ExtendPage(view, terms, approvers=rights)),
     ]
-    who = ("• EnvironmentAdmin on dev: Erin and 2 more", "• OrganizationAdmin on the organization: 1 person")
 
-    assert [all(row in said(each) for row in ("Approvers:", *who)) for each in drawn] == [True] * 4
+    assert ["Needs 1 approval. Approvers: Erin and 3 more." in said(each) for each in drawn] == [True] * 4
+
+
+def test_only_a_page_that_needs_no_approval_is_submitted_by_what_it_does() -> None:
+    """A person who typed CONFIRM and selects "Delete API key" takes the key for gone, but it may be denied."""
+
+    def drawn(approvals: int) -> list[Block]:
+        view, terms = a_view(request=build.states()["shown"]), build.terms(approvals=approvals)
+        return [
+            key_pages.edit(EditPage(view, terms)),
+            key_pages.delete(DeletePage(view, terms)),
+            key_pages.rotate(RotatePage(view, terms, (0, 1))),
+            key_pages.extend(ExtendPage(view, terms)),
+        ]
+
+    assert [each["submit"]["text"] for each in drawn(1)] == ["Send request"] * 4
+    assert [each["submit"]["text"] for each in drawn(0)] == ["Save", "Delete API key", "Rotate", "Extend"]
+    assert "Every application using this key will stop working. This is permanent" in said(drawn(0)[1])
+    assert not any("Approvers will see this" in str(each) or "after approval" in str(each) for each in drawn(0))
+
+
+def test_the_age_of_a_key_is_left_out_where_its_date_says_it() -> None:
+    fresh, older = (said(key_pages.key(KeyPage(a_view(age=each * build.DAY)))) for each in (0, 12))
+
+    assert "(" not in fresh.partition("Created")[2].partition("Expires")[0]
+    assert "(12 days ago)" in older
+
+
+@pytest.mark.parametrize("name", ["undelivered", "unclaimed", "retired"])
+def test_a_key_that_is_deleted_has_no_client_configuration(name: str) -> None:
+    assert "Client configuration" not in str(key_pages.key(KeyPage(a_view(request=build.states()[name]))))
+
+
+def test_an_extension_that_adds_little_is_not_preselected() -> None:
+    made = build.states()["shown"]
+    made = replace(made, ask=replace(made.ask, lifetime=30 * build.DAY))
+    page = ExtendPage(a_view(request=made), build.terms(), 29 * build.DAY)
+    (menu,) = [each for _, each in interactive(key_pages.extend(page)["blocks"]) if each["type"] == "static_select"]
+
+    assert menu["initial_option"]["text"]["text"] == "90 days after approval"
 
 
 def test_a_deletion_is_read_with_its_word_and_reason() -> None:
@@ -540,6 +584,7 @@ def test_filters_are_read_as_they_are_shown(page: KeysPage) -> None:
         (47, 3, 3, "47 keys"),
         (1, 1, 1, "1 key"),
         (1_204, 24, 57, "1,204 keys in 24 of 57 accounts"),
+        (None, 0, 1, "Keys of 1 account"),
         (None, 0, 5_000, "Keys of 5,000 accounts, grouped by account"),
     ],
 )
@@ -557,7 +602,7 @@ def test_a_row_says_how_old_a_key_is_and_when_it_expires() -> None:
         for name, end in ends.items()
     }
 
-    assert "Created 12 days ago outside Latchkey · ⚠ expires" in rows["soon"]
+    assert "Created 12 days ago outside Latchkey · ⚠️ expires" in rows["soon"]
     assert "Created 12 days ago outside Latchkey · expires" in rows["later"]
     made = {name: build.states()[name] for name in ("shown", "ready", "rotated")}
     listed = {name: said({"blocks": key_list.key_row(a_view(request=each))}) for name, each in made.items()}
