@@ -1,7 +1,7 @@
-"""What this process can do: its checks, shared by all who ask, and what follows from them.
+"""This process's health checks, shared by all callers, and what follows from them.
 
-Only what this process itself needs to take a click takes it out of rotation. What all processes meet at once, such as
-a slow Slack or a typo in the policy file, is a warning: it would take out all of them.
+Only what this process itself needs to accept a click takes it out of rotation. A problem that all processes have at
+once, such as a slow Slack or a typo in the policy file, is a warning: otherwise it would take all of them out.
 """
 
 import asyncio
@@ -18,35 +18,35 @@ from bot.background import beside
 from bot.domain.errors import LatchkeyError
 
 NEEDED = frozenset({"store", "audit", "worker"})
-"""Checks without which this process is not ready; all others warn."""
+"""Checks that make this process not ready if they fail; all others only warn."""
 NEEDED_ONCE = frozenset({"slack"})
-"""Checks without which it is not ready at first. Once well, they warn: Slack may send all processes away at once."""
+"""Checks that must pass once before it's ready, and then only warn: Slack may disconnect all processes at once."""
 VITAL = frozenset({"store", "worker"})
 DEAD_AFTER = 180.0
-"""Seconds for which one of these fails until a supervisor should start the process anew."""
+"""How many seconds one of these may fail before a supervisor should restart the process."""
 CHECK_SECONDS = 2.0
 FRESH = 1.0
-"""Seconds for which a look counts, however many ask."""
+"""How many seconds a result is reused."""
 EVERY = 5.0
-"""Seconds between two looks while nobody asks."""
+"""Seconds between checks while nobody asks."""
 TOLD_AFTER = 4.0
-"""Seconds for which a check fails until the log says so: what passes until the next look is no news."""
+"""How many seconds a check fails before that is logged, so that a short failure isn't."""
 log = logging.getLogger("latchkey.health")
 
 Check: TypeAlias = Callable[[], Awaitable[str | None] | str | None]
-"""Looks at one thing: None when it is well, else the reason in a few words that hold no secret."""
+"""Checks one thing. Returns None if it works, or else the reason in a few words without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether this process should get clicks, and what each check said: "ok", or why not."""
+    """Whether this process should get clicks, and the result of each check: "ok", or the reason."""
 
     is_ready: bool
     checks: Mapping[str, str]
 
 
 class Health:
-    """Looks at everything at once, at most once a second, and remembers since when each check fails."""
+    """Runs all checks at the same time, at most once a second, and remembers since when each one fails."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Health:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.is_stopping = False
-        """Whether this process was asked to stop: it still answers, and is not ready."""
+        """Whether this process was asked to stop: then it still answers, but isn't ready."""
         self._checks = checks
         self._now = now
         self._looked_at = float("-inf")
@@ -71,7 +71,7 @@ class Health:
             self._failing.labels(name).set(0)
 
     async def verdict(self) -> Verdict:
-        """What a look of a moment ago found, or a new one."""
+        """The result of the checks, up to `FRESH` seconds old."""
         async with self._turn:
             if self._now() - self._looked_at >= FRESH:
                 reasons = await asyncio.gather(*map(_reason, self._checks.values()))
@@ -84,14 +84,14 @@ class Health:
         return Verdict(not failing and not self.is_stopping, said)
 
     def dead(self) -> str | None:
-        """Why a supervisor should start this process anew; None while it may recover. Looks at nothing itself."""
+        """Why a supervisor should restart this process; None while it may recover. Runs no checks itself."""
         for name in sorted(VITAL & self._since.keys()):
             if self._now() - self._since[name] >= DEAD_AFTER:
                 return f"{name}: {self._reasons[name]}"
         return None
 
     async def run(self) -> None:
-        """Look now and then, also while nobody asks, until cancelled."""
+        """Run the checks every `EVERY` seconds until canceled, even if nobody asks."""
         while True:
             await self.verdict()
             await asyncio.sleep(EVERY)
@@ -123,7 +123,7 @@ class Health:
 
 @asynccontextmanager
 async def watched(health: Health) -> AsyncGenerator[None]:
-    """Have it look now and then until we leave."""
+    """Run `Health.run` during the `async with`."""
     async with beside(health.run(), name="health"):
         yield
 

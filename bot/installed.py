@@ -7,11 +7,11 @@ from importlib.metadata import version as version_of
 DISTRIBUTION = "latchkey-confluent"
 """The plain name is another project's on the public index."""
 PACKAGES = ("bot", "handlers")
-"""Common names: whatever else is installed may bring packages of the same names, and Python takes only one of them."""
+"""Common names: another distribution may have packages with the same names, and Python imports only one of them."""
 
 
 def version() -> str:
-    """The version that is installed; "0" in a checkout that nobody installed."""
+    """The installed version; "0" in a checkout that isn't installed."""
     try:
         return version_of(DISTRIBUTION)
     except PackageNotFoundError:
@@ -19,12 +19,15 @@ def version() -> str:
 
 
 def strangers() -> Sequence[str]:
-    """Other distributions with packages of our names, sorted. Files of theirs may stand among ours, or ours be lost."""
+    """Other distributions with packages named like ours, sorted.
+
+    Their files may be mixed with ours, or replace them.
+    """
     return sorted({each.name for each in distributions() if _claims_ours(each)} - {DISTRIBUTION})
 
 
 def problem() -> str | None:
-    """A sentence about them; None where there are none."""
+    """A sentence about these distributions; None if there are none."""
     others = strangers()
     if not others:
         return None

@@ -1,9 +1,9 @@
-"""Logs: one JSON object a line on stderr (or plain text on a terminal), with every secret taken out.
+"""Logs: one JSON object per line on stderr (plain text on a terminal), with all secrets redacted.
 
-What the audit log is told goes to a feed of its own as well, where one is asked for: always JSON, whatever the level.
+Every new line of the audit log also goes to a feed of its own, if the settings ask for one: as JSON, at any log level.
 
-Secrets have no business in a log call. The redaction here is for the day when one gets there all the same: in a
-library's message, in a `repr`, in the text of an exception.
+No log call should contain a secret. The redaction here is for the day when one does anyway: in a library's message, in
+a `repr`, or in the text of an exception.
 """
 
 import contextlib
@@ -21,25 +21,25 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 CHATTY = frozenset({"aiohttp", "httpcore", "httpx", "slack_bolt", "slack_sdk", "websockets"})
-"""Libraries that write headers, bodies and response_urls below WARNING: never heard there, whatever LOG_LEVEL says."""
+"""Libraries that log headers, bodies and response_urls below WARNING. Those are dropped, whatever LOG_LEVEL says."""
 
 NO_NEWS = "As you gave `client` as well, `token` will be unused."
-"""Bolt's warning at every start where SLACK_BOT_TOKEN is in the environment, as it should be."""
+"""Bolt warns about this at every start with SLACK_BOT_TOKEN in the environment, where it should be."""
 
 NO_CONNECTION = "Failed to connect"
-"""How the SDK's message begins at each try of Socket Mode that leads nowhere, every ten seconds while Slack is away."""
+"""How the SDK's message about a failed Socket Mode connection begins. It comes every 10 seconds while Slack is down."""
 
 COLORED = "color_message"
-"""Uvicorn's message again, with the escape codes of a terminal."""
+"""The extra field in which Uvicorn repeats its message with escape codes for terminals."""
 
 GONE = "[redacted]"
 AUDIT = logging.getLogger("latchkey.audit")
-"""Told of each audit line; see docs/audit.md."""
+"""Logs each audit line; see docs/audit.md."""
 STDOUT = "stdout"
 FULL_AGAIN = 60.0
-"""Seconds between two lines that say that the feed cannot be written."""
+"""Seconds between log lines that say that the feed can't be written."""
 _TAIL = 256 * 1024
-"""Bytes at the end of a feed, in which its last line is."""
+"""How many bytes at the end of a feed are searched for its last line."""
 
 _PATTERNS = (
     # Confluent's secrets: today's form, and the one before July 2025, which is nothing but base64. Sixty-four
@@ -56,7 +56,7 @@ _PATTERNS = (
     re.compile(r"(?i)(?<=://)[^\s/@\"']*:[^\s@\"']*(?=@)"),
 )
 _CODES = re.compile(r"[\x1b\x9b](?:\[?[0-?]*[ -/]*[@-~])?")
-"""What a terminal takes for a command. JSON would only write it out, and `jq -r` makes it one again."""
+"""What a terminal treats as a command. JSON would only escape it, and `jq -r` would restore it."""
 _SECRET_NAME = re.compile(r"(?i)secret|passw|token|authorization|cookie|master_?key|response_url")
 
 
@@ -72,7 +72,7 @@ def configure(level: str, *, stream: TextIO | None = None, audit: str = "") -> N
     """Send all logs, structlog's and the standard library's, through redaction to `stream` (default: stderr).
 
     `level` is a name that `logging` knows. `audit` is where the audit feed goes: `stdout`, a file, or "" for nowhere.
-    May be called again; the last call holds. Raises OSError for a file that cannot be opened.
+    Calling it again replaces the earlier configuration. Raises OSError if the file can't be opened.
     """
     target = sys.stderr if stream is None else stream
     shared: list[Processor] = [
@@ -105,16 +105,16 @@ def configure(level: str, *, stream: TextIO | None = None, audit: str = "") -> N
 
 
 def reopen() -> None:
-    """Open the file of the audit feed anew, should it have been renamed: for a SIGHUP."""
+    """Reopen the audit feed's file, which may have been renamed. Called on SIGHUP."""
     for handler in AUDIT.handlers:
         if isinstance(handler, AppendingHandler):
             handler.reopen()
 
 
 def last_told(audit: str) -> tuple[int, str] | None:
-    """Number and hash of the last line in a file of the audit feed, or in the one before it; None where there is none.
+    """Number and hash of the last line in the audit feed's file, or in the previous file; None if there is none.
 
-    A torn line, and what others wrote there, is passed over. Raises OSError for a file that cannot be read.
+    Skips incomplete lines and lines by other programs. Raises OSError if a file can't be read.
     """
     if audit in {"", STDOUT}:
         return None
@@ -151,7 +151,7 @@ def _feed(shared: list[Processor], audit: str) -> None:
 
 
 def bolt_logger() -> logging.Logger:
-    """The logger for `AsyncApp(logger=…)`: Bolt gives its level to all of Bolt's own loggers, else the root's."""
+    """The logger for `AsyncApp(logger=…)`. Bolt copies its level to all of Bolt's loggers, or else the root's level."""
     logger = logging.getLogger("slack_bolt")
     logger.setLevel(max(logging.WARNING, logging.root.level))
     logger.addFilter(_in_one_line)  # once, however often
@@ -159,7 +159,7 @@ def bolt_logger() -> logging.Logger:
 
 
 def _in_one_line(record: logging.LogRecord) -> bool:
-    """Take the stack off what the SDK says of each connection that it could not make: the message says why."""
+    """Remove the traceback from the SDK's message about a failed connection: the message says why."""
     if record.getMessage().startswith(NO_CONNECTION):
         record.exc_info = record.exc_text = None
     return True
@@ -190,7 +190,7 @@ def _without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 
 
 def _clean(value: object, name: str = "") -> object:
-    """`value` as plain JSON without secrets; `name` is what it is called, which may give it away."""
+    """`value` as plain JSON without secrets. `name` is its field name, which may show that it's a secret."""
     match value:
         case None | bool() | int() | float():
             return value
@@ -209,16 +209,19 @@ def _clean(value: object, name: str = "") -> object:
 
 
 def _is_worth_hearing(record: logging.LogRecord) -> bool:
-    """Bolt copies the root's level into loggers of its own, so levels alone do not keep a library quiet."""
+    """Whether to keep a record.
+
+    Bolt copies the root's level to its own loggers, so levels alone don't silence a library.
+    """
     loud = record.levelno >= logging.WARNING or record.name.partition(".")[0] not in CHATTY
     return loud and record.msg != NO_NEWS
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """The standard library prints the arguments of a record that does not format; this one says only where it was."""
+    """If a record can't be formatted, the standard library prints its arguments. This class prints only its place."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
-        """Never the arguments; and a stream that is gone is no reason to fail."""
+        """Print no arguments, and ignore a closed stream."""
         line = {"level": "error", "event": "couldn't write a log record"}
         place = {"logger": record.name, "where": f"{record.filename}:{record.lineno}"}
         with contextlib.suppress(OSError, ValueError):
@@ -226,19 +229,19 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 class AppendingHandler(logging.Handler):
-    """Appends to a file, each line by one write, so that processes may share it; opens it anew once it was renamed.
+    """Appends to a file, each line in one write, so that processes can share it. Reopens it after it was renamed.
 
     It never raises: the audit log is in the store, and an effect must not fail because a disk is full.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError when the file cannot be opened."""
+        """Raises OSError if the file can't be opened."""
         super().__init__()
         self._path, self._fd, self._is_torn, self._told_at = path, -1, False, float("-inf")
         self._open()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Append the line; what cannot be written is left out, and said once a minute."""
+        """Append the line. Failures are logged, at most once a minute, and the line is dropped."""
         try:
             line = self.format(record).encode() + b"\n"
             if self._was_moved():
@@ -248,7 +251,7 @@ class AppendingHandler(logging.Handler):
             self._complain(error)
 
     def reopen(self) -> None:
-        """Open the file anew. What goes wrong shows with the next line."""
+        """Reopen the file. A failure is reported with the next line."""
         with self.lock or contextlib.nullcontext(), contextlib.suppress(OSError):
             self._open()
 

@@ -1,7 +1,7 @@
-"""What `/metrics` tells. No people, no ids of keys or requests: every label has a short list of values.
+"""The metrics of `/metrics`. They name no people, and no IDs of keys or requests: every label has only a few values.
 
-What is known is exported as 0 from the start: a counter that appears with its first event hides that event from
-`increase()`. docs/metrics.md lists all of it.
+All known series are exported as 0 from the start: a counter that appears with its first event hides that event from
+`increase()`. docs/metrics.md lists all metrics.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ from bot.services.surfaces import SurfaceKind
 
 OTHER: str = "other"
 MOST_CODES = 30
-"""Codes of Slack that are told apart; Slack, or what stands in its place, may answer with any."""
+"""How many of Slack's error codes get a series of their own: Slack, or a proxy, may answer with any code."""
 FRESH_SECONDS = 5.0
-"""How long a reading of the store is given to all who scrape."""
+"""How many seconds a reading of the store is reused."""
 READ_WITHIN = 1.0
-"""Seconds for a reading; a store that hangs must not hold up the scrape."""
+"""Seconds for reading the store: if it hangs, it must not block the scrape."""
 FINGERPRINT_DIGITS = 13
 """Hexadecimal digits of a hash: 52 bits, the most that a metric, a float, holds exactly."""
 DEED_OUTCOMES = ("done", "refused", "retried", "failed")
 _ACK_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
-"""Slack waits for three."""
+"""Histogram buckets. Slack waits for three seconds."""
 _CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 _STORE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0)
 _REFUSED_CODES = ("messages_tab_disabled", "channel_not_found", "not_in_channel", "is_archived", OTHER)
@@ -113,7 +113,7 @@ def acks(registry: CollectorRegistry, kinds: Sequence[str]) -> Callable[[str, fl
 
 
 class Calls:
-    """Calls of Slack and of Confluent Cloud, with the limits of rate that they met."""
+    """Metrics of calls to Slack and Confluent Cloud, and of the rate limits that they ran into."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -166,57 +166,57 @@ class Calls:
 
 
 class Load(Protocol):
-    """What the store tells of the work that there is."""
+    """The amount of work, as the store reports it."""
 
     @property
     def items(self) -> int:
-        """Items of the agenda, due or not."""
+        """How many items the agenda has, due or not."""
         ...
 
     @property
     def due(self) -> int:
-        """Items that are due and that no process works on."""
+        """How many items are due without a process working on them."""
         ...
 
     @property
     def lag(self) -> float:
-        """Seconds for which the oldest of these has been due."""
+        """How many seconds the oldest of these has been due."""
         ...
 
     @property
     def aside(self) -> int:
-        """Items of kinds that this version does not know."""
+        """How many items have a kind that this version doesn't know."""
         ...
 
     @property
     def pending(self) -> int:
-        """Requests that wait for approval."""
+        """How many requests wait for approval."""
         ...
 
     @property
     def oldest(self) -> float:
-        """Seconds since the oldest of these was sent."""
+        """How many seconds ago the oldest of these was sent."""
         ...
 
     @property
     def catalog_at(self) -> float:
-        """When the catalog was read at Confluent, in seconds since 1970; 0 for never."""
+        """When the catalog was read from Confluent, as a Unix time in seconds; 0 if never."""
         ...
 
     @property
     def seconds(self) -> float:
-        """How long the store took to answer."""
+        """How many seconds the store took to answer."""
         ...
 
 
 class StoreReadings:
-    """Gauges that are read in the store: at most every `FRESH_SECONDS`, for all who scrape; never a reason to fail.
+    """Gauges that are read from the store, at most every `FRESH_SECONDS`.
 
-    While the store does not answer, they stay as they were, and `latchkey_store_up` is 0.
+    While the store doesn't answer, they keep their values, and `latchkey_store_up` is 0.
     """
 
     def __init__(self, registry: CollectorRegistry, load: Load, census: Census) -> None:
-        """`load` is what holds until the first reading."""
+        """`load` has the values until the first reading."""
         self._load, self._census, self._turn = load, census, asyncio.Lock()
         self._read_at = float("-inf")
         says = "Seconds that the store took to answer, once for each reading of these metrics."
@@ -228,7 +228,7 @@ class StoreReadings:
         self._count_states(registry)
 
     async def refresh(self, read: Callable[[], Awaitable[Load]]) -> None:
-        """Read again what is too old. Never raises."""
+        """Read the store again if the last reading is too old. Never raises."""
         async with self._turn:
             if time.monotonic() - self._read_at < FRESH_SECONDS:
                 return
@@ -277,9 +277,10 @@ def audit_gauges(
     is_trusted: Callable[[], bool],
     contradicted: Callable[[], int],
 ) -> None:
-    """Where the audit log ends, and whether it and the records fit together.
+    """Where the audit log ends, and whether it and the records match.
 
-    A label with the hash would be a new time series a line. So the hash is a value: its first digits, as a number.
+    A label with the hash would create a new time series for every line. So the hash is a value: its first digits, as a
+    number.
     """
     gauge(registry, "latchkey_audit_head", "Number of the last audit line.", lambda: head()[0])
     says = f"The first {FINGERPRINT_DIGITS} hexadecimal digits of the hash of the last audit line, as a number."
@@ -311,7 +312,7 @@ def policy_gauges(registry: CollectorRegistry, loaded_at: Callable[[], float], h
 
 
 def own_key_gauge(registry: CollectorRegistry, expires_at: Callable[[], datetime | None]) -> None:
-    """`latchkey_confluent_key_expiry_timestamp_seconds`. Infinity leaves an alert on what is left silent."""
+    """`latchkey_confluent_key_expiry_timestamp_seconds`. Infinity, for never or unknown, triggers no alert."""
     says = "When Latchkey's own key expires at Confluent, in seconds since 1970; +Inf for never, or not known."
     name = "latchkey_confluent_key_expiry_timestamp_seconds"
     gauge(registry, name, says, lambda: _timestamp(expires_at(), float("inf")))
@@ -326,7 +327,10 @@ def process_metrics(registry: CollectorRegistry, version: str) -> None:
 
 
 def gauge(registry: CollectorRegistry, name: str, says: str, tell: Callable[[], float]) -> None:
-    """A gauge without labels that tells, at each scrape, what holds then. `tell` must be quick, and never raise."""
+    """A gauge without labels whose value is what `tell` returns at each scrape.
+
+    `tell` must be quick and never raise.
+    """
     Gauge(name, says, registry=registry).set_function(tell)
 
 

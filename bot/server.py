@@ -25,31 +25,31 @@ from bot.health import Health
 
 BODY_LIMIT = 1024 * 1024  # bytes; the largest view Slack sends is 250 kB
 LEAKS = "/leaks/github"
-"""Where secret scanners report keys, in the format of GitHub's."""
+"""The path where secret scanners report keys, in GitHub's format."""
 HEADER_SECONDS = 10.0
-"""How long a connection may take until its next request has begun with whole headers."""
+"""How long a connection may take to send all headers of its next request."""
 REQUEST_SECONDS = 20.0
-"""How long until the answer is out. Slack waits for three seconds, and sends at once."""
+"""How long a request may take until its answer is sent. Slack sends at once and waits for three seconds."""
 MOST_CONNECTIONS = 2_000
 BACKLOG = 2048
 AT_ONCE = 16
-"""Connections that are accepted before any of them is looked at: so many may be over the limit for a moment."""
+"""How many connections are accepted in one go, so the limit may be exceeded by this many for a moment."""
 RESERVED = 16
-"""Connections beyond the limit that are answered about health, and told to come later about anything else."""
+"""How many connections beyond the limit still get health checks, and 503 for everything else."""
 OURS = ("/healthz", "/readyz", "/metrics")
 FULL_AGAIN = 60.0
-"""Seconds between two lines that say that the house is full."""
+"""Seconds between log lines that say that there are too many connections."""
 SHUTDOWN_SECONDS = 5
 log = logging.getLogger(__name__)
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
 Reports: TypeAlias = Callable[[Mapping[str, str], bytes], Awaitable[tuple[int, object]]]
-"""Takes headers, by names in lower case, and a body; returns a status, and what becomes the JSON of the answer."""
+"""Takes headers, with lower-case names, and a body. Returns an HTTP status and the value of the JSON answer."""
 
 
 class CannotListen(Exception):
-    """The address cannot be bound. `str` is one line that says which setting to change."""
+    """The address can't be bound. `str` is one line that says which setting to change."""
 
 
 def create(
@@ -62,7 +62,7 @@ def create(
 ) -> ASGIApp:
     """The app: `/healthz`, `/readyz`, `/metrics`, and `/slack/events` if `slack` is given (HTTP mode).
 
-    `refresh` brings metrics up to date; `reports` takes what is posted to `LEAKS`.
+    `refresh` updates the metrics, and `reports` handles what is posted to `LEAKS`.
     """
 
     async def healthz(_: Request) -> Response:
@@ -88,7 +88,10 @@ def create(
 
 
 def _closing(app: ASGIApp, health: Health) -> ASGIApp:
-    """Ask clients for another connection once we stop: one that is kept alive leads here, whatever a proxy knows."""
+    """Tell clients to close their connections once we stop.
+
+    A kept-alive one would still lead here, even if a proxy knows that we're leaving.
+    """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         async def last(message: Message) -> None:
@@ -102,7 +105,7 @@ def _closing(app: ASGIApp, health: Health) -> ASGIApp:
 
 
 def _slack_events(slack: AsyncApp) -> Callable[[Request], Awaitable[Response]]:
-    """What stands before Bolt: it limits no body, and answers 500 to a timestamp or a body that it cannot read."""
+    """Checks requests before Bolt, which doesn't limit bodies and answers 500 to a malformed timestamp or body."""
 
     async def slack_events(request: Request) -> Response:
         headers = request.headers
@@ -134,7 +137,7 @@ def _reports(take: Reports) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def _read(request: Request) -> bytes | Response:
-    """The body; an answer as soon as it is known to be over the limit, or that nobody is there to read one."""
+    """The body, or an error response as soon as the body exceeds the limit or the client is gone."""
     body = bytearray()
     try:
         async for chunk in request.stream():
@@ -147,23 +150,24 @@ async def _read(request: Request) -> bytes | Response:
 
 
 class _House:
-    """Who is connected, and for how many there is room: half of our descriptors, so that the store keeps its own."""
+    """The open connections and their limit: half of our file descriptors, so that some are left for the store."""
 
     def __init__(self) -> None:
         self.room = max(min(MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2) - RESERVED, 1)
         self._told_at = float("-inf")
 
     def full(self) -> None:
-        """Say so, but not for each who comes."""
+        """Log that the limit is reached, but not for every connection."""
         if time.monotonic() - self._told_at >= FULL_AGAIN:
             self._told_at = time.monotonic()
             log.warning("too many connections", extra={"room": self.room})
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's, with time-outs that it lacks, and an end to who comes when the house is full.
+    """Uvicorn's protocol with the timeouts that it lacks and a limit for connections.
 
-    The one that waits longest for its client makes room; where none waits, only health is answered.
+    At the limit, the connection that has waited longest for its client is closed. If none waits, up to
+    `RESERVED` more get only health checks, and any further one is closed.
     """
 
     house: _House
@@ -207,7 +211,7 @@ class _Protocol(H11Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether its client has yet to send something."""
+        """Whether it's waiting for its client to send something."""
         cycle = cast("RequestResponseCycle | None", self.cycle)  # uvicorn types it without None
         return cycle is None or cycle.response_complete or cycle.more_body
 
@@ -227,7 +231,7 @@ def _only_health(app: ASGIApp) -> ASGIApp:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn that leaves signals to the program it is part of."""
+    """A Uvicorn that leaves signals to the program that runs it."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -241,9 +245,9 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[int]:
-    """Serve `app` on `host` while inside; gives the port, which the system chose if `port` is 0.
+    """Serve `app` on `host` during the `async with`. Yields the port, chosen by the system if `port` is 0.
 
-    On leaving, running requests have `SHUTDOWN_SECONDS` to finish. Raises `CannotListen`.
+    At the end, running requests have `SHUTDOWN_SECONDS` to finish. Raises `CannotListen`.
     """
     listener = listen(host, port)
     protocol = type("Protocol", (_Protocol,), {"house": _House()})
@@ -270,7 +274,7 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[int]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there. Raises `CannotListen`."""
+    """A listening socket at this address. Raises `CannotListen`."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)

@@ -1,7 +1,7 @@
 """Settings: the environment, read once, checked as a whole, frozen.
 
-A field is its variable in lower case; its description says where the value comes from, and ends every complaint about
-it. A secret may also stand in a file: the one that `X_FILE` names, or one called X (or x) in a secrets folder.
+A field is named like its variable, in lower case. Its description says where to find the value, and ends every error
+about it. A secret can also be in a file: the one that `X_FILE` names, or one named X (or x) in a secrets folder.
 """
 
 import difflib
@@ -23,7 +23,10 @@ SLACKS = frozenset({"slack.com", "slack-gov.com"})
 
 
 class SettingsError(Exception):
-    """The environment will not do. `str` is one line per problem, each naming its variable, none quoting a secret."""
+    """Settings are missing or invalid.
+
+    `str` has one line per problem, which names the variable and quotes no secret.
+    """
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -31,11 +34,14 @@ class SettingsError(Exception):
 
 
 class StartupError(Exception):
-    """The settings read well, but the world does not go with them: a wrong token, no Redis. `str` is one line."""
+    """The settings are valid, but don't work: for example, the token is wrong or Redis is missing.
+
+    `str` is one line.
+    """
 
 
 class TryAgain(StartupError):
-    """A start that may succeed later, with nothing changed."""
+    """A start failed that may succeed later without any change."""
 
 
 class _Common(BaseSettings):
@@ -50,7 +56,7 @@ class _Common(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Trim what was pasted, and forget what is blank."""
+        """Trim all values, and drop blank ones."""
         return _trimmed(values)
 
     @field_validator("log_level", mode="before")
@@ -60,7 +66,7 @@ class _Common(BaseSettings):
 
 
 class StoreSettings(_Common):
-    """What is needed for the store alone. Made by `load_store()`."""
+    """The settings of the store. Read by `load_store()`."""
 
     redis_url: Annotated[SecretStr, AfterValidator(variables.redis_url)] | None = Field(
         default=None, description="Leave it unset for an embedded server in LATCHKEY_DATA_DIR."
@@ -93,7 +99,7 @@ class StoreSettings(_Common):
 
 
 class CloudSettings(_Common):
-    """What is needed to ask Slack and Confluent Cloud, without a store. Made by `load_clouds()`."""
+    """The settings for calls to Slack and Confluent Cloud, without the store. Read by `load_clouds()`."""
 
     slack_bot_token: Annotated[SecretStr, AfterValidator(lambda token: variables.begins_with("xoxb-", token))] = Field(
         description='Copy the "Bot User OAuth Token" from "OAuth & Permissions" in the settings of the Slack app.'
@@ -116,12 +122,15 @@ class CloudSettings(_Common):
     @field_validator("slack_api_url")
     @classmethod
     def _as_a_folder(cls, url: str) -> str:
-        """The Slack SDK joins method names to it, which would replace a last part without a slash."""
+        """End the URL with a slash.
+
+        When the Slack SDK appends a method name, it would replace a last part without one.
+        """
         return f"{url}/"
 
 
 class Settings(StoreSettings, CloudSettings):
-    """What the environment says. Made by `load()`."""
+    """All settings. Read by `load()`."""
 
     slack_mode: Literal["socket", "http"] = Field(
         description="Leave it unset: it's socket when SLACK_APP_TOKEN is set, otherwise http."
@@ -165,7 +174,7 @@ class Settings(StoreSettings, CloudSettings):
     @model_validator(mode="before")
     @classmethod
     def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """The same, and choose the mode, on which other fields depend."""
+        """Trim all values, drop blank ones, and choose the mode, which other fields depend on."""
         tidy = _trimmed(values)
         return {"slack_mode": "socket" if "slack_app_token" in tidy else "http"} | tidy
 
@@ -192,7 +201,10 @@ class Settings(StoreSettings, CloudSettings):
     @field_validator("latchkey_channel")
     @classmethod
     def _for_cards(cls, channel: str, info: ValidationInfo) -> str:
-        """A policy file names its own channels, and complains where it does not."""
+        """Require a channel if there's no policy file.
+
+        A file names its own channels, and its own check requires them.
+        """
         if not channel and info.data.get("latchkey_policy", "wrong") is None:
             raise ValueError("is not set, and neither is LATCHKEY_POLICY")
         return channel
@@ -200,14 +212,14 @@ class Settings(StoreSettings, CloudSettings):
     @field_validator("latchkey_leak_webhook")
     @classmethod
     def _for_scanners(cls, source: str, info: ValidationInfo) -> str:
-        """In Socket Mode nothing of Latchkey is published, so a scanner that is waited for would never come."""
+        """Refuse a scanner in Socket Mode, where Latchkey has no public address, so no report could arrive."""
         if source and info.data.get("slack_mode") == "socket":
             raise ValueError("is set, but SLACK_MODE is socket, and only HTTP mode takes reports of scanners")
         return source
 
     @property
     def is_real_slack(self) -> bool:
-        """Whether Slack is Slack's own, and not the sandbox or a Slack of a test."""
+        """Whether calls go to Slack itself, and not to the sandbox or a test's stand-in."""
         return urlsplit(self.slack_api_url).netloc in SLACKS
 
 
@@ -217,24 +229,24 @@ SECRETS = tuple(
     for name, field in Settings.model_fields.items()
     if name == "confluent_cloud_api_key" or "SecretStr" in str(field.annotation)
 )
-"""Variables whose value may stand in a file instead: all secrets, and the key id, which comes with its secret."""
+"""Variables whose value can be in a file instead: all secrets, and the key ID that belongs to one."""
 KNOWN = frozenset(
     [name.upper() for name in Settings.model_fields] + [f"{name}_FILE" for name in SECRETS] + [SECRETS_DIR]
 )
 
 
 def load() -> Settings:
-    """Read the environment and the secret files. Raises `SettingsError` with all that is wrong."""
+    """Read the environment and the secret files. Raises `SettingsError` with all problems."""
     return _loaded(Settings)
 
 
 def load_store() -> StoreSettings:
-    """Read what is needed for the store alone, for work without Slack and Confluent. Raises `SettingsError`."""
+    """Read only the settings of the store, for work without Slack and Confluent. Raises `SettingsError`."""
     return _loaded(StoreSettings)
 
 
 def load_clouds() -> CloudSettings:
-    """Read what is needed to ask Slack and Confluent Cloud. Raises `SettingsError`."""
+    """Read only the settings for calls to Slack and Confluent Cloud. Raises `SettingsError`."""
     return _loaded(CloudSettings)
 
 
@@ -259,20 +271,20 @@ def _loaded(kind: type[SettingsT]) -> SettingsT:
 
 
 def _place(name: str) -> int:
-    """Where a field is complained about: Slack and Confluent first, then the store, as in the README."""
+    """The rank of a field's errors: Slack and Confluent first, then the store, as in the README."""
     if name.startswith("slack_"):
         return 0
     return 1 if name in CloudSettings.model_fields else 2 if name in StoreSettings.model_fields else 3
 
 
 def _trimmed(values: dict[str, Any]) -> dict[str, Any]:
-    """What was pasted without blanks around it, and what is blank left out."""
+    """The values, trimmed, without blank ones."""
     trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
     return {name: value for name, value in trimmed.items() if value != ""}
 
 
 def master_keys() -> SecretStr | None:
-    """LATCHKEY_MASTER_KEYS alone, for work without Slack and Confluent; None when unset. Raises `SettingsError`."""
+    """Only LATCHKEY_MASTER_KEYS, for work without Slack and Confluent; None if unset. Raises `SettingsError`."""
     name, problems = "LATCHKEY_MASTER_KEYS", dict[str, str]()
     text = dict(_from_files(os.environ, problems)).get(name.lower()) or os.environ.get(name, "").strip()
     if name in problems:
@@ -284,13 +296,13 @@ def master_keys() -> SecretStr | None:
 
 
 def policy_settings() -> tuple[Path | None, str]:
-    """LATCHKEY_POLICY and LATCHKEY_CHANNEL alone and as they are, for work without Slack and Confluent."""
+    """Only LATCHKEY_POLICY and LATCHKEY_CHANNEL, unchecked, for work without Slack and Confluent."""
     path, channel = (os.environ.get(name, "").strip() for name in ("LATCHKEY_POLICY", "LATCHKEY_CHANNEL"))
     return Path(path) if path else None, channel
 
 
 def unknown_variables() -> list[str]:
-    """One line for every LATCHKEY_* variable that nobody reads: most likely a slip of the pen."""
+    """One line for every LATCHKEY_* variable that isn't a setting: most likely a typo."""
     unknown = sorted(name for name in os.environ if name.startswith("LATCHKEY_") and name not in KNOWN)
     return [f"{name} isn't a Latchkey setting and was ignored.{_guess(name)}" for name in unknown]
 
@@ -313,7 +325,7 @@ def _line(name: str, kind: str, message: str) -> str:
 
 
 def _from_files(environ: Mapping[str, str], problems: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Field name and value of each secret that stands in a file; what cannot be read goes to `problems`."""
+    """Field name and value of each secret in a file. Files that can't be read are added to `problems`."""
     folder = Path(environ.get(SECRETS_DIR) or DEFAULT_SECRETS_DIR)
     if environ.get(SECRETS_DIR) and not folder.is_dir():
         problems[SECRETS_DIR] = f"{SECRETS_DIR} isn't a folder: {folder}. Correct it, or unset it."

@@ -1,6 +1,6 @@
-"""Further conditions on who gives the approvals: which people, and which not. Pure.
+"""Further conditions on who approves: people who may, and people who may not. Pure functions.
 
-They only narrow: someone approves who has authority over the key, and fits each of them. They are part of the terms
+Conditions only narrow: approvers have authority over the key and also meet each condition. They are part of the terms
 that people read, so that an approval is for these conditions and no others.
 """
 
@@ -18,7 +18,7 @@ _WHAT = {"S": "user group"}
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Someone, with the user groups that they are in among those that were looked up."""
+    """A person, with the user groups that they are in, among those that were looked up."""
 
     slack: str
     groups: frozenset[str] = frozenset()
@@ -35,7 +35,7 @@ class Party:
 
     @property
     def name(self) -> str:
-        """What people read: the team's name, else the id."""
+        """What people read: the team's name, or else the ID."""
         return self.team or " or ".join(f"{_WHAT.get(each[:1], 'Slack user')} {each}" for each in self.ids)
 
     def has(self, member: Member) -> bool:
@@ -45,19 +45,19 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What one rule demands of its approvers."""
+    """What one rule requires of its approvers."""
 
     one_of: tuple[Party, ...] = ()
-    """Each approver is in one of these; () is everyone."""
+    """Each approver must be in one of these; () means anyone."""
     barred: tuple[Barred, ...] = ()
     is_distinct: bool = False
-    """Whether each approval is for another one of `one_of`."""
+    """Whether each approval must come from a different one of `one_of`."""
     apart: tuple[str, ...] = ()
-    """The user groups that the requester is in or was in since the request, where people in them are barred."""
+    """The user groups that the requester is in, or was in since the request, if their members are barred."""
 
     @property
     def groups(self) -> frozenset[str]:
-        """The user groups that tell whether someone fits."""
+        """The user groups that decide whether someone meets the conditions."""
         ids = {*self.apart, *(each for party in self.one_of for each in party.ids)}
         return frozenset(each for each in ids if each.startswith("S"))
 
@@ -67,21 +67,21 @@ class Condition:
         return "same group" in self.barred
 
     def parties(self, member: Member) -> tuple[Party, ...]:
-        """Those of `one_of` that this person is in."""
+        """The parties in `one_of` that this person is in."""
         return tuple(each for each in self.one_of if each.has(member))
 
 
 Conditions: TypeAlias = tuple[Condition, ...]
-"""Each holds. There are several where the rules of both keys of a pair have some."""
+"""All of them apply. There are several if the rules of both keys of a pair have conditions."""
 
 
 def groups_of(conditions: Conditions) -> frozenset[str]:
-    """The user groups that tell whether someone fits."""
+    """The user groups that decide whether someone meets the conditions."""
     return frozenset[str]().union(*(each.groups for each in conditions))
 
 
 def both(some: Conditions, others: Conditions) -> Conditions:
-    """All of these, in an order of their own. Those that differ in the groups apart are one, with all these groups."""
+    """All of these conditions, sorted. Those that differ only in `apart` are merged into one with all these groups."""
     apart: dict[Condition, set[str]] = {}
     for each in (*some, *others):
         apart.setdefault(replace(each, apart=()), set()).update(each.apart)
@@ -90,12 +90,12 @@ def both(some: Conditions, others: Conditions) -> Conditions:
 
 
 def as_read(conditions: Conditions) -> frozenset[Condition]:
-    """The conditions as people read them: which groups the requester is in is not said."""
+    """The conditions as people read them, without the groups that the requester is in."""
     return frozenset(replace(each, apart=()) for each in conditions)
 
 
 def still_apart(now: Conditions, earlier: Conditions) -> Conditions:
-    """These, also with the groups that the requester was in earlier: leaving one lets nobody in it approve."""
+    """`now`, plus the groups that the requester was in earlier: if they leave one, its members still can't approve."""
     left = frozenset[str]().union(*(each.apart for each in earlier))
     return tuple(
         replace(each, apart=tuple(sorted({*each.apart, *left}))) if each.shares_no_group else each for each in now
@@ -122,7 +122,7 @@ def either(words: Iterable[str]) -> str:
 
 
 def counted(conditions: Conditions, members: Sequence[Member]) -> tuple[int, ...]:
-    """The positions of those whose approvals count together; an earlier one is never given up for a later one."""
+    """The indexes of the members whose approvals count together. An earlier one is never dropped for a later one."""
     kept = tuple(range(len(members)))
     for each in conditions:
         if each.is_distinct:
@@ -138,7 +138,7 @@ def most(conditions: Conditions, members: Collection[Member]) -> int:
 
 
 def open_to(condition: Condition, given: Iterable[Member]) -> tuple[Party, ...]:
-    """Those of `one_of` from which a further approval would count beside these."""
+    """The parties in `one_of` from which another approval would count in addition to these."""
     if not condition.is_distinct:
         return condition.one_of
     before = tuple(given)
@@ -148,9 +148,9 @@ def open_to(condition: Condition, given: Iterable[Member]) -> tuple[Party, ...]:
 
 
 def whom(conditions: Conditions, given: Sequence[Member], missing: int = 1) -> str:
-    """From whom so many approvals are missing beside these: "payments-leads or fraud-ops"; "" for anyone who may.
+    """Who the `missing` approvals can come from, in words: "payments-leads or fraud-ops"; "" if from anyone who may.
 
-    Where there are several conditions, an approval is from someone of each.
+    If there are several conditions, an approver meets each of them.
     """
     parts: list[str] = []
     for each in conditions:
@@ -160,7 +160,7 @@ def whom(conditions: Conditions, given: Sequence[Member], missing: int = 1) -> s
 
 
 def adds(conditions: Conditions, given: Sequence[Member], member: Member) -> bool:
-    """Whether this person's approval would count beside these."""
+    """Whether this person's approval would count in addition to these."""
     return len(given) in counted(conditions, [*given, member])
 
 
@@ -173,9 +173,9 @@ def _options(condition: Condition, member: Member) -> tuple[int, ...]:
 
 
 def _matched(options: Sequence[Sequence[int]]) -> tuple[int, ...]:
-    """The positions of those who have a party of their own, as many as can be: a matching.
+    """The indexes of those who get a party of their own: a maximum matching.
 
-    Someone in several parties moves to another one where that makes room, so that no one is turned away too early.
+    A person in several parties moves to another one if that makes room for someone else.
     """
     holders: dict[int, int] = {}
 

@@ -28,7 +28,7 @@ from typing import ClassVar, Literal
 from bot.domain.keys import RequestId
 
 ASK_ADMINISTRATOR = "Ask your Latchkey administrator to look into it."
-"""The advice where only an operator can help."""
+"""The advice if only an operator can help."""
 
 
 def plain(text: str) -> str:
