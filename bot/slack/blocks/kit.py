@@ -13,13 +13,13 @@ Style: TypeAlias = Literal["primary", "danger"]
 OPTION, HEADER, TITLE, LABEL, BUTTON, OPTIONS = 75, 150, 24, 2000, 75, 100
 CONFIRM_TITLE, CONFIRM_TEXT, CONFIRM_BUTTON, FIELD = 100, 300, 30, 2000
 VALUE = 150
-"""Characters of an option's value. A longer id can't be offered."""
+"""How many characters an option's value may have. A longer ID can't be offered."""
 FIELDS = 10
 """How many fields a section may have."""
 MENU = 5
 """How many options an overflow menu may have."""
 _MARKED = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)|:[\w+'-]+:|^\s*>")
-"""Characters that mean something to mrkdwn."""
+"""Text that mrkdwn would format."""
 
 
 def header(text: str) -> Block:
@@ -33,9 +33,9 @@ def divider() -> Block:
 
 
 def fields(*facts: tuple[str, Row]) -> list[Block]:
-    """Facts in two columns, each a label in bold with what it is below. They are mrkdwn, where names are cut.
+    """Facts in two columns, each a bold label with its value below. They are mrkdwn, with long names cut.
 
-    What mrkdwn would not show as it was typed stands below them in rows of rich text.
+    What mrkdwn wouldn't show as typed follows in rows of rich text.
     """
     marked = [(label, row) for label, row in facts if any(map(_is_marked, row))]
     columns = [fact for fact in facts if fact not in marked]
@@ -54,9 +54,9 @@ def fields(*facts: tuple[str, Row]) -> list[Block]:
 
 
 def section(*rows: Row, beside: Block) -> list[Block]:
-    """Lines with a button or a menu beside them: mrkdwn in which nothing of foreign text becomes a link.
+    """Lines with a button or a menu next to them: mrkdwn in which no foreign text becomes a link.
 
-    What mrkdwn would not show as it was typed stands in rows of rich text, with the button or menu below them.
+    What mrkdwn wouldn't show as typed is in rows of rich text, with the button or menu below them.
     """
     if any(_is_marked(piece) for row in rows for piece in row):
         return [lines(*([_short(piece) for piece in row] for row in rows)), actions(beside)]
@@ -114,7 +114,7 @@ def field(label: str, block_id: str, element: Block, *, optional: bool = False, 
 
 
 def text_input(action: str, typed: str, *, limit: int, lines: bool = False, placeholder: str = "") -> Block:
-    """A text field holding `typed`, also where that is longer than `limit`: our own check speaks of it."""
+    """A text field with `typed` in it, even if that is longer than `limit`: our own check reports that."""
     kept = cut(typed, TEXT)
     longest = max(limit, len(kept))
     block: Block = {"type": "plain_text_input", "action_id": action, "multiline": lines, "max_length": longest}
@@ -165,7 +165,7 @@ def modal(
 
 
 def redrawn(blocks: Iterable[Block], drawing: str, standing: Iterable[str] = ()) -> list[Block]:
-    """The blocks with their ids for this drawing, so that no field shows one thing and submits another: see `ids`."""
+    """The blocks with their IDs for this drawing, so that no field shows one value and submits another: see `ids`."""
     there = tuple(standing)
     return [
         {**each, "block_id": ids.drawn(each["block_id"], drawing, there)} if "block_id" in each else each
@@ -179,7 +179,7 @@ def as_message(blocks: Sequence[Block], text: str) -> Mapping[str, Any]:
 
 
 def _is_marked(piece: Piece) -> bool:
-    """Whether mrkdwn would read a mark in this piece, such as one for bold text or the name of an emoji."""
+    """Whether mrkdwn would format something in this piece, such as bold text or an emoji's name."""
     if isinstance(piece, Code):
         return "`" in piece.text
     text = piece.text if isinstance(piece, Bold | Link) else piece
@@ -187,7 +187,7 @@ def _is_marked(piece: Piece) -> bool:
 
 
 def _short(piece: Piece) -> Piece:
-    """A piece with nothing in it longer than a name, cut before it is escaped."""
+    """The piece, with its text cut to the length of a name before it's escaped."""
     match piece:
         case str():
             return cut(piece, NAME)

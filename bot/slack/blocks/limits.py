@@ -1,6 +1,6 @@
-"""Slack's limits for all of a message, and for all of a view: what is shown of many things, and what is cut.
+"""Slack's limits for a whole message and a whole view: how many things are shown, and what is cut.
 
-Every piece keeps its own limit where it is made; many pieces together may still be too much.
+Every piece is within its own limit, but many pieces together may still be too much.
 """
 
 import json
@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from bot.slack.blocks.text import Block, cut
 
 MESSAGE = 12_000
-"""Characters of JSON that the blocks of a posted message may have. Slack documents no limit; people who measured it
-met `msg_blocks_too_long` from about 13,200 on."""
+"""How many characters of JSON the blocks of a posted message may have. Slack documents no limit; people who measured it
+got `msg_blocks_too_long` from about 13,200 on."""
 VIEW = 250_000
-"""Bytes of a view, as it is sent."""
+"""How many bytes a view may have, as sent."""
 BLOCKS = 100
-"""Blocks of a view."""
+"""How many blocks a view may have."""
 _BESIDES = 40_000
-"""Bytes of a view that are not blocks: 3,000 characters that it keeps, and its titles."""
+"""Bytes reserved for what isn't blocks: a view's private_metadata of up to 3,000 characters, and its titles."""
 _SHORTER = (1000, 300, 100, 30)
-"""How long a piece of text may be at most where all of them together are too long, one after the other."""
+"""If texts are too long together, their longest allowed lengths in characters, tried one after another."""
 
 
 def message(blocks: Sequence[Block]) -> list[Block]:
@@ -27,7 +27,7 @@ def message(blocks: Sequence[Block]) -> list[Block]:
 
 
 def view(blocks: Sequence[Block]) -> list[Block]:
-    """The same for a view."""
+    """The blocks of a view. If they are too long together, the longest texts are cut."""
     return _fitting(blocks, fits_a_view)
 
 
@@ -37,12 +37,12 @@ def fits_a_message(blocks: Sequence[Block]) -> bool:
 
 
 def fits_a_view(blocks: Sequence[Block]) -> bool:
-    """Whether Slack takes a view of this length; a little is left for what a view has besides."""
+    """Whether Slack accepts a view of this length, with some room for what else it has."""
     return len(blocks) <= BLOCKS and len(json.dumps(blocks)) <= VIEW - _BESIDES
 
 
 def as_many(most: int, drawn: Callable[[int], list[Block]], fits: Callable[[Sequence[Block]], bool]) -> list[Block]:
-    """What `drawn` draws of so many things as fit, at most `most`; of one, where not even one fits."""
+    """What `drawn` returns for the largest number that fits, up to `most`; for 1 if not even one fits."""
     tried = (drawn(number) for number in range(most, 1, -1))
     return next((blocks for blocks in tried if fits(blocks)), None) or drawn(1)
 
@@ -57,7 +57,7 @@ def _fitting(blocks: Sequence[Block], fits: Callable[[Sequence[Block]], bool]) -
 
 
 def _shorter(part: Block, longest: int) -> Block:
-    """A part of rich text with nothing in it longer than this; what is there to be copied stays whole."""
+    """A part of rich text whose texts are cut to this length, except text that people copy."""
     if part["type"] == "text":
         return {**part, "text": cut(part["text"], longest)}
     if "elements" not in part or part["type"] == "rich_text_preformatted":

@@ -1,7 +1,7 @@
-"""Blocks that Slack added lately: `alert` in modals, `table` in messages; each with a plain form that all take.
+"""Blocks that Slack added recently: `alert` in modals, `table` in messages; each with a plain form that works anywhere.
 
-Each function knows on which surfaces its block may stand, and draws the plain form on the others. Where a workspace
-refuses a block that it should take, `plain` turns what is sent into the plain form: see `api.calls.CountedClient`.
+Each function knows which surfaces its block is allowed on, and draws the plain form on the others. If a workspace
+refuses a block that it should accept, `plain` turns it into the plain form: see `api.calls.CountedClient`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,17 +15,17 @@ Cell: TypeAlias = "str | Row"
 NEWER: Final = frozenset({"alert", "table"})
 """The types of these blocks."""
 ALERT = 200
-"""Characters of an alert, as a public validator of Block Kit has it; Slack's reference names no limit."""
+"""How many characters an alert may have, according to a public Block Kit validator. Slack's reference has no limit."""
 ROWS, COLUMNS = 100, 20
 CELLS = 10_000
-"""Characters in all cells of a message's table."""
+"""How many characters all cells of a message's table may have."""
 SIGNS: Mapping[str, str] = {"info": "\N{INFORMATION SOURCE}\ufe0f", "warning": "⚠️", "error": "⛔", "success": "✅"}
 BETWEEN = " · "
 """The separator between the cells of a row in the plain form."""
 
 
 def alert(level: Level, *pieces: Piece, on: Surface) -> Block:
-    """A notice that stands out. In a modal it is Slack's alert, elsewhere a section with a sign."""
+    """A notice that stands out: in a modal Slack's alert, elsewhere a section with a symbol."""
     text = "".join(map(small, pieces))
     if on == "modal" and len(text) <= ALERT:
         return {"type": "alert", "level": level, "text": {"type": "mrkdwn", "text": text or " "}}
@@ -35,9 +35,9 @@ def alert(level: Level, *pieces: Piece, on: Surface) -> Block:
 def table(
     head: Sequence[str], rows: Sequence[Sequence[Cell]], *, on: Surface, right: Sequence[int] = ()
 ) -> list[Block]:
-    """Rows below a head. In a message it is Slack's table, of which a message may have one; elsewhere plain rows.
+    """Rows below a head: in a message Slack's table, which a message can have one of; elsewhere plain rows.
 
-    `right` are the columns that are aligned to the right. A table that is too large for Slack is plain rows, too.
+    `right` are the indexes of right-aligned columns. A table that is too large for Slack becomes plain rows, too.
     """
     cells = [[lines([Bold(name)]) for name in head], *([_cell(each) for each in row] for row in rows)]
     drawn: Block = {
@@ -68,7 +68,7 @@ def plain(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def one_table(blocks: Sequence[Block]) -> list[Block]:
-    """The blocks of a message with every table but the first as plain rows: Slack takes one a message."""
+    """The blocks of a message with every table except the first as plain rows: Slack accepts one per message."""
     first = next((block for block in blocks if block["type"] == "table"), None)
     return [each for block in blocks for each in (_plainly(block) if _is_other(block, first) else [block])]
 
@@ -99,7 +99,7 @@ def _plain_alert(level: str, text: str) -> Block:
 
 
 def _plain_table(rows: Sequence[Sequence[Block]]) -> list[Block]:
-    """All rows in one block of rich text; the head stays, for it says what the columns are."""
+    """All rows in one block of rich text, including the head, which says what the columns are."""
     elements: list[Block] = []
     for number, row in enumerate(rows):
         if number:
@@ -120,11 +120,11 @@ def _leaves(shown: Block) -> list[Block]:
 
 
 def _cell(row: Cell) -> Block:
-    """Slack wants every cell to hold something. Plain text takes a third of the room of rich text."""
+    """One cell. Slack requires text in every cell, and plain text needs a third of the room of rich text."""
     return {"type": "raw_text", "text": flat(row, TEXT) or " "} if isinstance(row, str) else lines(row or [" "])
 
 
 def _length(drawn: Block) -> int:
-    """Characters in all cells; what is no text counts as a short word."""
+    """How many characters all cells have. What isn't text counts as a short word."""
     leaves = [leaf for row in drawn["rows"] for each in row for leaf in _leaves(each)]
     return sum(len(str(leaf.get("text") or leaf.get("fallback") or "someone's name")) for leaf in leaves)

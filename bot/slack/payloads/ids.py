@@ -1,8 +1,8 @@
 """Every name that Slack sends back to us: commands, callbacks, blocks, actions. `surface:verb`.
 
-A block id is a field's name, then what the field depends on (`resource:kafka:env-1`), then which drawing of the page
-brought the field in (`~0f3a9c12`). Slack may keep what a person chose in a field for as long as a view has that id,
-even where a later page shows something else there: a field that is drawn anew from what we know gets a new id.
+A block ID is a field's name, then what the field depends on (`resource:kafka:env-1`), then the drawing of the page that
+added the field (`~0f3a9c12`). Slack may keep what a person chose in a field as long as the view has that ID, even if a
+later page shows something else there: so a field that is drawn again from what we know gets a new ID.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from bot.domain.kinds import Kind
 
 COMMAND = "/apikey"
 LONGEST = 255
-"""Characters that Slack allows for an id of ours."""
+"""How many characters Slack allows in an ID that we choose."""
 
 SHORTCUT_CREATE = "apikey:create"
 SHORTCUT_LEAKED = "apikey:leaked"
@@ -26,7 +26,7 @@ DENY_REASON = "deny"
 QUESTION = "question"
 REPLY = "reply"
 PAGE = "page"
-"""The callback of a page that only says something."""
+"""The callback of a page without a form."""
 
 OPEN_FORM = "form:open"
 FORM_OWNER = "form:owner"
@@ -42,7 +42,7 @@ FORM_ALSO = "form:also"
 FORM_AGAIN = "form:again"
 REVIEW_BACK = "review:back"
 GLASS = "review:glass"
-"""Opens the page to use break-glass for what is reviewed."""
+"""Opens the page to use break-glass for the request on the review page."""
 GLASS_USE = "glass"
 JUSTIFIED = "card:justified"
 NOT_JUSTIFIED = "card:not-justified"
@@ -72,7 +72,7 @@ REMOVE_ACCESS = "key:remove-access"
 ASK_AGAIN = "outcome:again"
 USE_ACCOUNT = "outcome:account"
 MORE = "more"
-"""An overflow menu, each option of which stands for a button: its value is the button's action and value."""
+"""An overflow menu. Each option replaces a button, and its value has that button's action and value."""
 HELP_REQUESTS = "help:requests"
 HELP_WHOAMI = "help:whoami"
 
@@ -85,24 +85,24 @@ KIND_BLOCK = "kind"
 CLOUD_BLOCK = "cloud"
 RESOURCE_BLOCK = "resource"
 LIFETIME_BLOCK = "lifetime"
-"""The block id of the lifetime carries the limit in seconds, `lifetime:7776000`: another one offers other options."""
+"""The lifetime's block ID contains the limit in seconds, `lifetime:7776000`, because the options depend on it."""
 ACCESS_BLOCK = "access"
-"""The block id of the access to choose carries the kinds of keys, `access:kafka`: others are offered other access."""
+"""The block ID of the access field contains the kinds of keys, `access:kafka`, because the options depend on them."""
 NAMES_BLOCK = "names"
-"""The block id of the names for one entry of that carries its id, `names:0a1b2c3d`."""
+"""The block ID of the names for one entry of access contains the entry's ID, `names:0a1b2c3d`."""
 ALSO_BLOCK = "also"
-"""The block id of the second key to choose carries the environment, `also:env-1`: another one has another registry."""
+"""The block ID of the second key's field contains the environment, `also:env-1`, because the registry depends on it."""
 NAME_BLOCK = "name"
 DESCRIPTION_BLOCK = "description"
 REASON_BLOCK = "reason"
 TICKET_BLOCK = "ticket"
 MESSAGE_BLOCK = "message"
 LISTED_BLOCK = "listed"
-"""Begins the block id of buttons in a list of requests: the message around them is about many, and is nobody's card."""
+"""How the block ID of buttons in a list of requests begins. A list is no single request's card."""
 CLOSES_BLOCK, ANOTHER_BLOCK = "closes", "another"
-"""Blocks of a review page: the modal closes when it is sent; it counts though there is an open request for the same."""
+"""Blocks of a review page: its modal closes when it's sent; it counts even if a similar request is open."""
 SNIPPET_BLOCK = "snippet"
-"""The block id of a choice of client configurations carries the key that it is of: `snippet:REQUEST/ATTEMPT`."""
+"""The block ID of a menu of client configurations contains the key's reference: `snippet:REQUEST/ATTEMPT`."""
 
 LIST = "keys"
 EDIT = "edit"
@@ -110,7 +110,7 @@ DELETE = "delete"
 ROTATE = "rotate"
 EXTEND = "extend"
 KEY_SNIPPET = "key:snippet"
-"""A client configuration, chosen on the page of a key, whose private_metadata names the key."""
+"""A client configuration chosen on a key's page. The page's private_metadata names the key."""
 HELP = "help:help"
 HELP_LIST = "help:list"
 LIST_OWNER = "list:owner"
@@ -134,12 +134,12 @@ LEAK_BLOCK = "leaked"
 KEEP = "keep"
 KEY_KEEP = "key:keep"
 KEEP_SHOWN, KEEP_BASELINE = "keys:keep", "keys:keep-baseline"
-"""Keep all keys of a message of the review. Its value is that of `listed_ref`, as is that of `REVIEW_KEYS`."""
+"""Keeps all keys in a message of the review. Its value is a `listed_ref`, as is that of `REVIEW_KEYS`."""
 REVIEW_KEYS = "keys:review"
 
 
 class ResourceField(NamedTuple):
-    """What the field for a resource offers: those of one kind, in one environment, for Flink in one cloud."""
+    """What the field for a resource offers: resources of one kind in one environment, and for Flink in one cloud."""
 
     kind: str
     environment: str = ""
@@ -148,23 +148,23 @@ class ResourceField(NamedTuple):
 
 _DRAWING = re.compile(r"~[0-9a-f]{8}\Z")
 _ROOM = LONGEST - 9
-"""Characters of a block id that stand before its drawing."""
+"""How many characters of a block ID may precede its drawing."""
 _SHORT = "#"
 _FOLD = "|"
 
 
 def any_of(*names: str) -> re.Pattern[str]:
-    """A matcher for these ids and no others, for one listener: Bolt tries each listener in turn, at 25 µs each."""
+    """A pattern that matches exactly these IDs, for a single listener: Bolt tries listeners in turn, at 25 µs each."""
     return re.compile(rf"\A(?:{'|'.join(map(re.escape, names))})\Z")
 
 
 def drawing(of: str) -> str:
-    """Eight characters that tell one drawing of a page from all others; `of` is the click that it answers."""
+    """Eight characters that identify one drawing of a page. `of` is the click that it answers."""
     return hashlib.sha256(of.encode()).hexdigest()[:8]
 
 
 def drawn(block: str, drawing: str, standing: Iterable[str] = ()) -> str:
-    """The id of a field in this drawing of its page; a field that stands in the view already keeps the id it has."""
+    """The ID of a field in this drawing of its page. A field that is in the view already keeps its ID."""
     kept = next((each for each in standing if field(each) == block), "")
     return kept or (f"{block}~{drawing}" if drawing else block)
 
@@ -181,10 +181,10 @@ def is_field(block_id: str, name: str) -> bool:
 
 
 def resource_block(kind: str, environment: str, cloud: str = "") -> str:
-    """The block id of the field for a resource, `resource:flink:env-…:aws`: another place is another field.
+    """The block ID of the field for a resource, `resource:flink:env-…:aws`: each place has its own field.
 
-    Where that is too long for Slack, or could be misread, it names the place by a hash, and the view's private_metadata
-    has to hold it.
+    If that is too long for Slack, or ambiguous, it contains a hash of the place, and the view's private_metadata must
+    contain the place.
     """
     parts = (RESOURCE_BLOCK, kind, environment, *((cloud,) if cloud else ()))
     block = ":".join(parts) if environment else f"{RESOURCE_BLOCK}:{kind}"
@@ -199,7 +199,7 @@ def is_regional(kind: str) -> bool:
 
 
 def place_of(block_id: str) -> ResourceField | None:
-    """The place that the block id of a field for a resource names; None where it could only name it by a hash."""
+    """The place in the block ID of a field for a resource; None if that only has a hash of it."""
     _, _, rest = field(block_id).partition(":")
     if rest.startswith(_SHORT):
         return None
@@ -211,26 +211,26 @@ def place_of(block_id: str) -> ResourceField | None:
 
 
 def key_ref(request: str, attempt: int) -> str:
-    """The value of a button that belongs to one key: a request may have several, one after the other."""
+    """The value of a button that belongs to one key. A request may have several keys, one after another."""
     return f"{request}/{attempt}"
 
 
 def listed_ref(owner: str, number: int) -> str:
-    """The value of a button for the first keys of one owner that a message of the review lists."""
+    """The value of a button for the first `number` keys of one owner, which a message of the review lists."""
     return f"{owner}/{number}"
 
 
 def key_until(request: str, attempt: int, until: datetime) -> str:
-    """The value of a button that moves the moment `until`: pressed twice as it stands, it moves it once."""
+    """The value of a button that moves the time `until`. If it's clicked twice, it takes effect once."""
     return f"{key_ref(request, attempt)}/{int(until.timestamp())}"
 
 
 def folded(action: str, value: str) -> str:
-    """The value of an option that stands for a button of this action and value."""
+    """The value of an option that replaces a button with this action and value."""
     return f"{action}{_FOLD}{value}"
 
 
 def unfolded(option: str) -> tuple[str, str]:
-    """The action and the value of the button that an option stands for."""
+    """The action and the value of the button that an option replaces."""
     action, _, value = option.partition(_FOLD)
     return action, value

@@ -1,4 +1,4 @@
-"""From Slack's JSON to domain values. Nothing in a payload but its signed `user`, `team` and ids is believed."""
+"""From Slack's JSON to domain values. Only the signed `user`, `team` and IDs in a payload are trusted."""
 
 import hashlib
 import json
@@ -19,20 +19,20 @@ from bot.slack.payloads import ids
 
 Body: TypeAlias = Mapping[str, Any]
 _TYPED_OFF = str.maketrans("\u201c\u201d\u2018\u2019\u00a0\u202f", "\"\"''  ")
-"""What phones and copied pages put into commands in place of plain quotes and spaces."""
+"""Characters that phones and copied pages use in commands instead of plain quotes and spaces."""
 BY_RULE = "rule"
-"""The option of a life as long as the rule allows; Slack takes no empty value."""
+"""The option for a lifetime as long as the rule allows, because Slack accepts no empty value."""
 METADATA = 3000
-"""Characters that Slack keeps with a view."""
+"""How many characters of private_metadata Slack keeps with a view."""
 _ATTEMPT = re.compile(r"[0-9]{1,6}")
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _NAMES = f"{ids.NAMES_BLOCK}:"
 _DAY = 86_400
 NOTHING: Body = {}
 _PLACE = ("place:kind", "place:environment", "place:cloud")
-"""Where private_metadata holds the place of a field whose block id is too short for it."""
+"""The names in private_metadata for a field's place if its block ID is too short for it."""
 _READ = frozenset({"text", "fallback", "pretext", "title", "value", "footer", "url"})
-"""Where texts stand in a message, its blocks and its attachments."""
+"""The fields that contain text in a message, its blocks and its attachments."""
 _ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "&<>"}
 
 
@@ -47,7 +47,7 @@ class Opening:
     view: str | None = None
     view_hash: str | None = None
     at: float = 0.0
-    """When Slack took the click (its `action_ts`): seconds since 1970; 0 for what has none, such as a command."""
+    """When Slack received the click (its `action_ts`), as a Unix time in seconds; 0 if it has none, like a command."""
 
     @property
     def is_home(self) -> bool:
@@ -65,7 +65,7 @@ class Command(Opening):
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Someone types into a searchable select; `place` is what a field for a resource offers."""
+    """Text typed into a searchable select. `place` is the place of a field for a resource."""
 
     action: str
     typed: str
@@ -127,9 +127,9 @@ def quoted(body: Body) -> str:
 
 
 def unfolded(body: Body) -> Body:
-    """A click with a choice from an overflow menu in it as a press of the button that the option stands for.
+    """A click on an option of an overflow menu, turned into a click on the button that the option replaces.
 
-    Such an action has no value of its own: it is in its `selected_option`.
+    Slack has no value in such an action itself, only in its `selected_option`.
     """
     found: object = body.get("actions")
     if not isinstance(found, list):
@@ -150,7 +150,7 @@ def key_ref(body: Body) -> tuple[RequestId, int]:
 
 
 def numbered(value: str) -> tuple[RequestId, int]:
-    """A request and a number of it, as `ids.key_ref` writes them; number 0 for anything unreadable."""
+    """A request and a number, as written by `ids.key_ref`; number 0 for anything unreadable."""
     request, _, number = value.partition("/")
     return RequestId(request), _number(number, _ATTEMPT)
 
@@ -162,7 +162,10 @@ def listed_ref(body: Body) -> tuple[Principal, int]:
 
 
 def key_until(body: Body) -> tuple[RequestId, int, int]:
-    """As `key_ref`, and until when the button says that the old key lives: in seconds, 0 where it does not."""
+    """Like `key_ref`, plus how long the button says that the old key is kept.
+
+    A Unix time in seconds, 0 if it doesn't say.
+    """
     request, _, rest = pressed_value(body).partition("/")
     attempt, _, until = rest.partition("/")
     return RequestId(request), _number(attempt, _ATTEMPT), _number(until, _SECONDS)
@@ -173,7 +176,7 @@ def _number(text: str, shape: re.Pattern[str]) -> int:
 
 
 def click(body: Body, deed: Deed, at: datetime) -> Click:
-    """The click of a button or a submit, to be carried out. The same delivery twice gives the same id."""
+    """The click on a button, or a submitted form, to be carried out. The same delivery twice has the same ID."""
     return Click(
         id=click_id(body),
         by=SlackUserId(body["user"]["id"]),
@@ -188,7 +191,7 @@ def click(body: Body, deed: Deed, at: datetime) -> Click:
 def click_id(body: Body) -> str:
     """An id that only this delivery of this click has: 20 hexadecimal characters.
 
-    A modal that is submitted twice as it stands, as by a double click, is submitted once.
+    A modal that is submitted twice unchanged, for example by a double click, has the same ID.
     """
     actions: Sequence[Body] = body.get("actions") or ()
     action = actions[0] if actions else NOTHING
@@ -202,7 +205,7 @@ def click_id(body: Body) -> str:
 
 
 def draft(body: Body) -> Draft:
-    """The form's fields as they stand. Text is kept exactly as typed; a field not shown now is as it last was."""
+    """The form's fields as filled in. Texts are exactly as typed, and hidden fields are as they last were."""
     values, kept = form_state(body), as_kept(metadata(body))
 
     def chosen(block: str) -> str:
@@ -247,14 +250,14 @@ def _access(values: Body, kept: Mapping[str, str]) -> tuple[Wish, ...]:
 
 
 def _also(values: Body, environment: str) -> str:
-    """The second key that is chosen: of this environment alone, even when the form was not drawn again yet."""
+    """The chosen second key, only if it's in this environment: the form may not have been redrawn yet."""
     element = _element(values, f"{ids.ALSO_BLOCK}:{environment}", exactly=True)
     chosen: Sequence[Body] = element.get("selected_options") or ()
     return str(chosen[0].get("value") or "") if chosen else ""
 
 
 def _lifetime(values: Body, chosen: str) -> str:
-    """The days that were chosen: as long as a rule allows is what the field said, whatever rule holds by then."""
+    """The chosen lifetime in days. For `BY_RULE`, the limit that the field showed, whichever rule applies now."""
     if chosen != BY_RULE:
         return chosen
     block = next((ids.field(each) for each in values if ids.is_field(each, ids.LIFETIME_BLOCK)), "")
@@ -263,9 +266,9 @@ def _lifetime(values: Body, chosen: str) -> str:
 
 
 def hidden(draft: Draft, shown: Collection[str]) -> str:
-    """What a form has to keep of fields that it does not show, for its private_metadata; `shown` are block ids.
+    """The values of fields that a form doesn't show, for its private_metadata. `shown` are block IDs.
 
-    `draft.access` is the access that it does not show. It is the first to be left out where there is no room for all.
+    `draft.access` is the access that it doesn't show. It's dropped first if not everything fits.
     """
     place = ids.ResourceField(draft.kind, draft.environment, draft.cloud if ids.is_regional(draft.kind) else "")
     fields = {
@@ -286,13 +289,13 @@ def hidden(draft: Draft, shown: Collection[str]) -> str:
 
 
 def as_metadata(kept: Mapping[str, str]) -> str:
-    """JSON for a view's private_metadata, in which nothing is left that Slack might send back escaped."""
+    """JSON for a view's private_metadata, without characters that Slack might send back escaped."""
     written = json.dumps(kept, ensure_ascii=False)
     return written.translate(_ESCAPED)
 
 
 def as_kept(metadata: str) -> Mapping[str, str]:
-    """What `as_metadata` wrote, as far as it's text; empty if it can't be read."""
+    """The text values that `as_metadata` wrote; empty if it's malformed."""
     with suppress(ValueError, RecursionError):
         kept: object = json.loads(metadata or "{}")
         if isinstance(kept, dict):
@@ -302,13 +305,13 @@ def as_kept(metadata: str) -> Mapping[str, str]:
 
 
 def block_of(body: Body, block: str) -> str:
-    """The block's id as it stands in this view, with what we appended to it, for errors under a field; "" if absent."""
+    """The block's full ID in this view, with what we appended, for errors below a field; "" if it's not there."""
     blocks: Sequence[Body] = part(body, "view").get("blocks") or ()
     return next((each["block_id"] for each in blocks if ids.is_field(each.get("block_id", ""), block)), "")
 
 
 def under(body: Body, problems: Mapping[str, str]) -> dict[str, str]:
-    """What is wrong, by the ids that the fields have in this view. A field that it does not show has no place there."""
+    """The problems by the fields' IDs in this view, without those of fields that it doesn't show."""
     placed = {block_of(body, name): problem for name, problem in problems.items()}
     return {block: problem for block, problem in placed.items() if block}
 
@@ -320,17 +323,17 @@ def standing(body: Body) -> tuple[str, ...]:
 
 
 def metadata(body: Body) -> str:
-    """What the view of a payload keeps for us; Slack may leave it out where it is empty."""
+    """The private_metadata of the payload's view. Slack may omit it if it's empty."""
     return str(part(body, "view").get("private_metadata") or "")
 
 
 def typed(body: Body, block: str) -> str:
-    """The text that is typed into a field of the view."""
+    """The text typed into a field of the view."""
     return typed_in(form_state(body), block)
 
 
 def suggestion(body: Body) -> Suggestion:
-    """Read a `block_suggestion`. Slack sends the form's state along empty or outdated there: only ids are read."""
+    """Read a `block_suggestion`. Its form state may be empty or outdated, so only IDs are read."""
     kept = as_kept(metadata(body))
     place = ids.place_of(str(body.get("block_id") or ""))
     return Suggestion(
@@ -341,9 +344,9 @@ def suggestion(body: Body) -> Suggestion:
 
 
 def form_state(body: Body) -> Body:
-    """What is typed and chosen, by block id: of the fields that this view has, not of those of an earlier page.
+    """What was typed and chosen, by block ID, only in the fields of this view and not of an earlier page.
 
-    A menu that Slack says nothing of stands as it was drawn.
+    A menu that Slack doesn't mention is as it was drawn.
     """
     view = part(body, "view")
     values = part(part(view, "state"), "values")
@@ -373,7 +376,7 @@ def part(body: Body, name: str) -> Body:
 
 
 def message_text(body: Body) -> str:
-    """Everything that people can read in the message of a shortcut, a line a piece. It may hold a secret: keep none."""
+    """All text in the message of a shortcut, one piece per line. It may contain a secret, so don't keep it."""
     return "\n".join(_texts(body.get("message")))
 
 
@@ -390,7 +393,7 @@ def _texts(part: object) -> Iterable[str]:
 
 
 def _team(body: Body) -> TeamId:
-    """Where the payload says that the person belongs, "" if it does not: never `team`, which is where they clicked."""
+    """The person's own workspace, "" if the payload doesn't say. Never `team`, which is where they clicked."""
     return TeamId(part(body, "user").get("team_id") or "")
 
 
@@ -412,7 +415,7 @@ def _url(body: Body) -> Secret | None:
 
 
 def card(body: Body) -> CardAt | None:
-    """The message with the button; None for one that is nobody's to update."""
+    """The message with the button; None if it's one that Latchkey doesn't update."""
     container = part(body, "container")
     if container.get("type") != "message" or container.get("is_ephemeral") or _is_listed(body):
         return None
@@ -420,7 +423,7 @@ def card(body: Body) -> CardAt | None:
 
 
 def _is_listed(body: Body) -> bool:
-    """Whether the button stood in a list of requests, which comes as a DM where it cannot come as an ephemeral one."""
+    """Whether the button was in a list of requests, which is sent as a DM if it can't be ephemeral."""
     return any(ids.is_field(str(each.get("block_id")), ids.LISTED_BLOCK) for each in body.get("actions") or ())
 
 
@@ -435,12 +438,12 @@ def _element(values: Body, block: str, *, exactly: bool = False) -> Body:
 
 
 def chosen_in(values: Body, block: str, *, exactly: bool = False) -> str:
-    """The value of the option that is chosen in a field of the state of a form; "" for none."""
+    """The value of the option chosen in a field, from a form's state; "" for none."""
     option = part(_element(values, block, exactly=exactly), "selected_option")
     return str(option.get("value") or "")
 
 
 def typed_in(values: Body, block: str, *, exactly: bool = False) -> str:
-    """The text that is typed into a field of the state of a form."""
+    """The text typed into a field, from a form's state."""
     typed = str(_element(values, block, exactly=exactly).get("value") or "")
     return typed.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half an emoji cannot be stored

@@ -1,7 +1,7 @@
-"""From Slack's JSON to what is asked of a key: which one, from which page, and what was typed there.
+"""From Slack's JSON to what to do with a key: which key, from which page, and what was typed there.
 
-A key's id comes back in a button's value or a page's private_metadata. Neither proves anything: code that acts on it
-looks whether the key is there for the person who clicked.
+A key's ID comes back in a button's value or a page's private_metadata. Neither proves anything: code that acts on it
+checks that the person who clicked can see the key.
 """
 
 import re
@@ -17,46 +17,47 @@ from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import BY_RULE, NOTHING, Body, as_kept, part, pressed_value, typed
 
 ALL = "all"
-"""The option that filters nothing: a menu among buttons cannot be emptied."""
+"""The option without a filter, because a menu next to buttons can't be cleared."""
 TYPED = 150
-"""Characters that can be searched for."""
+"""How many characters a search can have."""
 DEEPEST = 3
 """How many modals can be stacked."""
 _ID = re.compile(r"[A-Z0-9]{8,64}")
 _AROUND = "<>`'\"*_~.,;:()[]#@!?| \t\r\n\u2018\u2019\u201c\u201d\u00ab\u00bb\u200b"
-"""What people and Slack put around an id."""
+"""Characters that people and Slack put around an ID."""
 _WRITTEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_DAYS = re.compile(r"[0-9]{1,4}")
 _NO_DAYS = 10_000
 _SEEN = 2
-"""What an edit page's private_metadata holds before the marks of its two texts: the key, and that of both together."""
+"""How many values an edit page's private_metadata has before its texts' fingerprints: key, and both texts'
+fingerprint."""
 
 
 def key_id(typed: str) -> KeyId | None:
-    """The id of a key, however it was typed: in lower case, in quotes, as code; None for what cannot be one."""
+    """The ID of a key, also if typed in lower case, in quotes or as code; None if it can't be one."""
     words = typed.split()
     word = words[0].strip(_AROUND).upper() if words else ""
     return KeyId(word) if _ID.fullmatch(word) else None
 
 
 def key_ids(typed: str) -> tuple[KeyId, ...]:
-    """The ids in a text, each once, in order."""
+    """The key IDs in a text, each once, in order."""
     found = (key_id(word) for word in typed.replace(",", " ").replace(";", " ").split())
     return tuple(dict.fromkeys(each for each in found if each is not None))
 
 
 def pressed(body: Body) -> KeyId:
-    """The key that a button belongs to; "" for anything unreadable, which is no key's id."""
+    """The key that a button belongs to; "", which is no key's ID, for anything unreadable."""
     return _own(pressed_value(body))
 
 
 def shown(body: Body) -> KeyId:
-    """The key whose page this is; "" as in `pressed`."""
+    """The key whose page this is; "" for anything unreadable."""
     return _own(read.metadata(body))
 
 
 def depth(body: Body) -> int:
-    """How many modals are stacked, this one on top; 0 for a click in a message, or on Home."""
+    """How many modals are stacked, including this one; 0 for a click in a message, or on Home."""
     view = part(body, "view")
     if view.get("type") != "modal":
         return 0
@@ -65,9 +66,9 @@ def depth(body: Body) -> int:
 
 
 def filters(body: Body) -> Filters:
-    """What the list is narrowed to: as it was drawn, and what was chosen and typed since.
+    """The list's filters: those that it was drawn with, and what was chosen and typed since.
 
-    Slack may say nothing of a menu that nobody touched, so the page itself holds what it shows.
+    Slack may omit a menu that nobody touched, so the page's private_metadata has what it shows.
     """
     drawn = as_drawn(read.metadata(body))
     said = read.form_state(body)
@@ -90,15 +91,15 @@ def filters(body: Body) -> Filters:
 
 
 def as_drawn(metadata: str) -> Filters:
-    """The filters that a list was drawn with, from its private_metadata; none where it cannot be read."""
+    """The filters that a list was drawn with, from its private_metadata; none if it's malformed."""
     kept = as_kept(metadata)
     return Filters(**{each.name: kept.get(each.name, "") for each in fields(Filters)})
 
 
 def turn(body: Body) -> str:
-    """Where the next page begins, or the previous one: "" is the first.
+    """The cursor of the next or the previous page; "" for the first one.
 
-    That is a place in the list as it was drawn: in what has been typed or chosen since, it is nowhere.
+    A cursor is only valid for the filters that the list was drawn with, and not for what was typed or chosen since.
     """
     is_turn = body["actions"][0].get("action_id") in {ids.LIST_NEXT, ids.LIST_PREVIOUS}
     is_same = _trimmed(filters(body)) == _trimmed(as_drawn(read.metadata(body)))
@@ -127,7 +128,7 @@ def delete(body: Body) -> Delete:
 
 
 def rotate(body: Body) -> Rotate:
-    """A submitted rotation. An overlap that cannot be read is one that no policy allows."""
+    """A submitted rotation. A malformed overlap becomes one that no policy allows."""
     days = read.chosen_in(read.form_state(body), ids.OVERLAP_BLOCK)
     return Rotate(
         shown(body),
@@ -150,9 +151,9 @@ def _ticket(body: Body) -> str:
 
 
 def problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str, str]:
-    """What is wrong with what was typed, by block; the same is asked again when it is carried out.
+    """The problems with what was typed, by block. The same is checked again when it's carried out.
 
-    A text's field and its block go by the same name.
+    A text's field and its block have the same name.
     """
     return read.under(body, _problems(body, deed))
 
@@ -175,7 +176,7 @@ def _problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str,
 
 
 def _no_reason(body: Body, deed: Edit | Delete) -> dict[str, str]:
-    """That a reason is missing where the page asks for one: Slack takes spaces for an answer."""
+    """The error for a missing reason, if the page asks for one: Slack accepts spaces as an answer."""
     blocks: list[Body] = part(body, "view").get("blocks") or []
     asks = any(
         ids.is_field(str(each.get("block_id")), ids.REASON_BLOCK) and not each.get("optional") for each in blocks
@@ -184,12 +185,12 @@ def _no_reason(body: Body, deed: Edit | Delete) -> dict[str, str]:
 
 
 def _own(written: str) -> KeyId:
-    """An id that we wrote into a view, just as Confluent has it."""
+    """An ID that we wrote into a view, exactly as Confluent has it."""
     return KeyId(written if _WRITTEN.fullmatch(written) else "")
 
 
 def _is_as_it_was(body: Body, block: str) -> bool:
-    """Whether a field holds what the key said when the page was opened."""
+    """Whether a field still has the key's text from when the page was opened."""
     text, held = typed(body, block), _metadata(body)
     marks = {ids.NAME_BLOCK: fingerprint(text, ""), ids.DESCRIPTION_BLOCK: fingerprint("", text)}
     return block in marks and marks[block] in held[_SEEN:]
@@ -200,6 +201,6 @@ def _metadata(body: Body) -> list[str]:
 
 
 def _lifetime(body: Body) -> str:
-    """Days; "" is as long as the rule lets it."""
+    """The lifetime in days; "" means as long as the rule allows."""
     chosen = read.chosen_in(read.form_state(body), ids.LASTS_BLOCK)
     return "" if chosen == BY_RULE else chosen
