@@ -13,8 +13,8 @@ from tests.texts.gallery import SCHEMES, WIDTHS, Drawing, Scheme, drawings, gall
 
 SHEET_PX = (1560, 1900)
 COLUMNS = {390: 4, 900: 3, 1440: 3}
-SEEN_PX = 720
-"""The width of a wide page that has content."""
+SEEN_PX, TABLE_PX = 720, 1130
+"""The width of a wide page that has content, and that of one with a table, which is wider than other blocks."""
 
 
 async def take(browser: Browser, folder: Path, only: str) -> None:
@@ -34,21 +34,29 @@ async def _take(browser: Browser, folder: Path, width: int, scheme: Scheme) -> N
         heights = await show(page, everything)
         strips = list(_strips(everything, heights, most))
         for number, start in enumerate(range(0, len(strips), columns), 1):
-            pictures = [await _strip(page, each, (left, seen)) for each in strips[start : start + columns]]
+            pictures = [
+                await _strip(page, each, (left, min(TABLE_PX, width - left) if _has_table(each[0]) else seen))
+                for each in strips[start : start + columns]
+            ]
             await table.set_content(_sheet(pictures, columns))
             await table.screenshot(path=folder / f"{width}.{scheme}.{number:02}.png", full_page=True)
 
 
 def _strips(everything: Sequence[Drawing], heights: Sequence[float], most: float) -> Iterator[list[Drawing]]:
-    """Runs of drawings whose total height is at most `most`, unless a single one is higher."""
+    """Runs of drawings, all with a table or none, whose total height is at most `most`, unless one alone is higher."""
     strip, total = list[Drawing](), 0.0
     for drawing, height in zip(everything, heights, strict=True):
-        if strip and total + height > most:
+        if strip and (total + height > most or _has_table(drawing) != _has_table(strip[0])):
             yield strip
             strip, total = [], 0.0
         strip.append(drawing)
         total += height
     yield strip
+
+
+def _has_table(drawing: Drawing) -> bool:
+    """Whether a message has a table; no modal and no Home can."""
+    return drawing["where"] == "message" and any(each["type"] == "table" for each in drawing["blocks"])
 
 
 async def _strip(page: Page, strip: Sequence[Drawing], across: tuple[float, float]) -> bytes:

@@ -173,7 +173,7 @@ def terms(**fields: Any) -> Terms:
 
 
 def an_approval(by: Person = ERIN, ask: Ask | None = None, at: datetime = NOW) -> Approval:
-    return Approval(by, "EnvironmentAdmin on env-dev001", at, (ask or an_ask()).digest())
+    return Approval(by, "EnvironmentAdmin on dev", at, (ask or an_ask()).digest())
 
 
 def a_grant(*by: Person, ask: Ask | None = None, at: datetime = NOW, fresh: timedelta = DAY) -> Grant:
@@ -186,7 +186,7 @@ def a_key(id_: str = "KEY0000000000001", marker: str = "[lk:R1/1]", **fields: An
         "owner": ACCOUNT.id,
         "resource": CLUSTER.id,
         "name": "orders producer",
-        "description": f"reads orders {marker}",
+        "description": f"reads orders {marker}".rstrip(),
         "created_at": NOW,
     }
     return ApiKey(**(usual | fields))
@@ -266,8 +266,9 @@ def states() -> dict[str, Request]:
 def a_use(**fields: Any) -> GlassUse:
     """A use of break-glass, four hours long, of which people know."""
     told = ("C09:0", f"{ERIN.slack}:0", f"{FEMI.slack}:0")
-    usual: dict[str, Any] = {"notify": ("C09",), "told": told, "rounds": 1, "next_round": NOW + DAY}
-    return GlassUse("Orders are down.", NOW, NOW + 4 * HOUR, **(usual | fields))
+    usual: dict[str, Any] = {"why": "Orders are down.", "at": NOW, "ends_at": NOW + 4 * HOUR}
+    usual |= {"notify": ("C09",), "told": told, "rounds": 1, "next_round": NOW + DAY}
+    return GlassUse(**(usual | fields))
 
 
 def broken_glass(request: Request, **fields: Any) -> Request:
@@ -278,7 +279,10 @@ def broken_glass(request: Request, **fields: Any) -> Request:
         return replace(request, ask=ask, terms=rules, approvals=(), glass=a_use(made=True, **fields))
     if not isinstance(request, Granted):
         raise TypeError("only what is granted can be by break-glass")
-    return replace(request, ask=ask, terms=rules, grant=Grant((), NOW, NOW + 4 * HOUR, glass=a_use(**fields)))
+    grant = Grant((), NOW, NOW + 4 * HOUR, glass=a_use(**fields))
+    if isinstance(request, Ready):
+        request = replace(request, claim_by=NOW + 4 * HOUR)
+    return replace(request, ask=ask, terms=rules, grant=grant)
 
 
 def rotated() -> Shown:

@@ -13,17 +13,21 @@ from bot.domain.catalog import Environment, Quota, Region
 from bot.domain.conditions import Condition, Party
 from bot.domain.conversation import Remark
 from bot.domain.deadlines import glass_of
-from bot.domain.keys import Cluster, MyAccount, Operation, RequestId, Resource, Secret
+from bot.domain.keys import Cluster, KeyId, MyAccount, Operation, RequestId, Resource, Secret
 from bot.domain.kinds import Kind
 from bot.domain.leaks.report import Leak, LeakAudience, LeakNotice
 from bot.domain.readiness import OtherKey, Probe, ProbeVerdict
 from bot.domain.requests import (
     Ask,
+    Cancelled,
     Confirmed,
+    Denied,
     Done,
+    Expired,
     Keyed,
     Life,
     Offered,
+    Pending,
     Ready,
     ReplacedKey,
     Request,
@@ -53,6 +57,7 @@ from bot.slack.views.pages import approve, checking, deny, not_justified, page, 
 from bot.slack.views.pages import message as of_page
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW
+from tests.texts import rarer
 from tests.texts.blocks import read
 
 Text = tuple[str, str]
@@ -101,6 +106,8 @@ def messages() -> Iterator[Message]:
 def requests() -> dict[str, Request]:
     """Requests in every state, with those that read differently: each operation, account and scope."""
     two = build.terms(approvals=2, rule="production")
+    of_change = build.terms(rule="one approval for every change")
+    in_production = build.an_ask(resource=PROD)
     with_access = build.an_ask(bindings=(WRITE, READ))
     given = (GivenBinding(WRITE, "given"), GivenBinding(READ, "existed"))
     question = Remark("C1", 1, ERIN.slack, ERIN.name, "Which topics do you need?", NOW)
@@ -115,11 +122,11 @@ def requests() -> dict[str, Request]:
     asks |= {"pair": {"also": build.REGISTRY}}
     asks |= {"access": {"owner": NEW, "bindings": (WRITE, READ)}, "all access": {"bindings": (every,)}}
     waiting = {f"pending, {name}": build.pending(ask=build.an_ask(**fields)) for name, fields in asks.items()}
-    edits = {f"done, {each.value}": _done(build.a_change(each)) for each in (Operation.EDIT, Operation.EXTEND)}
+    edits = {f"done, {each.value}": _done(_change(each)) for each in (Operation.EDIT, Operation.EXTEND)}
     operations = [each for each in Operation if each is not Operation.CREATE]
-    changes = {f"pending, {each.value}": build.pending(ask=build.a_change(each)) for each in operations}
+    changes = {f"pending, {each.value}": build.pending(ask=_change(each), terms=of_change) for each in operations}
     verdicts: tuple[ProbeVerdict, ...] = ("", "works", "no-permission", "unreachable", "gave-up")
-    probes = {f"shown, {verdict or 'tested'}": Probe(verdict, NOW, None, 3, NOW) for verdict in verdicts}
+    probes = {f"shown, {verdict or 'tested'}": Probe(verdict, NOW, None, 3, NOW, last="401") for verdict in verdicts}
     return {
         **build.states(),
         **waiting,
@@ -131,11 +138,11 @@ def requests() -> dict[str, Request]:
             ask=build.an_ask(resource=PROD), terms=build.terms(confirm="resource", risk="high")
         ),
         "failed, own account": replace(build.failed(), offer_account=True),
-        "pending, 1 of 2": build.pending(terms=two, approvals=(build.an_approval(FEMI),)),
+        "pending, 1 of 2": build.pending(ask=in_production, terms=two, approvals=(build.an_approval(FEMI),)),
         "failed, approved": replace(build.failed(), approvals=(replace(build.an_approval(FEMI), told="thread"),)),
         "pending, talked about": build.pending(mentioned=(ERIN.slack, FEMI.slack), said=(question, reply)),
-        "pending, changed": build.pending(terms=two, changed="The policy now requires 2 approvals."),
-        "approved, in trouble": build.approved(trouble="Confluent Cloud didn't answer."),
+        "pending, changed": build.pending(ask=in_production, terms=two, changed="The policy now requires 2 approvals."),
+        "approved, in trouble": build.approved(trouble="Confluent Cloud didn't answer.", not_before=NOW + HOUR / 12),
         "ready, working": build.ready(life=Life(probe=Probe("works", NOW, None, 3, NOW))),
         "ready, new account": build.ready(ask=build.an_ask(owner=NEW), key=build.a_key(owner=ACCOUNT.id)),
         "shown, access": build.shown(ask=with_access, grant=replace(build.a_grant(), bindings=given)),
@@ -146,21 +153,30 @@ def requests() -> dict[str, Request]:
         ),
         **{name: build.shown(life=Life(probe=probe)) for name, probe in probes.items()},
         **_by_break_glass(),
+        **rarer.requests(),
     }
+
+
+def _change(operation: Operation) -> Ask:
+    """A change that changes something."""
+    edited = {"name": "orders consumer", "description": "reads all orders"} if operation is Operation.EDIT else {}
+    longer = {"lifetime": 30 * DAY} if operation is Operation.EXTEND else {}
+    return build.a_change(operation, **edited, **longer)
 
 
 def _by_break_glass() -> dict[str, Request]:
     """Uses of break-glass: waiting for their review, overdue, and reviewed."""
     expiring = build.shown(life=Life(reminded=3))
-    justified = GlassReview("justified", ERIN, NOW + DAY)
-    not_justified = GlassReview("not justified", ERIN, NOW + DAY, "Someone was there to approve it.")
+    justified = GlassReview("justified", ERIN, NOW)
+    not_justified = GlassReview("not justified", ERIN, NOW, "Someone was there to approve it.")
+    over = {"at": NOW - 4 * DAY, "ends_at": NOW - 4 * DAY + 4 * HOUR, "rounds": OVERDUE + 1}
     return {
         "approved, break-glass": build.broken_glass(build.approved()),
         "ready, break-glass": build.broken_glass(build.ready()),
         "failed, break-glass": build.broken_glass(build.failed()),
         "shown, break-glass": build.broken_glass(build.shown()),
         "shown, expiring, break-glass": build.broken_glass(expiring),
-        "shown, overdue, break-glass": build.broken_glass(build.shown(), rounds=OVERDUE + 1),
+        "ended, overdue, break-glass": build.broken_glass(build.ended(), **over),
         "shown, justified, break-glass": build.broken_glass(build.shown(), review=justified),
         "shown, not justified, break-glass": build.broken_glass(build.shown(), review=not_justified),
     }
@@ -200,7 +216,8 @@ def of_requests() -> Iterator[Message]:
         wanted = surfaces(request)
         for surface in wanted:
             root = Post(surface.root, "D1", "1.0", "") if surface.root and surface.root in wanted else None
-            yield from _message(f"{name}: {surface.kind.value}", surface, request, seen, root)
+            which = f" {surface.number}" if surface.kind in ONCE else ""
+            yield from _message(f"{name}: {surface.kind.value}{which}", surface, request, seen, root)
     for name, request in every.items():
         for kind in (each for each in SurfaceKind if each not in ONCE and _can_be(each, request)):
             number = request.attempt if isinstance(request, Offered | Keyed) else 1
@@ -208,8 +225,17 @@ def of_requests() -> Iterator[Message]:
             yield from _message(f"{name}: {kind.value}, posted before", surface, request, seen)
 
 
+_LAST = frozenset({SurfaceKind.OUTCOME, SurfaceKind.END, SurfaceKind.APPROVERS})
+"""What nothing follows."""
+_OF_A_KEY = frozenset(
+    {SurfaceKind.KEY, SurfaceKind.CLAIM, SurfaceKind.LOST, SurfaceKind.REMINDER, SurfaceKind.REPLACED}
+)
+
+
 def _can_be(kind: SurfaceKind, request: Request) -> bool:
     """Whether a request can have such a message: some are about a change that took effect."""
+    if kind in _LAST or (kind in _OF_A_KEY and isinstance(request, Pending | Denied | Cancelled | Expired)):
+        return False
     changed = request.ask.key is not None and isinstance(request, Shown | Done)
     if kind is SurfaceKind.REVIEWED:
         glass = glass_of(request)
@@ -232,14 +258,16 @@ def _message(
 def views() -> Iterator[tuple[str, Any]]:
     """Each modal and Home, with its name."""
     draft = Draft(
-        "service-account", "env-dev001", "lkc-dev001", "orders producer", "", "Local tests", account=ACCOUNT.id
-    )
+        "service-account", "env-dev001", "lkc-dev001", "orders producer", "", "Local tests",
+        lifetime="90", account=ACCOUNT.id,
+    )  # fmt: skip
     environment = Environment("env-dev001", "dev")
     filled = pages.FormPage(draft, environment=environment, resource=CLUSTER, account=ACCOUNT, offered=3)
-    problems = {"name": "Enter a name.", "cluster": "Choose a cluster.", "reason": "Enter a reason."}
+    problems = {"name": "Enter a name.", "resource": "Choose a cluster.", "reason": "Enter a reason."}
+    unfinished = pages.FormPage(replace(draft, cluster="", name="", reason=""), problems, environment=environment)
     yield "form, empty", page(pages.FormPage(Draft()))
     yield "form, filled", page(filled)
-    yield "form, problems", page(replace(filled, problems=problems))
+    yield "form, problems", page(replace(unfinished, account=ACCOUNT, offered=3))
     yield "form, ticket", page(replace(filled, ticket=TICKET))
     no_match = {"ticket": "This ticket doesn't match [A-Z]+-[0-9]+. Check it, and try again."}
     yield "form, ticket, problem", page(replace(filled, ticket=TICKET, problems=no_match))
@@ -250,14 +278,31 @@ def views() -> Iterator[tuple[str, Any]]:
     chosen = replace(draft, owner="new", access=(Wish(offers[0].id), Wish(offers[1].id, "orders-é")))
     wrong = wanted(chosen, OFFERS, CLUSTER, is_own=False)[1]
     yield "form, access", page(replace(filled, draft=chosen, offers=offers, problems=wrong))
-    gone = replace(chosen, access=(Wish("gone"), Wish(offers[0].id, " ".join(f"o{n}" for n in range(11)))))
-    for each in (gone, replace(gone, access=gone.access[1:])):
-        wrong = wanted(each, OFFERS, CLUSTER, is_own=False)[1]
-        yield "form, other access", page(replace(filled, draft=each, offers=offers, problems=wrong))
+    gone = (Wish("gone"), Wish(offers[0].id, "orders-"))
+    many = (Wish(offers[0].id, " ".join(f"o{n}" for n in range(11))),)
+    for name, access in (("access, gone", gone), ("access, too much", many)):
+        wrong = wanted(each := replace(chosen, access=access), OFFERS, CLUSTER, is_own=False)[1]
+        yield f"form, {name}", page(replace(filled, draft=each, offers=offers, problems=wrong))
     yield "form, pair", page(replace(filled, companion=build.REGISTRY, draft=replace(draft, also=build.REGISTRY.id)))
     for kind in Kind:
         yield f"form, {kind.value}", page(replace(filled, draft=replace(draft, kind=kind.value), resource=None))
-    yield "form, Flink", page(pages.FormPage(replace(draft, kind="flink", cloud="aws"), region=_region()))
+    yield "form, flink, in a cloud", page(pages.FormPage(replace(draft, kind="flink", cloud="aws"), region=_region()))
+    yield from _after_the_form(draft)
+    yield from _of_keys()
+    waiting = [build.pending(ask=build.an_ask(id=RequestId(f"R{n}"))) for n in (1, 2)]
+    yield "home, empty", home.home(HomePage())
+    mine = list(build.states().values())
+    yield "home", home.home(HomePage((_key_view(),), 3, mine, waiting))
+    yield "home, break-glass", home.home(HomePage(uses=_uses()))
+    yield "home, unread", home.home(HomePage(notes=("Latchkey's store didn't answer.",), is_unread=True))
+    note = "Confluent Cloud didn't answer. Showing only what Latchkey knows."
+    trouble = "Couldn't load your approvals. See the approvals channel."
+    yield "home, trouble", home.home(HomePage(requests=mine[:2], trouble=trouble, notes=(note,)))
+    yield from rarer.views(draft, _key_view())
+
+
+def _after_the_form(draft: Draft) -> Iterator[tuple[str, Any]]:
+    """The review page and those that ask for a text."""
     for resource in (*build.RESOURCES, PROD):
         yield f"review, {resource.kind.value} {resource.id}", page(_review(draft, resource))
     yield "review, new account", page(replace(_review(draft, CLUSTER), owner=NEW))
@@ -271,7 +316,7 @@ def views() -> Iterator[tuple[str, Any]]:
         yield f"review, {name}", page(replace(_review(draft, CLUSTER), break_glass=offer))
     for people in (1, 12):
         use = pages.GlassPage("D1", draft, ACCOUNT, CLUSTER, build.terms(approvals=0), 4 * HOUR, people)
-        yield "break-glass", page(use)
+        yield f"break-glass, {people} told", page(use)
     refused = pages.TextPage("Couldn't do that", too_many(5, 5), "D1", break_glass=4 * HOUR)
     yield "refused, break-glass", page(refused)
     yield "not justified", not_justified(RequestId("R1"), build.broken_glass(build.shown()))
@@ -282,28 +327,17 @@ def views() -> Iterator[tuple[str, Any]]:
     yield "checking", checking()
     yield "working", working("Create an API key")
     yield "a typed text", page(pages.TextPage("Couldn't do that", "Nothing was changed.", "D1", "My reason", "again"))
-    yield from _of_keys()
-    waiting = [build.pending(ask=build.an_ask(id=RequestId(f"R{n}"))) for n in (1, 2)]
-    yield "home, empty", home.home(HomePage())
-    mine = list(build.states().values())
-    yield "home", home.home(HomePage((_key_view(),), 3, mine, waiting))
-    special = {
-        "break-glass": HomePage(uses=_uses()),
-        "unread": HomePage(notes=("Latchkey's store didn't answer.",), is_unread=True),
-        "trouble": HomePage(trouble="Confluent Cloud didn't answer.", notes=("A note.",)),
-    }
-    yield from ((f"home, {name}", home.home(each)) for name, each in special.items())
 
 
 def _uses() -> Uses:
     """Uses to review, one of them overdue, and one of the reader's own."""
-    late = build.broken_glass(build.shown(), rounds=OVERDUE + 1)
+    late = build.broken_glass(build.ended(), at=NOW - 4 * DAY, ends_at=NOW - 4 * DAY + 4 * HOUR, rounds=OVERDUE + 1)
     return Uses([late, build.broken_glass(build.ready())], build.broken_glass(build.failed()))
 
 
 def _of_keys() -> Iterator[tuple[str, Any]]:
     view, terms = _key_view(), build.terms()
-    foreign = replace(view, request=None, key=build.a_key(marker="", name=""), secret_waits=False)
+    foreign = replace(view, request=None, key=build.a_key(marker="", name=""), may=view.may - {Operation.EXTEND})
     yield "key", page(pages.KeyPage(view))
     ask = build.an_ask(bindings=(WRITE, READ))
     given = tuple(GivenBinding(wanted, each) for wanted in (WRITE, READ) for each in get_args(GivenState))
@@ -312,7 +346,7 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     yield "key, foreign", page(pages.KeyPage(foreign))
     for name, request in build.states().items():
         if isinstance(request, Keyed):
-            is_gone, waits = isinstance(request, Withdrawn), isinstance(request, Ready | Revealing)
+            is_gone, waits = isinstance(request, Withdrawn), isinstance(request, Ready)
             may = frozenset[Operation]() if is_gone else view.may
             yield f"key, {name}", page(pages.KeyPage(replace(view, request=request, may=may, secret_waits=waits)))
     yield "keys", page(pages.KeysPage((view, foreign), pages.Filters(), "next", "previous", accounts=1))
@@ -324,18 +358,25 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     yield "delete, access", page(pages.DeletePage(replace(view, request=came_with, manages=True), terms))
     yield "delete, foreign", page(pages.DeletePage(foreign, terms))
     yield "rotate", page(pages.RotatePage(view, terms, (0, 1, 7)))
-    yield "extend", page(pages.ExtendPage(view, terms, left=DAY))
+    expiring = replace(view, request=build.shown(life=Life(ends_at=NOW + 4 * DAY)))
+    yield "extend", page(pages.ExtendPage(expiring, terms, left=4 * DAY))
     leaked = replace(view, leak=Leak(KEY, ERIN.slack, NOW, "C1"))
     yield "key, leaked", page(pages.KeyPage(leaked))
-    yield "delete, leaked", page(pages.DeletePage(leaked, terms))
+    yield "delete, leaked", page(pages.DeletePage(leaked, build.terms(approvals=0)))
     yield "rotate, leaked", page(pages.RotatePage(leaked, terms, (0, 1, 7)))
     yield "leak", leak_views.report([KEY.id])
     for has_ids, is_shown in ((True, True), (False, True), (False, False)):
         notice = leak_views.about_message(has_ids=has_ids, is_shown=is_shown, is_sure=has_ids)
-        yield "leak, of a message", leak_views.report([], notice)
+        found = "a key and its secret" if has_ids else "a secret" if is_shown else "nothing"
+        yield f"leak, {found} in a message", leak_views.report([KEY.id] if has_ids else [], notice)
     yield "keep", review.keep_form(KEY.id, None)
     yield "keep shown", review.keep_shown_form(ACCOUNT.id, [KEY.id], None)
-    yield "keep shown, baseline", review.keep_shown_form(ACCOUNT.id, [KEY.id] * 3, None, review.BASELINE)
+    yield (
+        "keep shown, baseline",
+        review.keep_shown_form(
+            ACCOUNT.id, [build.a_key(f"KEY000000000000{n}").id for n in (1, 2, 3)], None, review.BASELINE
+        ),
+    )
     yield "keys to review", review.keys_to_review([view, foreign], 1)
 
 
@@ -373,7 +414,8 @@ def of_answers() -> Iterator[Message]:
     yield Message(
         "requests, break-glass", answers.requests_blocks((), (), uses=replace(_uses(), to_review=_uses().to_review[:1]))
     )
-    yield Message("requests, trouble", answers.requests_blocks((), (), "Confluent Cloud didn't answer."))
+    trouble = "Couldn't load your approvals. See the approvals channel."
+    yield Message("requests, trouble", answers.requests_blocks((), (), trouble))
     yield Message("whoami", answers.whoami_blocks(held, {"env-dev001": "dev", "lkc-dev001": "orders-dev"}))
     yield Message("whoami, no roles", answers.whoami_blocks(replace(held, bindings=()), {}))
     for resource in build.RESOURCES:
@@ -384,22 +426,29 @@ def of_answers() -> Iterator[Message]:
 
 def of_reviews() -> Iterator[Message]:
     """The weekly review, by who reads it."""
-    listed = tuple(Listed(KEY, CLUSTER, (finding,)) for finding in Finding)
+    keys = [replace(KEY, id=KeyId(f"KEY000000000000{n}"), created_at=NOW - n * 60 * DAY) for n in (2, 3, 4)]
+    listed = tuple(Listed(key, CLUSTER, (finding,)) for key, finding in zip(keys, Finding, strict=True))
     quota = Quota("iam.max_cloud_api_keys.per_org", "Cloud API keys per organization", 100, 95)
     kept = Attestation(KEY.id, ERIN.slack, "Still in use", NOW, NOW + 90 * DAY)
     audiences: tuple[Audience, ...] = ("owner", "account-owner", "requester", "channel")
     for audience in audiences:
         owner = MyAccount(DANA.principal) if audience == "owner" else ACCOUNT
-        whole = Digest(owner, audience, NOW + 200 * DAY, 90 * DAY, "Dana", listed, (kept,), (quota,))
+        theirs = listed if audience == "channel" else listed[1:]  # an owner that is gone reads nothing
+        whole = Digest(owner, audience, NOW, 90 * DAY, "Dana", theirs, (kept,), (quota,))
         yield Message(f"review: {audience}", *digest.message(whole))
         yield Message(
             f"review: {audience}, first", *digest.message(replace(whole, is_baseline=True, kept=(), quotas=()))
         )
         yield Message(f"review: {audience}, done", *digest.message(replace(whole, keys=(), quotas=())))
-    one = Digest(ACCOUNT, "channel", NOW + 200 * DAY, 90 * DAY, keys=listed[1:2], owners=("Lena Ivers",))
+        if audience == "channel":
+            many = tuple(replace(listed[2], key=replace(KEY, id=KeyId(f"KEY00000000000{n}"))) for n in range(10, 40))
+            yield Message("review: channel, 30 keys", *digest.message(replace(whole, keys=many, kept=(), quotas=())))
+            alone = Digest(None, "channel", NOW, 90 * DAY, quotas=(quota,))
+            yield Message("review: channel, quotas alone", *digest.message(alone))
+    one = Digest(ACCOUNT, "channel", NOW, 90 * DAY, keys=listed[1:2], owners=("Lena Ivers",))
     yield Message("review: channel, one key", *digest.message(one))
     for accounts in (1, 2, 37):
-        yield Message(f"review: {accounts} left", *digest.backlog(Backlog(accounts, NOW + 207 * DAY)))
+        yield Message(f"review: {accounts} left", *digest.backlog(Backlog(accounts, NOW + 7 * DAY)))
 
 
 def of_leaks() -> Iterator[Message]:
@@ -415,7 +464,7 @@ def of_leaks() -> Iterator[Message]:
         "owner": replace(notice, audience="owner", owner=MyAccount(DANA.principal)),
         **told,
         "deleted": replace(notice, is_gone=True),
-        "Latchkey's own key": replace(notice, is_ours=True),
+        "Latchkey's own key": replace(notice, is_ours=True, requester=None, ends_at=None),
         "unknown resource": replace(notice, resource=None),
         "found by a scanner": replace(notice, leak=found),
     }
@@ -424,14 +473,14 @@ def of_leaks() -> Iterator[Message]:
 
 
 def _key_view() -> pages.KeyView:
-    key = replace(KEY, description="reads orders")
+    key = replace(KEY, description="reads orders", created_at=NOW - 3 * DAY)
     return pages.KeyView(key, ACCOUNT, "orders-service", CLUSTER, build.shown(), frozenset(Operation), age=3 * DAY)
 
 
 def _review(draft: Draft, resource: Resource) -> pages.ReviewPage:
     approvers = (
         pages.Right("EnvironmentAdmin on dev", ("Erin", "Femi")),
-        pages.Right("OrganizationAdmin on Acme", (), 3),
+        pages.Right("OrganizationAdmin", (), 3),
     )
     warnings = ("You have no role on this resource.",)
     return pages.ReviewPage("D1", draft, ACCOUNT, resource, build.terms(), approvers, warnings, 90 * DAY)

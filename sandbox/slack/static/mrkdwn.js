@@ -26,9 +26,11 @@ export function code(content) {
 
 /** The text of a command block: its lines break between words, never after the hyphens of an option. */
 export function unbroken(text) {
-  return text
-    .split(/(\s+)/)
-    .map((part, index) => (index % 2 === 1 || part.length > WHOLE ? part : h("span", { class: "whole" }, part)));
+  return text.split(/(\s+)/).flatMap((part, index) => {
+    if (index % 2 === 1) return part;
+    if (part.length > WHOLE) return part.split(/(?<=[.,;:=/])/).flatMap((piece) => [h("wbr"), piece]);
+    return h("span", { class: "whole" }, part);
+  });
 }
 
 /** A person, channel, group or broadcast, drawn so that nobody overlooks that it notifies people. */
