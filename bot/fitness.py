@@ -26,7 +26,7 @@ from bot.store.keyspace import Keyspace
 
 
 async def must_answer(redis: Commands) -> None:
-    """Raise `Unavailable` where nobody lets us in. Needs no right."""
+    """Raise `Unavailable` if the server doesn't answer or let us log in. Needs no permission."""
     with translated():
         async with redis.client():
             pass
@@ -45,11 +45,11 @@ class Problem(NamedTuple):
     says: str
     do: str
     is_fatal: bool = True
-    """Whether something is lost one day; else it only could be better."""
+    """Whether this can lose something; otherwise it just could be better."""
 
 
 def cause_of(error: BaseException) -> Cause:
-    """Why the store does not do what we want, by the classes of what led to an error: texts differ between servers."""
+    """Why the store failed, by the classes of the errors that led to this one: their texts differ between servers."""
     led = list(_led_to(error))
     for kinds, cause in _CAUSES:
         if any(isinstance(each, kinds) for each in led):
@@ -63,7 +63,7 @@ def cause_of(error: BaseException) -> Cause:
 
 
 def _led_to(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what it came from."""
+    """The error and its causes."""
     found: BaseException | None = error
     for _ in range(10):
         if found is None:
@@ -140,7 +140,7 @@ _CAUSES: Sequence[tuple[type[BaseException], Cause]] = (
         Cause(f"Redis didn't answer within {ANSWER_SECONDS} seconds.", "Check the network and firewalls in between."),
     ),
 )
-"""The first that fits."""
+"""The first match counts."""
 _CODES: Mapping[str, Cause] = {
     "MISCONF": Cause("Redis accepts no writes, because it can't write to its disk.", "Check its log and its disk."),
     "NOREPLICAS": Cause("Redis accepts no writes, because it has too few replicas.", "Start the replicas again."),
@@ -183,7 +183,7 @@ _KEYED: Sequence[tuple[str | int, ...]] = (
     ("ZREMRANGEBYSCORE", 0, 0),
     ("DEL",),
 )
-"""Every command that we or our scripts use on keys, and what follows the key."""
+"""Every command that we or our scripts use on keys, and its arguments after the key."""
 _KEYLESS: Sequence[tuple[str | int, ...]] = (
     ("PING",),
     ("TIME",),
@@ -199,13 +199,13 @@ _KEYLESS: Sequence[tuple[str | int, ...]] = (
 
 
 COMMANDS = tuple("SCRIPT|LOAD" if name == "SCRIPT" else str(name) for name, *_ in (*_KEYED, *_KEYLESS))
-"""All of them, as an ACL names them."""
+"""All our commands, as an ACL names them."""
 
 
 async def missing_rights(redis: Commands, keys: Keyspace) -> Cause | None:
-    """Which commands the server refuses to this user, by trying each; None where it refuses none.
+    """The commands that the server refuses to this user, found by trying each; None if it refuses none.
 
-    The key is a string when the others come to it, so they change nothing. Raises `Unavailable`.
+    The key is a string by the time the other commands run, so they change nothing. Raises `Unavailable`.
     """
     commands = [(name, keys.probe, *rest) for name, *rest in _KEYED] + [*_KEYLESS]
     with translated():
@@ -280,7 +280,7 @@ async def _knows_waitaof(redis: Commands) -> bool:
 
 
 async def appendfsync(redis: Commands) -> str | None:
-    """How often the server flushes its file; None where it does not tell us. Raises `Unavailable`."""
+    """How often the server flushes its file; None if it doesn't say. Raises `Unavailable`."""
     with translated():
         try:
             found: dict[str | bytes, object] = await redis.config_get("appendfsync")

@@ -1,4 +1,7 @@
-"""What `/apikey help`, `requests` and `whoami` answer: a message, or a modal where the click was on Home. Pure."""
+"""The answers to `/apikey help`, `requests` and `whoami`: a message, or a modal if the click was on Home.
+
+Pure functions.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -39,11 +42,11 @@ ROLES = 20
 SHOWN = 10
 """The most requests in each of the two lists: three blocks a request, and Slack takes 50 in a message."""
 REASON = 300
-"""Characters of a reason in a list; the card has all of them."""
+"""How many characters of a reason a list shows; the card has the whole reason."""
 WORD = 40
-"""Characters of a command that does not exist."""
+"""How many characters of an unknown command the answer repeats."""
 PIECE = 200
-"""Characters of any other piece of text in a list: twenty requests have to fit into the 250 kB of a view."""
+"""How many characters other texts in a list may have: twenty requests must fit in a view of 250 kB."""
 LOOKED_AT = 50
 """How many of a person's newest requests are searched for one whose secret waits."""
 
@@ -81,7 +84,7 @@ def help_blocks(*, with_buttons: bool = True) -> list[Block]:
 
 
 def unknown_blocks(verb: str) -> list[Block]:
-    """The answer to a subcommand that does not exist."""
+    """The answer to an unknown subcommand."""
     alike = get_close_matches(verb, COMMANDS, 1)
     meant: Row = [" Did you mean ", Code(f"/apikey {alike[0]}"), "?"] if alike else []
     return [lines(["There's no command ", Code(f"/apikey {cut(verb, WORD)}"), ".", *meant]), *help_blocks()]
@@ -98,7 +101,7 @@ def requests_blocks(
 ) -> list[Block]:
     """A person's newest requests, those to approve and uses of break-glass to review, or why these can't be listed.
 
-    `shut` is why this person cannot use Latchkey; `in_message` is not for a modal.
+    `shut` is why this person can't use Latchkey. `in_message` is for a message, and not for a modal.
     """
 
     def both(shown: int) -> list[Block]:
@@ -114,12 +117,15 @@ def requests_blocks(
 
 
 def below(waiting: list[Block], others: list[Block], *, first: object) -> list[Block]:
-    """What waits for a person's approval above the rest; below it where it is nothing: many people approve none."""
+    """What waits for a person's approval, above the rest if there is any.
+
+    Otherwise below, as many people never approve.
+    """
     return [*waiting, *others] if first else [*others, divider(), *waiting]
 
 
 def use_blocks(uses: Uses, shown: int = SHOWN) -> list[Block]:
-    """A person's own use of break-glass, if it holds the next one back; and those that they can review."""
+    """A person's own use of break-glass, if it blocks the next one, and those that they can review."""
     own = _own_use(uses)
     blocks: list[Block] = [*([divider()] if own else []), header("Break-glass to review")] if uses.to_review else []
     for number, request in enumerate(uses.to_review[:shown]):
@@ -149,7 +155,7 @@ def _own_use(uses: Uses) -> list[Block]:
 
 
 def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = SHOWN) -> list[Block]:
-    """The requests that wait for a person's approval; and why the list is missing or not complete."""
+    """The requests that wait for a person's approval, and why the list is missing or incomplete."""
     blocks: list[Block] = [header("Waiting for your approval")]
     for number, request in enumerate(waiting[:shown]):
         ask = request.ask
@@ -200,7 +206,7 @@ def own_blocks(mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool 
 
 
 def whoami_blocks(held_roles: HeldRoles, names: Mapping[str, str]) -> list[Block]:
-    """The Confluent user and roles of a person; `names` are what ids of environments and clusters stand for."""
+    """The Confluent user and roles of a person. `names` are the names of environments and clusters, by ID."""
     person, held = held_roles.person, held_roles.bindings
     texts = [f"• {_role(each, names)}: {_allows(each, held_roles.table)}" for each in held[:ROLES]]
     if not held:
@@ -241,7 +247,7 @@ def _line(request: Request, own: str) -> Row:
 
 
 def _details(request: Request) -> Sequence[Row]:
-    """What an approver has to know besides: how long a new key works, or how an existing one would change."""
+    """What else an approver must know: how long a new key works, or how an existing one would change."""
     if request.ask.operation is Operation.CREATE:
         return [[f"{label}: ", *row] for label, row in facts(request, "") if label == "Expires"]
     return asked_rows(request, "")[2:]  # the account and the resource stand in the line above
@@ -252,7 +258,7 @@ def _ticket(request: Request) -> list[Row]:
 
 
 def _short(row: Row) -> Row:
-    """A row in which no text is so long that many rows would be too much."""
+    """The row, with its texts cut so that many rows fit."""
     return [_cut(piece) for piece in row]
 
 

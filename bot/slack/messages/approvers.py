@@ -1,4 +1,4 @@
-"""What the people who approved a request are told if it comes to nothing. Pure."""
+"""The message to the people who approved a request, if no key comes of it. Pure functions."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from bot.slack.messages.state import state
 
 
 def told(request: Request, to: SlackUserId | None) -> tuple[list[Block], str]:
-    """That it came to nothing, and why: to one of them, or below the card, with a mention of those in the channel."""
+    """Says that no key came of it, and why: to one person, or below the card, mentioning approvers in the channel."""
     ask, now = request.ask, state(request)
     name: Row = [" (", Bold(flat(ask.name)), ")"] if flat(ask.name) else []
     people = [] if to else [each.by.slack for each in approvals_of(request) if each.told == "thread"]

@@ -44,9 +44,9 @@ SOON = "New keys can be rejected for a few minutes. If that happens, wait a bit 
 UNNAMED = "(no name)"
 _NO_ACCESS = "No access was requested with it. Someone has to grant it roles afterward, for example with:"
 CALLED = 60
-"""Characters of a name in a question."""
+"""How many characters of a name a question shows."""
 Fact: TypeAlias = tuple[str, Row]
-"""A label, and what it says."""
+"""A label and its value."""
 
 
 def card(request: Request) -> tuple[list[Block], str]:
@@ -75,7 +75,7 @@ def card(request: Request) -> tuple[list[Block], str]:
 
 
 def _unapproved(request: Request) -> list[Block]:
-    """That no one approved the key, and why it couldn't wait."""
+    """Says that no one approved the key, and why it couldn't wait."""
     glass = glass_of(request)
     if glass is None:
         return []
@@ -99,7 +99,7 @@ def judge(request: Request, row: str = "") -> list[Block]:
 
 
 def notified(label: str, people: Iterable[SlackUserId], end: str = "") -> list[Block]:
-    """The people who were told of a request, as mentions; Slack rings for them in a new message alone."""
+    """The people who were notified of a request, as mentions. Slack notifies them only if the message is new."""
     mentions = [Mention(each) for each in people]
     parts: list[Piece] = [piece for each in mentions for piece in (", ", each)]
     return [lines([label, *parts[1:], end])] if parts else []
@@ -116,7 +116,7 @@ def name_of(ask: Ask) -> str:
 
 
 def decide(request: Request, row: str = "") -> Block:
-    """The buttons for approvers. `row` is their block id in a list."""
+    """The buttons for approvers. `row` is their block ID in a list."""
     ask, drawn = request.ask, request.drawn if isinstance(request, Pending) else 0
     action = ids.CONFIRM if request.terms.confirm else ids.APPROVE
     approve = button("Approve", action, ids.key_ref(ask.id, drawn) if drawn else ask.id, "primary")
@@ -158,7 +158,7 @@ def wish(ask: Ask) -> Row:
 
 
 def key_of(ask: Ask) -> Row:
-    """The key that a request is about: "Kafka API key K for orders"; a new one has no id yet."""
+    """The key that a request is about: "Kafka API key K for orders"; a new one has no ID yet."""
     id_: Row = [] if _is_new(ask) or ask.key is None else [" ", Code(ask.key.id)]
     also: Row = [" and one for ", Bold(ask.also.kind.row.noun)] if ask.also else []
     return [Bold(kind_of(ask.resource)), *id_, for_what(ask.resource), *also]
@@ -169,7 +169,7 @@ def _is_new(ask: Ask) -> bool:
 
 
 def in_a_line(row: Row) -> str:
-    """A row as mrkdwn without marks, for notifications."""
+    """A row as mrkdwn without formatting, for notifications."""
     return plain("".join(each if isinstance(each, str) else getattr(each, "text", "") for each in row))
 
 
@@ -182,7 +182,7 @@ def risk(
     bindings: Sequence[WantedBinding] = (),
     also: Resource | None = None,
 ) -> list[Block]:
-    """The warning about a request of high risk; empty for any other."""
+    """The warning about a high-risk request; empty for any other."""
     if not is_high_risk(terms.risk, operation, resource, bindings):
         return []
     said = effect(operation, owner, resource, bindings, also, yours=on == "modal")
@@ -198,7 +198,10 @@ def effect(
     *,
     yours: bool = False,
 ) -> str:
-    """What approving a request does, in one short line. `yours`: its requester reads it. `also`: of a pair."""
+    """What approving a request does, in one short line. `yours`: the requester reads it.
+
+    `also`: the pair's second resource.
+    """
     one_more = f" and one for {also.kind.row.noun}" if also else ""
     whose, opens = cut(_account(owner, yours=yours), CALLED), f"{_opens(resource)}{one_more}"
     match operation:
@@ -231,13 +234,13 @@ def _opens(resource: Resource) -> str:
 
 
 def _account(owner: Owner, *, yours: bool) -> str:
-    """The name of the account of a key."""
+    """The name of a key's account."""
     own = "your own account" if yours else "the requester's own account"
     return own if isinstance(owner, MyAccount) else flat(owner.name) or owner.id
 
 
 def _facts(request: Request, own: str) -> list[Block]:
-    """What is requested, in two columns; below them a description, which may be long."""
+    """What is requested, in two columns, and below them a description, which may be long."""
     description = "" if request.ask.operation is Operation.EDIT else request.ask.description
     blocks = fields(*facts(request, own))
     return [*blocks, lines([Bold("Description: "), description])] if description else blocks
@@ -254,7 +257,7 @@ def asked_rows(request: Request, own: str) -> Rows:
 
 
 def facts(request: Request, own: str) -> list[Fact]:
-    """What is requested, each fact with its label. The name stands in the headline."""
+    """What is requested, each fact with its label. The headline has the name."""
     ask = request.ask
     found: list[Fact] = [("Account", account(ask.owner, own)), *places(ask.resource, ask.also)]
     if isinstance(ask.owner, NewServiceAccount) and ask.owner.description:
@@ -270,14 +273,14 @@ def facts(request: Request, own: str) -> list[Fact]:
 
 
 def ticket(name: str, terms: Terms) -> list[Fact]:
-    """The ticket of a request, as a link where its rule has an address; nothing where there is none."""
+    """The ticket of a request, as a link if its rule has an address; empty without a ticket."""
     shown = flat(name)
     url = terms.ticket.link(name) if terms.ticket else ""
     return [("Ticket", [Link(shown, url) if url else shown])] if shown else []
 
 
 def _lasting(request: Request) -> list[Fact]:
-    """How long the key works; of a rotation also how long the old one does."""
+    """How long the key works, and for a rotation, how long the old one does."""
     ask, lasts = request.ask, lifetime(request.ask, request.terms)
     found: list[Fact] = []
     if ask.operation is Operation.EXTEND:
@@ -293,7 +296,7 @@ def _lasting(request: Request) -> list[Fact]:
 
 
 def _at_confluent(key: ApiKey | None, label: str) -> list[Fact]:
-    """When Confluent Cloud itself ends a key, whatever is requested; nothing where it does not."""
+    """When Confluent Cloud itself expires a key, whatever is requested; empty if it doesn't."""
     return [(label, [key.expires_at])] if key and key.expires_at else []
 
 
@@ -302,7 +305,7 @@ def _change(old: str, new: str) -> Row:
 
 
 def own_account(ask: Ask, own: str) -> str:
-    """Whose own account it is: `own` is its requester's, and who manages keys may change those of someone else."""
+    """Whose account it is: `own` if it's the requester's. People who manage keys may change other people's keys."""
     return own if ask.owner.id == ask.requester.principal else "another person's"
 
 
@@ -322,7 +325,7 @@ def owner_row(owner: Owner, own: str) -> Row:
 
 
 def place(resource: Resource) -> list[Fact]:
-    """What a key opens, and where that is."""
+    """What a key is for, and where that is."""
     if isinstance(resource, OrganizationScope):
         return [("Scope", [resource.name, ", whole organization"])]
     id_: Row = [" (", Code(resource.id), ")"] if called(resource) != resource.id else []
@@ -331,7 +334,7 @@ def place(resource: Resource) -> list[Fact]:
 
 
 def places(resource: Resource, also: Resource | None) -> list[Fact]:
-    """What the keys of a request open: of a pair, both are in one environment."""
+    """What the keys of a request are for. Both resources of a pair are in one environment."""
     first, *where = place(resource)
     return [first, *(place(also)[:1] if also else []), *where]
 
@@ -343,12 +346,12 @@ def resource_row(resource: Resource) -> Row:
 
 
 def in_place(resource: Resource) -> str:
-    """In which environment, as " in production"; nothing for a resource that is in none."""
+    """The environment, as " in production"; "" for a resource without one."""
     return f" in {place_of(resource)}" if resource.environment else ""
 
 
 def for_what(resource: Resource) -> str:
-    """Which resource, as "for orders"; nothing for a resource that its kind names already."""
+    """The resource, as "for orders"; "" if the kind of key says it already."""
     return "" if isinstance(resource, OrganizationScope) else f" for {called(resource)}"
 
 
@@ -360,12 +363,12 @@ def called(resource: Resource) -> str:
 
 
 def place_of(resource: Resource) -> str:
-    """What people call its environment."""
+    """The name of its environment."""
     return flat(resource.environment_name) or resource.environment
 
 
 def kind_of(resource: Resource) -> str:
-    """What people call a key of it: "Kafka API key"."""
+    """The name for a key for it: "Kafka API key"."""
     return f"{resource.kind.row.label} API key"
 
 
@@ -388,7 +391,7 @@ def needs(terms: Terms) -> str:
 
 
 def approvers(ask: Ask, table: Table, conditions: Conditions = ()) -> str:
-    """Who can approve, in words, but for what the conditions say."""
+    """Who can approve, in words, apart from the conditions."""
     kind, roles = ask.resource.kind, table.roles_over(ask.resource.kind)
     bars_owners = any("owner" in each.barred for each in conditions)
     owned = isinstance(ask.owner, ServiceAccount) and table.has_owners_of_accounts(kind) and not bars_owners
@@ -404,7 +407,7 @@ def approvers(ask: Ask, table: Table, conditions: Conditions = ()) -> str:
 
 
 def _small_print(request: Request) -> Block:
-    """What few people need, below the buttons, in gray."""
+    """Details that few people need: small gray text below the buttons."""
     ask, terms = request.ask, request.terms
     who = f"Approvers: {approvers(ask, TABLES[terms.table], terms.approvers)} " if isinstance(request, Pending) else ""
     also = in_words(terms.approvers) if isinstance(request, Pending) else ()
@@ -417,7 +420,7 @@ def _small_print(request: Request) -> Block:
 
 
 def _account_now(request: Request) -> list[Block]:
-    """What the account can do already, while someone can still decide about a new key or a longer life."""
+    """What the account can do already, while people can still decide about a new key or an extension."""
     ask = request.ask
     if not isinstance(request, Pending) or not (ask.makes_key or ask.operation is Operation.EXTEND):
         return []
@@ -432,7 +435,7 @@ def _account_now(request: Request) -> list[Block]:
 
 
 def _access(request: Request) -> list[Block]:
-    """The roles that are granted with the key; while people can still decide, that it is approving that grants them."""
+    """The roles that are granted with the key. While people can still decide, it says that approving grants them."""
     ask = request.ask
     heading = "Approving also grants:" if isinstance(request, Pending) else "Access requested with the key:"
     rows = access_rows(heading, ask.bindings, ask.resource)

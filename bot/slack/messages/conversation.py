@@ -11,7 +11,7 @@ from bot.slack.payloads import ids
 
 
 def drawn(kind: SurfaceKind, request: Request, number: int) -> tuple[list[Block], str]:
-    """The question or the reply of this number; nothing where its text is forgotten."""
+    """The question or the reply with this number; empty if its text is gone."""
     every = request.said if isinstance(request, Pending) else ()
     said = next((each for each in every if each.number == number), None)
     if said is None:
@@ -22,7 +22,7 @@ def drawn(kind: SurfaceKind, request: Request, number: int) -> tuple[list[Block]
 
 
 def _in_thread(said: Remark) -> tuple[list[Block], str]:
-    """Below the card. It mentions the person who gets a reply; a requester gets a message."""
+    """The message below the card. It mentions the person who gets a reply; a requester gets a message."""
     name = flat(said.name)
     head: Row = [Bold(name), " asks:"] if said.to is None else [Mention(said.to), ", ", Bold(name), " replies:"]
     rung = f"<@{said.to}>, " if said.to else ""

@@ -1,6 +1,6 @@
 """What the review asks: a digest of keys as one message, with a table of them. Its modals are in `views.review`. Pure.
 
-Names that were given outside Latchkey stand in one line, cut where they are too long to be read.
+Names that were given outside Latchkey are shown on one line and cut if they're too long to read.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ from bot.slack.messages.card import age, called, in_place
 from bot.slack.payloads import ids
 
 SHOWN = 25
-"""Keys in one message, as far as they fit."""
+"""How many keys one message shows at most. If they don't fit, it shows fewer."""
 KEPT_SHOWN = 5
 CELL = 80
-"""Characters in a cell of the table."""
+"""How many characters a cell of the table may have."""
 LIMITS_SHOWN = 10
 LIMIT_NAME = 100
 REASON = 150
-"""Characters of a reason that the message repeats."""
+"""How many characters of a reason the message repeats."""
 TIP = "Unused keys are a risk and count toward your Confluent quota. Delete any you don't need."
 _HEAD = ("Key", "Scope", "Why it's listed", "Created")
 
@@ -55,7 +55,7 @@ def backlog(waiting: Backlog) -> tuple[list[Block], str]:
 
 
 def _blocks(digest: Digest, shown: int) -> list[Block]:
-    """The digest with the first keys alone."""
+    """The digest with only the first `shown` keys."""
     keys = digest.keys[:shown]
     blocks = [header(_title("API keys to review", digest)), lines(*_about(digest)), *_quotas(digest)]
     if keys:
@@ -125,7 +125,7 @@ def _about(digest: Digest) -> Sequence[Row]:
 
 
 def _why(digest: Digest) -> Sequence[Row]:
-    """Why this reader is asked, in a line of its own."""
+    """Why this reader is asked, on a separate line."""
     match digest.audience:
         case "owner":
             return []
@@ -166,13 +166,13 @@ def _key(listed: Listed, digest: Digest) -> Sequence[Cell]:
 
 
 def _named(name: str, key: KeyId) -> str:
-    """A key by its name and its ID, which alone tells keys of one name apart."""
+    """A key's name and ID. Only the ID distinguishes keys with the same name."""
     shown = flat(key, CELL)
     return f"{flat(name, CELL)} · {shown}" if flat(name) else shown
 
 
 def _scope(resource: Resource | None) -> str:
-    """What a key opens, as the list of keys says it: "Kafka · orders in production"."""
+    """What a key is for, as in the list of keys: "Kafka · orders in production"."""
     if resource is None:
         return "Unknown resource"
     place = "" if isinstance(resource, OrganizationScope) else f" · {called(resource)}{in_place(resource)}"

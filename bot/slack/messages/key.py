@@ -82,7 +82,7 @@ def claim(request: Request, attempt: int) -> Message:
 
 
 def lost(request: Request, attempt: int) -> Message:
-    """The key of one attempt was deleted before it was of use; later, that another one followed."""
+    """Says that the key of one attempt was deleted before it was used; later, that another one followed."""
     if not isinstance(request, Unclaimed | Undelivered) or request.attempt != attempt:
         return _earlier(request)
     name = plain(called(request.ask.resource))
@@ -149,7 +149,7 @@ _GLASS = (
 
 
 def replaced_key(request: Living | Retired) -> Rows:
-    """When the key that this one replaced is deleted; nothing when there is none, or it is deleted already."""
+    """When the key that this one replaced is deleted; empty if there is none, or it's deleted already."""
     former, old = request.life.former, request.ask.key
     if former is None or old is None or former.deleted_at:
         return []
@@ -159,7 +159,7 @@ def replaced_key(request: Living | Retired) -> Rows:
 
 
 def _extend(request: Keyed) -> list[Operation]:
-    """Whether the key can be extended: where it expires, and Latchkey can move that."""
+    """The operation to extend the key, if it expires and Latchkey can change that."""
     can_extend = end_of_life(request) is not None and not ends_at_confluent(request) and not request.grant.glass
     return [Operation.EXTEND] if can_extend else []
 
@@ -201,9 +201,9 @@ def _no_access(request: Ready | Shown | Confirmed) -> list[Block]:
 
 
 def _manage(request: Living) -> list[list[Block]]:
-    """Rows of buttons to the pages of the keys, which have what can be done to them.
+    """Rows of buttons that open the pages of the keys, where people can change them.
 
-    A row of all such buttons would stand in the message for years.
+    A row of buttons for all changes would be in the message for years.
     """
     also, other = request.ask.also, request.life.other
     if also is None or other is None:
@@ -213,7 +213,7 @@ def _manage(request: Living) -> list[list[Block]]:
 
 
 def _replace(request: Request) -> str:
-    """What the button for new keys in place of these says."""
+    """The label of the button that replaces these keys."""
     return "Replace keys" if request.ask.also else "Replace key"
 
 
@@ -239,7 +239,7 @@ def _one_works(name: str) -> str:
 
 
 def _of_key(request: Keyed) -> Rows:
-    """Where a key stands."""
+    """The state of a key."""
     keys, secret, is_pair = key_ids(request), secret_of(request), request.ask.also is not None
     match request:
         case Ready():
@@ -277,7 +277,7 @@ def _of_key(request: Keyed) -> Rows:
 
 
 def _left(request: Request) -> Rows:
-    """That the second key of a pair still works, if it does: the first thing to be read."""
+    """Says that the second key of a pair still works, if it does. This comes first."""
     row: Row = left_over(request) if isinstance(request, Withdrawn | Failed) else []
     return [[f"{ATTENTION.sign} ", *row]] if row else []
 
@@ -321,7 +321,7 @@ def _are(request: Request) -> str:
 
 
 def _gone(request: Keyed, whose: str) -> Row:
-    """That a key was deleted, or is going to be, and when."""
+    """Says that a key was deleted, or will be, and when."""
     is_pair = request.ask.also is not None and isinstance(request, Unclaimed | Undelivered) and not request.left
     sign = "" if _left(request) else f"{DELETED.sign} "
     key: Row = [f"{whose}s", *_for(request)] if is_pair else [whose, " ", Code(request.key.id), *_for(request)]
@@ -336,7 +336,7 @@ def _gone(request: Keyed, whose: str) -> Row:
 
 
 def _why(request: Keyed) -> Row:
-    """Why it was."""
+    """Why it was deleted, or will be."""
     match request:
         case Unclaimed():
             return ["The secrets weren't viewed in time." if request.ask.also else "The secret wasn't viewed in time."]
@@ -355,7 +355,7 @@ def _why(request: Keyed) -> Row:
 
 
 def _ended(request: Withdrawn) -> str:
-    """What became of a key, in a few words: one that Confluent doesn't let us delete still works."""
+    """What became of a key, in a few words: one that Confluent refuses to delete still works."""
     if request.deleted_at is None:
         return "is being deleted"
     return (
@@ -374,7 +374,7 @@ def _which(request: Request) -> Row:
 
 
 def _for(request: Request) -> Row:
-    """The same, to follow the key's id."""
+    """The same, to follow the key's ID."""
     return [" ", *_which(request)]
 
 
@@ -384,7 +384,7 @@ def _named(request: Request) -> str:
 
 
 def _readiness(request: Ready | Shown | Confirmed) -> list[Block]:
-    """Whether it works yet, as far as that is known; else, while its secret waits, what every new key needs."""
+    """Whether it works yet, if that is known; otherwise, while its secret waits, what every new key needs."""
     resource, also, other = request.ask.resource, request.ask.also, request.life.other
     endpoints = request.endpoints if isinstance(request, Ready) else request.life.endpoints
     until: Tested = "viewed" if isinstance(request, Shown) else "saved" if isinstance(request, Confirmed) else ""

@@ -32,7 +32,7 @@ from bot.slack.messages.access import access_left
 
 Rows = list[Row]
 NOTE = 1000
-"""Characters of what a reviewer says that are shown."""
+"""How many characters of a reviewer's note are shown."""
 WAITS: Row = ["To view its secret, run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
 """For places where no button can show it."""
 _SOONER = "To end it sooner, delete it in Confluent Cloud."
@@ -40,12 +40,12 @@ _CHECKING = " Latchkey is checking whether a key was created; it will delete it 
 
 
 def progress(request: Request, *, yours: bool) -> Rows:
-    """Where a request is, below who approved it so far. `yours`: its requester reads it."""
+    """The state of a request, below the people who approved it so far. `yours`: the requester reads it."""
     return [*_approvals(request), *_break_glass(request, yours=yours), *stands(request, yours=yours)]
 
 
 def stands(request: Request, *, yours: bool) -> Rows:
-    """The same without who approved it."""
+    """The state of a request, without the people who approved it."""
     match request:
         case Pending():
             missing = request.terms.approvals - len(request.approvals)
@@ -76,14 +76,14 @@ def stands(request: Request, *, yours: bool) -> Rows:
 
 
 def _advice(request: Failed, *, yours: bool) -> Row:
-    """What to do next. It is written for the requester: everybody else reads that it was said to them."""
+    """What to do next. The text is for the requester; others read that the requester was told this."""
     if not request.next:
         return []
     return [*([" "] if yours else [" Latchkey told ", *_requester(request, yours=False), ": "]), *told(request.next)]
 
 
 def making(request: Approved | Offered | Working | Keyed, *, yours: bool) -> Row:
-    """How far the creation of the key is, or what became of it. `yours`: its requester reads it."""
+    """How far the creation of the key is, or what became of it. `yours`: the requester reads it."""
     match request:
         case Approved() | Working() if not request.ask.makes_key:
             return _changing(request)
@@ -111,14 +111,14 @@ def _the_keys(request: Request) -> str:
 
 
 def key_ids(request: Keyed, first: str = "key") -> Row:
-    """The key by its id; of a pair, until both go their own ways, both. `first` is the word before."""
+    """The key's ID, or both of a pair while they share their fate. `first` is the word before it."""
     other = request.life.other if isinstance(request, Ready | Revealing | Shown | Confirmed) else None
     code = Code(request.key.id)
     return [f"{first}s ", code, " and ", Code(other.key.id)] if other else [f"{first} ", code]
 
 
 def secret_of(request: Keyed, first: str = "the secret") -> str:
-    """Their secret, to stand before `key_ids`."""
+    """The word for their secret, to put before `key_ids`."""
     return f"{first}{'s' if request.ask.also else ''} for "
 
 
@@ -236,7 +236,7 @@ def _break_glass(request: Request, *, yours: bool) -> Rows:
 
 
 def reviewed(glass: GlassUse, *, yours: bool) -> Row:
-    """What came of the review of a use of break-glass, or by when it is due."""
+    """The outcome of the review of a use of break-glass, or when it's due."""
     if glass.review:
         note: Row = [" ", flat(glass.review.note, NOTE)] if glass.review.note else []
         who = Mention(glass.review.by.slack)
@@ -248,10 +248,10 @@ def reviewed(glass: GlassUse, *, yours: bool) -> Row:
 
 
 def by_policy(person: Person) -> Row:
-    """Which Confluent user a person is, where the policy file says so and the address does not."""
+    """The person's Confluent user, if that comes from the policy file and not from the email address."""
     return [" (", Code(person.principal), ", per the policy file)"] if person.named else []
 
 
 def _full_stop(sentence: str) -> str:
-    """Confluent's own words often lack the full stop, and ours go on after them."""
+    """The sentence with a period: Confluent's often lack it, and ours follow."""
     return sentence if sentence.rstrip().endswith((".", "!", "?", "…")) else f"{sentence}."

@@ -12,15 +12,15 @@ from bot.slack.blocks.text import Code, Piece, Row
 from bot.slack.messages import snippets
 
 Tested: TypeAlias = Literal["", "viewed", "saved"]
-"""How far its requester is: a key is tested only as long as its secret is sealed (""), and not once it was viewed."""
+"""How far the requester is. A key is tested only while its secret is sealed (""), and not once it was viewed."""
 
 
 def readiness_rows(
     resource: Resource, probe: Probe, endpoints: Endpoints, key_id: str, until: Tested = ""
 ) -> list[Row]:
-    """What is known of a new key, for its requester; nothing where nothing is known and nobody is testing it.
+    """What is known about a new key, for its requester; empty if nothing is known and nobody is testing it.
 
-    `endpoints` may be empty where they are no longer known: then there is no command to test it with.
+    If `endpoints` is empty because they're no longer known, there's no command to test the key.
     """
     match probe.verdict:
         case "works":
@@ -47,7 +47,7 @@ def readiness_rows(
 
 
 def _testing(resource: Resource, *, both: bool = False) -> str:
-    """That Latchkey is testing it, or both keys of a pair."""
+    """Says that Latchkey is testing it, or both keys of a pair."""
     this, works = ("both", "they work") if both else ("this one", "it works")
     usual = resource.kind.row.readiness.usual
     return (
@@ -56,13 +56,13 @@ def _testing(resource: Resource, *, both: bool = False) -> str:
 
 
 def _stopped(*, both: bool = False) -> str:
-    """That there will be no answer: without the sealed secret, Latchkey can't test a key."""
+    """Says that there will be no result: without the sealed secret, Latchkey can't test a key."""
     them, their = ("these keys", "their secrets") if both else ("this key", "its secret")
     return f"Now that you've viewed {their}, Latchkey can't test {them}."
 
 
 def of_both(first: list[Row], resource: Resource, second: list[Row], also: Resource | None) -> list[Row]:
-    """The rows of both keys of a pair, each with what it is of; of one key, its rows."""
+    """The rows of both keys of a pair, each labeled with its resource; for one key, just its rows."""
     if also is None:
         return first
     if first == second == [[_stopped()]]:
@@ -99,6 +99,6 @@ def _at(probe: Probe) -> Row:
 
 
 def _last(probe: Probe) -> Row:
-    """The last answer, and what Confluent's support asks for."""
+    """The last answer, with what Confluent's support asks for."""
     reference: list[Piece] = [" (reference ", Code(probe.reference), ")"] if probe.reference else []
     return [probe.last or "none", *reference, "."]

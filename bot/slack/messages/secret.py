@@ -1,4 +1,4 @@
-"""The one message that holds a secret. The caller sends it at once and keeps nothing."""
+"""The one message that contains a secret. The caller sends it at once and keeps nothing."""
 
 from bot.services.pages import Handover, SecondKey
 from bot.slack.blocks.kit import actions, button
@@ -86,7 +86,7 @@ def _whether_they_work(handover: Handover, second: SecondKey) -> list[Block]:
 
 
 def _whether_it_works(handover: Handover) -> list[Block]:
-    """What was found out while the secret was sealed; else what the page says of every new key."""
+    """The test results from while the secret was sealed, or else the advice for every new key."""
     probe = handover.probe
     if not probe.verdict:
         return [context(SOON)]

@@ -1,7 +1,7 @@
-"""Client configurations to be copied, right for each kind of key; none holds a secret, and each says how it comes in.
+"""Client configurations to copy, for each kind of key. None contains a secret, and each says where to get it from.
 
-They hold ids and addresses alone, in letters that mean nothing to a shell, to Python or to a properties file: what
-people call things stays out.
+They contain only IDs and addresses, in characters without a meaning in a shell, Python or a properties file. Names that
+people chose are left out.
 """
 
 import re
@@ -18,38 +18,41 @@ from bot.slack.payloads import ids, read_keys
 from bot.slack.payloads.read import Body
 
 FILE = "file"
-"""The choice of a text file."""
+"""The option for a text file."""
 _SHOWN = 10
-"""Items that an answer to a command holds at most."""
+"""How many items the answer to a test command has at most."""
 _WORD = 300
-"""Characters of one id or address; Confluent's ids have at most 255."""
+"""How many characters of an ID or address are used; Confluent's IDs have at most 255."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:/%@+~,\[\]-]")
 _BOTH = "both-"
 _OF_BOTH = {
     "java": "Kafka and Schema Registry: Java (.properties)",
     "python": "Kafka and Schema Registry: Python (confluent-kafka)",
 }
-"""Configurations of the same name that the kinds of a pair have."""
+"""Configurations with the same name for both kinds of a pair."""
 _BARE = re.compile(r"(?<![A-Z_])API_SECRET")
 Opened: TypeAlias = tuple[str, Resource, Endpoints]
-"""The id of a key, what it opens, and where that is."""
+"""The ID of a key, its resource, and the resource's addresses."""
 _REF = re.compile(rf"{ids.SNIPPET_BLOCK}:(?P<request>[^/]+)/(?P<attempt>[0-9]{{1,6}})")
 
 
 def snippet(value: str, key_id: str, resource: Resource, endpoints: Endpoints) -> str:
-    """One configuration, at most 3,000 characters. Raises `NotFound` for a `value` that this kind of key has not."""
+    """One configuration, at most 3,000 characters.
+
+    Raises `NotFound` for a `value` that this kind of key doesn't have.
+    """
     text = _written(_TEMPLATES[_snippet(value, resource).template], key_id, resource, endpoints)
     missing = [word for word in _TO_REPLACE if word in text]
     return "\n".join([*(f"# Replace {word} with {_TO_REPLACE[word]}." for word in missing), text])
 
 
 def check(key_id: str, resource: Resource, endpoints: Endpoints) -> str:
-    """A command that tells whether a key works: curl asks for the secret, and shows an answer of Confluent's."""
+    """A command that tests whether a key works: curl asks for the secret and shows Confluent's answer."""
     return _written(_CURL, key_id, resource, endpoints)
 
 
 def select(kind: Kind, block_id: str, action: str = ids.SNIPPET) -> Block:
-    """The field to choose a configuration from, for a modal. `block_id` says later which key it is of."""
+    """The field to choose a configuration in a modal. `block_id` says later which key it belongs to."""
     return actions(chooser(kind, action), block=block_id)
 
 
@@ -66,7 +69,7 @@ def chooser(kind: Kind, action: str = ids.SNIPPET, *, with_file: bool = False, w
 
 
 def file(key: ApiKey, owner: Owner, resource: Resource, endpoints: Endpoints) -> list[Block]:
-    """A text file about a key as blocks, at most 3,000 characters. The secret has to be put into it."""
+    """A text file about a key as blocks, at most 3,000 characters. People must add the secret."""
     whose = "own account" if isinstance(owner, MyAccount) else flat(owner.name)
     rows = [
         ("API key", key.id),
@@ -81,7 +84,7 @@ def file(key: ApiKey, owner: Owner, resource: Resource, endpoints: Endpoints) ->
 
 
 def _places(resource: Resource, endpoints: Endpoints) -> list[tuple[str, str]]:
-    """Where clients find what the key opens, or what it is for; by the names that Confluent's clients use."""
+    """The addresses of the key's resource, or what the key is for, by the names that Confluent's clients use."""
     row = resource.kind.row
     cloud, _, region = resource.id.partition(".") if row.is_regional else ("", "", "")
     return [
@@ -116,18 +119,18 @@ def drawn_both(value: str, first: Opened, second: Opened) -> list[Block]:
 
 
 def block_id(request: str, attempt: int) -> str:
-    """Which key a `select` in a message belongs to."""
+    """The block ID that says which key a `select` in a message belongs to."""
     return f"{ids.SNIPPET_BLOCK}:{ids.key_ref(request, attempt)}"
 
 
 def chosen(body: Body) -> tuple[str, RequestId, int]:
-    """What was chosen, and for the key of which attempt; "" and attempt 0, which is none, for anything unreadable."""
+    """The choice, and the request and attempt of its key; "" and attempt 0, which doesn't exist, if unreadable."""
     value, found = read_keys.snippet(body), _REF.fullmatch(str(body["actions"][0].get("block_id") or ""))
     return (value, RequestId(found["request"]), int(found["attempt"])) if found else (value, RequestId(""), 0)
 
 
 def _written(template: str, key_id: str, resource: Resource, endpoints: Endpoints) -> str:
-    """A template filled in with what is safe to stand in one; what is not known is a word to be replaced."""
+    """A template filled in with safe values. An unknown value becomes a word that people replace."""
     row = resource.kind.row
     cloud, _, region = resource.id.partition(".") if row.is_regional else ("", "", "")
     names = {
@@ -161,7 +164,7 @@ _TO_REPLACE = {
     "ORGANIZATION_ID": "your organization's ID",
     "COMPUTE_POOL": "the ID of your compute pool (lfcp-…)",
 }
-"""Words that stand where we know nothing, and what belongs there."""
+"""Placeholders for unknown values, and what belongs there."""
 
 
 _CURL = 'curl --user "{key}" "{rest}{probe}"'

@@ -1,4 +1,4 @@
-"""The state of a request at a glance: one sign and one word, the same on card, Home, direct message and list. Pure."""
+"""The state of a request: one symbol and one word, the same on cards, Home, direct messages and lists."""
 
 from typing import NamedTuple, assert_never
 
@@ -26,7 +26,7 @@ from bot.domain.requests import (
 
 
 class State(NamedTuple):
-    """A sign and a word. The sign is never shown alone: `str(state)` is both."""
+    """A symbol and a word. The symbol is never shown alone: `str(state)` has both."""
 
     sign: str
     word: str

@@ -6,7 +6,7 @@ from bot.slack.messages.card import name_of, wish
 
 
 def about(known: Request | None, *rows: Row) -> list[Block]:
-    """The request and its requester, with further rows below; nothing of one that couldn't be read."""
+    """The request and its requester, with further rows below; empty if the request couldn't be read."""
     if known is None:
         return []
     ask = known.ask

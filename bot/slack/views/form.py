@@ -1,8 +1,8 @@
 """The form: account, resource scope and what that needs, texts, lifetime. Pure.
 
-Drawn again after a choice in it, the form keeps the ids of the fields that stand in it, so that Slack keeps what was
-typed and chosen there; a field that comes in gets a new one, and so do all of a form that is drawn from what we stored.
-What a choice takes out of sight is kept in private_metadata until it is shown again.
+When the form is redrawn after a choice, its fields keep their IDs, so that Slack keeps what was typed and chosen there.
+An added field gets a new ID, and so does every field of a form that is drawn from stored values. What a choice hides is
+kept in private_metadata until it's shown again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ _TYPE = "Type a name or ID"
 def form(content: FormPage, standing: Iterable[str] = ()) -> Block:
     """The form with exactly the fields that the account and the scope need.
 
-    `standing` are the block ids of the view that this is drawn into, when it answers a choice in that view.
+    `standing` are the block IDs of the current view, if this answers a choice in it.
     """
     standing = tuple(standing)
     drawn = [*_account(content), *_scope(content), *_access(content), *_texts(content), *_lifetime(content, standing)]
@@ -153,7 +153,7 @@ def _access(content: FormPage) -> list[Block]:
 
 
 def _names(offer: Offer, chosen: Wish, problems: Mapping[str, str]) -> list[Block]:
-    """The field for the names that go with an entry; what is wrong with them stands below it."""
+    """The field for the names of an entry, with any problem below it."""
     block = names_field(offer.id)
     if not offer.takes_name:
         return []
@@ -178,9 +178,9 @@ def _texts(content: FormPage) -> list[Block]:
 
 
 def _lifetime(content: FormPage, standing: Sequence[str]) -> list[Block]:
-    """How long the key lives. The field is another one under another limit, for that offers other options.
+    """The field for the lifetime. Each limit has a field of its own, because the options depend on it.
 
-    What was chosen under one limit and is not offered under another one gives way to the usual lifetime, if this is.
+    If what was chosen isn't an option under a new limit, the usual lifetime is selected, if that is one.
     """
     limit, days = content.limit, content.draft.lifetime
     # To the minute, as the option says it, so that what is chosen there is read as what was said.

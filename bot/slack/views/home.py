@@ -14,13 +14,13 @@ from bot.slack.views.keys import key_row
 
 
 def home(page: HomePage) -> Block:
-    """The view. It holds no secret, and nothing that its reader could not ask for anyway: Slack keeps it."""
+    """The view. Slack keeps it, so it contains no secret, and nothing that its reader couldn't look up anyway."""
     blocks = limits.as_many(answers.SHOWN, lambda shown: _blocks(page, shown), limits.fits_a_view)
     return {"type": "home", "blocks": limits.view(blocks)}
 
 
 def _blocks(page: HomePage, shown: int) -> list[Block]:
-    """Home with so many requests in each list. What waits for its reader comes first."""
+    """Home with `shown` requests in each list. What waits for the reader comes first."""
     if page.shut:
         return _shut(page, shown)
     return [
@@ -49,7 +49,7 @@ def _shut(page: HomePage, shown: int) -> list[Block]:
 
 
 def _secrets(requests: Sequence[Request]) -> list[Block]:
-    """The secrets that wait for this person. A secret is shown in a message alone, so its button is there."""
+    """The secrets that wait for this person. A secret is only shown in a message, so its button is there."""
     waiting = [each for each in requests if isinstance(each, Ready | Offered)]
     rows: list[Row] = [
         [Bold(str(state(each))), ": ", Bold(flat(each.ask.name)), ", until ", each.claim_by, "."] for each in waiting

@@ -1,7 +1,7 @@
 """The pages of one key: all about it, and to edit, delete, rotate and extend it. Pure.
 
-A key that was created elsewhere may have a name of any length and with any signs in it: beside our own words it stands
-in one line, cut where it is too long to be read. A description stands in a quote, where nothing passes for ours.
+A key that was created elsewhere may have a name of any length with any characters: next to our own words, it's on one
+line and cut if it's too long to read. A description is in a quote, where nothing looks like ours.
 """
 
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ CONSOLE = "https://confluent.cloud/settings/api-keys"
 _AS_A_DATE_SAYS = timedelta(days=2)
 """Up to this age, Slack says "today" or "yesterday" instead of a date."""
 _LONG = 200
-"""From this many characters on, a description gets a field of several lines."""
+"""From this many characters on, a description gets a multiline field."""
 _ORDER = (Operation.EDIT, Operation.ROTATE, Operation.EXTEND, Operation.DELETE)
 """The order of the buttons under a key; the last one is the only red one."""
 _ORDER_OF_A_LEAKED_ONE = (Operation.ROTATE, Operation.DELETE, Operation.EDIT, Operation.EXTEND)
@@ -100,7 +100,7 @@ def _remove_access(view: KeyView, request: Request) -> Block:
 
 
 def edit(content: EditPage) -> Block:
-    """Name and description, to be changed."""
+    """The page to change name and description."""
     view = content.view
     now = (view.key.name, view.key.description)
     name, description, reason, ticket = content.typed or (*now, "", "")
@@ -137,7 +137,7 @@ def delete(content: DeletePage) -> Block:
 
 
 def _access_left(view: KeyView) -> Rows:
-    """What the key leaves behind: roles are the account's, which may have other keys."""
+    """The access that remains without the key: roles belong to the account, which may have other keys."""
     if not any(each.state == "given" for each in view.access):
         return []
     first = " If nothing else needs it, select Remove access on the key's page first." if view.can_remove_access else ""
@@ -145,7 +145,7 @@ def _access_left(view: KeyView) -> Rows:
 
 
 def rotate(content: RotatePage) -> Block:
-    """A new key in place of this one."""
+    """The page to replace this key with a new one."""
     view = content.view
     name = text_input(ids.FORM_TEXT, view.key.name, limit=LIMITS["name"])
     blocks = [
@@ -163,7 +163,7 @@ def rotate(content: RotatePage) -> Block:
 
 
 def extend(content: ExtendPage) -> Block:
-    """A later expiration for a key that expires."""
+    """The page to extend a key that expires."""
     view = content.view
     counted = " after approval" if content.terms.approvals else " from now"
     longer = lifetime_options(content.terms.lifetime, content.left, content.most, counted)
@@ -229,7 +229,7 @@ def _what(view: KeyView) -> Rows:
 
 
 def _end(view: KeyView) -> Row:
-    """When it expires; nothing of a key that is being deleted."""
+    """When it expires; empty for a key that is being deleted."""
     if isinstance(view.request, Withdrawn):
         return []
     if view.ends_at is None:
@@ -252,13 +252,13 @@ def _history(view: KeyView) -> Rows:
 
 
 def _top(content: KeyPage | EditPage | DeletePage | RotatePage | ExtendPage, *rows: Row) -> list[Block]:
-    """The beginning of every page: what there is to be told, and which key it is about."""
+    """The beginning of every page: notices, and the key that it's about."""
     notice = [mrkdwn(content.notice)] if content.notice else []
     return [*notice, *_leaked(content.view), lines(title_row(content.view.key), *rows)]
 
 
 def _leaked(view: KeyView) -> list[Block]:
-    """That the key was reported as leaked."""
+    """Says that the key was reported as leaked."""
     leak = view.leak
     return [alert("warning", "Reported as leaked by ", reporter(leak), " ", leak.at, ".", on="modal")] if leak else []
 
@@ -291,7 +291,7 @@ def _reason(content: ChangePage, text: str = "") -> Block:
 
 
 def _readers(content: ChangePage) -> str:
-    """The people who will see the reason: without an approval, those who are told of the change."""
+    """The people who will see the reason. Without an approval, those are the people notified of the change."""
     if content.terms.approvals:
         return "Approvers will see this."
     if isinstance(content.view.owner, ServiceAccount):
@@ -312,9 +312,10 @@ def _overlaps(content: RotatePage) -> Block:
 
 
 def _lifetimes(view: KeyView, options: list[Block], left: timedelta = timedelta()) -> Block:
-    """The menu of lifetimes; the key's former one is preselected where it is offered, and adds to what is `left`.
+    """The menu of lifetimes.
 
-    What adds little costs an approval all the same: then the first one is that doubles what is left.
+    The key's former lifetime is preselected if it at least doubles what is `left`, and otherwise the first option that
+    does: even a short extension costs an approval.
     """
     made = view.request
     before = lifetime(made.ask, made.terms) if made else None

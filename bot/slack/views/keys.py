@@ -33,7 +33,7 @@ from bot.slack.views.options import hit, hits, named_option
 
 _EVERY_OWNER, _MINE = option("All accounts", ALL), option("My account", ME)
 SOON = timedelta(days=3)
-"""How long before a key expires that stands out."""
+"""From how long before a key expires the list highlights that."""
 _ORDERS = (
     option("Sort: by account", ALL),
     option("Sort: newest first", NEWEST),
@@ -66,13 +66,13 @@ def key_row(view: KeyView, *, with_details: bool = True) -> list[Block]:
 
 
 def key_facts(view: KeyView) -> list[Row]:
-    """What stands about a key among others."""
+    """What a list says about each key."""
     what: Row = [view.key.kind.row.label if view.key.kind else "Unknown scope", _place(view), " · ", _owner(view)]
     return [title_row(view.key), what, _life(view)]
 
 
 def _life(view: KeyView) -> Row:
-    """Its state, age and expiration in one line; a sign stands out where something has to be done."""
+    """Its state, age and expiration in one line, with a symbol if someone has to act."""
     request, when = view.request, "" if view.age is None else ago(view.age)
     if request is None:
         born = " ".join(filter(None, ("Created", when, "outside Latchkey")))
@@ -137,7 +137,7 @@ def _nothing(content: KeysPage) -> str:
 
 
 def _count(content: KeysPage) -> str:
-    """How many keys there are; of how many accounts, where only some of these were read."""
+    """How many keys there are, and of how many accounts if only some were read."""
     accounts = f"{content.accounts:,} account{'' if content.accounts == 1 else 's'}"
     if content.total is None:
         return f"Keys of {accounts}{'' if content.accounts == 1 else ', grouped by account'}"

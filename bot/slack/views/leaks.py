@@ -1,4 +1,4 @@
-"""The modal to report a leaked key. It takes ids alone: what may be a secret is never repeated. Pure."""
+"""The modal to report a leaked key. It accepts only IDs: what may be a secret is never repeated. Pure functions."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from bot.slack.payloads import ids
 
 TITLE = "Report a leaked API key"
 TYPED = 300
-"""Characters of the field."""
+"""How many characters the field accepts."""
 SECRET = "That looks like a secret. Don't share it further. Enter the key ID, which is next to it."  # noqa: S105 - a sentence
 NO_ID = "Enter a key ID: letters and digits like ABCD1234EFGH5678."
 _HINT = "Never enter the secret. Separate several IDs with spaces."

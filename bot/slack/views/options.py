@@ -1,4 +1,4 @@
-"""The options that the form's fields offer. Pure; each option is the same wherever it is shown, as Slack wants it."""
+"""The options of the form's fields. Each option is the same everywhere, as Slack requires. Pure functions."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
@@ -27,12 +27,12 @@ CLOUDS = {"aws": "AWS", "azure": "Microsoft Azure", "gcp": "Google Cloud"}
 
 
 def named(found: Iterable[Environment | ServiceAccount | Resource], typed: str) -> Block:
-    """What Slack is answered about those of these that match what is typed."""
+    """The answer to Slack with those of these that match what was typed."""
     return _answer(hits(found, typed), named_option)
 
 
 def resources(known: Catalog, place: ResourceField, typed: str) -> Block:
-    """What Slack is answered about the resources of a kind in a place; nothing for a kind that there is not."""
+    """The answer to Slack with the resources of a kind in a place; no options for an unknown kind."""
     kind = Kind.called(place.kind)
     if kind is None:
         return {"options": []}
@@ -49,12 +49,12 @@ def resources(known: Catalog, place: ResourceField, typed: str) -> Block:
 
 
 def named_option(it: Environment | ServiceAccount | Resource) -> Block:
-    """An environment, an account or a resource to choose: by its name, and its id below."""
+    """The option for an environment, an account or a resource: its name, and its ID below."""
     return option(it.name or it.id, it.id, it.id)
 
 
 def region_option(region: Region) -> Block:
-    """A region to choose: "Frankfurt (eu-central-1)"."""
+    """The option for a region: "Frankfurt (eu-central-1)"."""
     short = region.id.partition(".")[2] or region.id
     if not region.name:
         return option(short, region.id, region.id)
@@ -62,7 +62,7 @@ def region_option(region: Region) -> Block:
 
 
 def cloud_options(clouds: Sequence[str], used: int) -> list[Block]:
-    """Where Flink is offered; of the first `used` the environment has compute pools."""
+    """The clouds that offer Flink. In the first `used` of them, the environment has compute pools."""
     notes = ["In use in this environment"] * used + [""] * len(clouds)
     return [option(CLOUDS.get(each, each), each, note) for each, note in zip(clouds[:OPTIONS], notes, strict=False)]
 
@@ -75,10 +75,10 @@ def scope_options() -> list[Block]:
 def lifetime_options(
     limit: timedelta | None, left: timedelta = timedelta(), most: timedelta | None = None, counted: str = ""
 ) -> list[Block]:
-    """How long the key may live; the first option is as long as the rule lets it, the others are longer than `left`.
+    """The options for a lifetime. The first is as long as the rule allows, the others are longer than `left`.
 
-    `most` is how long Confluent lets it live: where that is less than the rule does, it takes the rule's place.
-    `counted` says from when on a lifetime is counted, as " after approval".
+    `most` is how long Confluent lets the key last. If that is less than the rule allows, it replaces the rule's limit.
+    `counted` says when a lifetime begins, as " after approval".
     """
     by_rule = "No expiration" if limit is None else f"Maximum allowed: {duration(limit)}{counted}"
     if most is not None and (limit is None or most < limit):
@@ -91,18 +91,18 @@ def lifetime_options(
 
 
 def hits(found: Iterable[T], typed: str) -> list[T]:
-    """Those that are offered to who typed this."""
+    """The items that match what was typed."""
     return [each for each in found if hit(typed, each.name, each.id)]
 
 
 def hit(typed: str, name: str, id_: str) -> bool:
-    """Whether something is offered to who typed this. What Slack could not send back is not."""
+    """Whether an item matches what was typed. One whose ID Slack couldn't send back never does."""
     wanted = typed.strip().casefold()
     return len(id_) <= VALUE and (wanted in name.casefold() or wanted in id_.casefold())
 
 
 def _answer(found: Sequence[T], drawn: Callable[[T], Block]) -> Block:
-    """All of them; or the first, under a line that says how many there are, for Slack lists no more."""
+    """All options, or only the first under a line that says how many there are, because Slack lists no more."""
     options = list(map(drawn, found[:OPTIONS]))
     if len(found) <= OPTIONS:
         return {"options": options}

@@ -147,7 +147,7 @@ def review(content: ReviewPage) -> Block:
 
 
 def _facts(content: ReviewPage) -> list[Block]:
-    """What is requested, in two columns; below them what may be long, and a name that would leave a column empty."""
+    """What is requested, in two columns; below them what may be long, and a name that would leave a gap."""
     owner, lasts, draft = content.owner, content.lifetime, content.draft
     facts: list[Fact] = [("Account", account(owner, "your own")), *places(content.resource, content.also)]
     if isinstance(owner, NewServiceAccount) and owner.description:
@@ -168,7 +168,7 @@ def _opened(content: ReviewPage) -> tuple[Resource, ...]:
 
 
 def _kinds(content: ReviewPage) -> str:
-    """What is requested: "Kafka API key", of a pair "Kafka and Schema Registry API keys"."""
+    """What is requested: "Kafka API key", or for a pair "Kafka and Schema Registry API keys"."""
     if content.also is None:
         return kind_of(content.resource)
     return f"{content.resource.kind.row.label} and {content.also.kind.row.label} API keys"
@@ -179,7 +179,7 @@ def _keys(content: ReviewPage) -> str:
 
 
 def _alike(content: ReviewPage) -> list[Block]:
-    """That there is an open request for the same; sent all the same, this is another one."""
+    """Says that a similar request is open, and that sending this one creates another."""
     if content.alike is None:
         return []
     ask = content.alike.ask
@@ -243,7 +243,7 @@ def not_justified(request: RequestId, known: Request | None = None) -> Block:
 
 
 def approve(request: Pending) -> Block:
-    """Asks an approver for the name of the resource; what approving does stands above."""
+    """Asks an approver for the name of the resource, below what approving does."""
     ask, name = request.ask, to_confirm(request.ask.resource)
     typed = text_input(ids.FORM_TEXT, "", limit=LONGEST_TYPED)
     blocks = [

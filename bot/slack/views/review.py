@@ -20,7 +20,7 @@ _HINT_MANY = "Who needs them, and for how long? This is kept in the audit log."
 
 
 NAME = 40
-"""Characters of the name of each key that is kept together with others."""
+"""How many characters of each key's name are shown when several keys are kept together."""
 _NO_NAMES: Mapping[KeyId, str] = {}
 
 
@@ -58,7 +58,7 @@ def _keep_shown(keys: Sequence[KeyId], metadata: str, reason: str, names: Mappin
 
 
 def _name(name: str) -> Row:
-    """The name of a key, to stand before its ID."""
+    """The name of a key, to put before its ID."""
     return [f"{flat(name, NAME)} "] if flat(name) else []
 
 
@@ -70,7 +70,7 @@ def kept_shown(metadata: str, reason: str) -> KeepShown:
 
 
 def keys_to_review(views: Sequence[KeyView], hidden: int) -> Block:
-    """Keys to go through, each with what can be done; `hidden` is how many of them this reader cannot see."""
+    """Keys to go through, each with what can be done. `hidden` is how many keys this reader can't see."""
     drawn = limits.as_many(len(views), lambda number: _rows(views, number, hidden), limits.fits_a_view)
     return modal("API keys to review", drawn, callback=ids.PAGE)
 

@@ -1,4 +1,4 @@
-"""The field for the ticket of a request, where the rule that decides asks for one. Pure."""
+"""The field for the ticket of a request, if its rule asks for one. Pure functions."""
 
 from bot.domain.approvals import Ticket
 from bot.services.form.validate import TICKET
@@ -8,7 +8,7 @@ from bot.slack.payloads import ids
 
 
 def ticket_field(ticket: Ticket | None, typed: str = "") -> list[Block]:
-    """The field, with what was typed; nothing where the rule asks for no ticket."""
+    """The field, with what was typed; empty if the rule asks for no ticket."""
     if ticket is None:
         return []
     element = text_input(ids.FORM_TEXT, typed, limit=TICKET)

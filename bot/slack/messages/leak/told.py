@@ -11,7 +11,7 @@ from bot.slack.messages.state import DELETED, LEAKED
 from bot.slack.payloads import ids
 
 ADDRESS = 500
-"""Characters of an address that are shown: as code, which Slack doesn't make a link of."""
+"""How many characters of an address are shown, as code, which Slack doesn't turn into a link."""
 _OURS = (
     "This is the key that Latchkey itself uses, so it can't be changed here. Create a new key for Latchkey in the "
     "Confluent Cloud Console, restart Latchkey with it, then delete this one."
@@ -67,7 +67,7 @@ def _facts(notice: LeakNotice) -> list[Fact]:
 
 
 def _why(audience: LeakAudience) -> Row:
-    """Why this reader is told."""
+    """Why this reader gets the message."""
     match audience:
         case "owner":
             return [" It's your personal key."]
