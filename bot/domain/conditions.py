@@ -35,8 +35,12 @@ class Party:
 
     @property
     def name(self) -> str:
-        """What people read: the team's name, or else the ID."""
-        return self.team or " or ".join(f"{_WHAT.get(each[:1], 'Slack user')} {each}" for each in self.ids)
+        """What people read: "the payments team", or else the ID."""
+        return (
+            f"the {self.team} team"
+            if self.team
+            else " or ".join(f"{_WHAT.get(each[:1], 'Slack user')} {each}" for each in self.ids)
+        )
 
     def has(self, member: Member) -> bool:
         """Whether this person is in it."""
@@ -102,17 +106,19 @@ def still_apart(now: Conditions, earlier: Conditions) -> Conditions:
     )
 
 
-def in_words(conditions: Conditions, does: Literal["approve", "review"] = "approve") -> tuple[str, ...]:
-    """The conditions as sentences for people; `does` is what such people do."""
+def in_words(
+    conditions: Conditions, does: Literal["approve", "review"] = "approve", requester: str = "the requester"
+) -> tuple[str, ...]:
+    """The conditions as sentences for people; `does` is what such people do, `requester` is "you" to the requester."""
     found: list[str] = []
     for each in conditions:
         if each.one_of:
-            apart = ", each approval from a different one" if each.is_distinct and does == "approve" else ""
+            apart = ", at most one approval from each" if each.is_distinct and does == "approve" else ""
             found.append(f"Only {either(party.name for party in each.one_of)} can {does}{apart}.")
         if "owner" in each.barred:
             found.append(f"Owners of the service account can't {does}.")
         if each.shares_no_group:
-            found.append(f"People who share a user group with the requester can't {does}.")
+            found.append(f"People who share a user group with {requester} can't {does}.")
     return tuple(dict.fromkeys(found))
 
 
@@ -148,7 +154,7 @@ def open_to(condition: Condition, given: Iterable[Member]) -> tuple[Party, ...]:
 
 
 def whom(conditions: Conditions, given: Sequence[Member], missing: int = 1) -> str:
-    """Who the `missing` approvals can come from, in words: "payments-leads or fraud-ops"; "" if from anyone who may.
+    """Who the `missing` approvals can come from, in words: "the payments team"; "" if from anyone who may.
 
     If there are several conditions, an approver meets each of them.
     """
@@ -157,6 +163,17 @@ def whom(conditions: Conditions, given: Sequence[Member], missing: int = 1) -> s
         names = [party.name for party in open_to(each, given)]
         parts.append(listed(names, "and") if each.is_distinct and len(names) == missing else either(names))
     return ", and also from ".join(filter(None, dict.fromkeys(parts)))
+
+
+def needed(conditions: Conditions, given: Sequence[Member], missing: int) -> str:
+    """The approvals that are missing beside these: "1 approval from the payments team and 1 from the fraud team"."""
+    more = "more " if given else ""
+    if missing > 1 and len(conditions) == 1 and conditions[0].is_distinct:
+        names = [party.name for party in open_to(conditions[0], given)]
+        if len(names) == missing:
+            return f"1 {more}approval from {listed([names[0], *(f'1 from {each}' for each in names[1:])], 'and')}"
+    source = f" from {left}" if (left := whom(conditions, given, missing)) else ""
+    return f"{missing} {more}approval{'' if missing == 1 else 's'}{source}"
 
 
 def adds(conditions: Conditions, given: Sequence[Member], member: Member) -> bool:

@@ -13,6 +13,7 @@ from bot.domain.access import WantedBinding
 from bot.domain.approvals import Approval, Terms
 from bot.domain.authority import HeldRoles, Target, authority, beyond, describe, lacks_only_the_account, owns_account
 from bot.domain.conditions import Condition, Conditions, Member, as_read, counted, either, groups_of, still_apart, whom
+from bot.domain.errors import listed
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, Owner, Principal
 from bot.domain.policy import CHANGES, Policy, Rule, unknown_group
 from bot.domain.requests import Ask
@@ -182,7 +183,8 @@ def refusal(ask: Ask, approver: HeldRoles, names: Mapping[str, str] = _NAMELESS)
         return f"Your Confluent roles cover this key, but don't let you create its service account ({takes})."
     if (lacking := next((each for each in target.parts if authority(approver, each) is None), None)) is not None:
         which = "this key" if ask.also is None else f"the {lacking.resource.kind.row.label} key of this request"
-        return f"Your Confluent roles don't cover {which} (you have {_held(approver, names)})."
+        takes = f"it needs {_roles_over(lacking, approver)}, and you have {_held(approver, names)}"
+        return f"Your Confluent roles don't cover {which} ({takes})."
     if (wanted := beyond(approver, ask.bindings)) is not None:
         return f"Your Confluent roles don't let you grant {in_words(wanted)} (you have {_held(approver, names)})."
     return NO_LINE if _lacks_line(approver) else None
@@ -269,6 +271,12 @@ def _held_to(shown: Terms | None, now: Terms, ask: Ask) -> Terms:
         return now.within(shown)
     least = max(now.approvals, min(shown.approvals, 1))
     return replace(now, approvals=least, approvers=still_apart(now.approvers, shown.approvers))
+
+
+def _roles_over(target: Target, approver: HeldRoles) -> str:
+    """The roles that cover a key, and where."""
+    roles = listed(approver.table.roles_over(target.resource.kind), "or")
+    return f"{roles} on this resource" if target.resource.environment else roles
 
 
 def _held(held_roles: HeldRoles, names: Mapping[str, str]) -> str:

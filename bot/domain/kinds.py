@@ -301,7 +301,7 @@ class Kind(StrEnum):
         about="The APIs that manage your organization",
         hint=f"For managing Confluent Cloud resources through its APIs. {_NOTHING_ELSE}",
         purpose="the resource management APIs of the organization",
-        reach="managing everything in your Confluent Cloud organization",
+        reach="managing your whole Confluent Cloud organization, as far as the account's roles allow",
         probe=_ENVIRONMENTS,
         opens_organization=True,
         api=Api(kind="Cloud", lists_miss_keys=True),
@@ -335,11 +335,9 @@ class Kind(StrEnum):
         noun="Global",
         short="Global access",
         about="One key for many resources, except Basic and Standard clusters",
-        hint="Works with everything its owner can use: Dedicated, private Enterprise and Freight clusters, private "
-        "Schema Registry, ksqlDB, Flink, Tableflow and Cloud, but not Basic or Standard clusters. "
-        "It has its own quota. For one resource, choose that resource instead.",
+        hint="Works with everything the account can use, except Basic and Standard clusters. It has its own quota.",
         purpose="the resource management APIs, Kafka, Schema Registry, ksqlDB, Flink and Tableflow",
-        reach="all Confluent Cloud APIs and almost every resource its owner can use",
+        reach="all Confluent Cloud APIs and almost every resource that the account can use",
         probe=_ENVIRONMENTS,
         opens_organization=True,
         api=Api(version="global/v1", kind="Global", is_sent=True),

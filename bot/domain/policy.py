@@ -428,7 +428,7 @@ def built_in(defaults: Rule) -> tuple[Rule, ...]:
     wide = frozenset(kind for kind in Kind if kind.row.opens_organization)
     two = max(defaults.approvals, 2)
     return (
-        _named(defaults, "two approvals for keys that open the organization", Match(MAKES, wide), two),
+        _named(defaults, "two approvals for organization-wide keys", Match(MAKES, wide), two),
         _named(defaults, f"{_approvals(defaults.approvals)} for every new key", Match(MAKES), defaults.approvals),
         _named(defaults, "people who manage a key can edit and delete it", Match(CHANGES), 0),
     )

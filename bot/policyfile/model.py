@@ -138,7 +138,7 @@ class Conditions(Part):
     risk: Risk | None = Field(
         None,
         description="high: the card and the review page show a warning, and `Approve` requires confirmation; "
-        "normal: they don't. Unless set, keys that open the organization are high.",
+        "normal: they don't. Unless set, organization-wide keys are high.",
     )
     leaked: Leaked | None = Field(
         None,

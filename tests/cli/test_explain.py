@@ -572,11 +572,14 @@ def test_conditions_say_who_approves_and_who_of_those_with_a_role_does_not(org: 
     mine, theirs = (run(org, "explain", "--user", user, *asked) for user in ("u-dana01", "u-ravi01"))
 
     assert mine.exit_code == 0
-    assert "          only platform or admins can approve, each approval from a different one\n" in mine.stdout
+    assert (
+        "          only the platform team or the admins team can approve, at most one approval from each\n"
+        in mine.stdout
+    )
     assert "          people who share a user group with the requester can't approve\n" in mine.stdout
     able = mine.stdout.partition("Who could approve")[2].partition("People who have")[0]
     assert [name for name in ("Olga", "Ravi", "Ines", "Erin") if name in able] == ["Olga", "Ravi", "Ines"]
-    assert "The policy accepts approvals only from platform or admins." in mine.stdout
+    assert "The policy accepts approvals only from the platform team or the admins team." in mine.stdout
     assert theirs.exit_code == 1
     assert "Decision: needs 2 approvals, and only 1 person could approve" in theirs.stdout
     assert "who share a user group with the requester (`S0PLATFORM`)" in theirs.stdout

@@ -21,6 +21,7 @@ from bot.domain.conditions import (
     groups_of,
     in_words,
     most,
+    needed,
     open_to,
     still_apart,
     whom,
@@ -79,14 +80,17 @@ def test_each_approval_is_for_another_party(members: list[Member], number: int) 
 def test_what_is_missing_is_named_and_who_adds_nothing_is_known() -> None:
     flexible, pay = someone("S1", "S2"), someone("S1")
 
-    assert whom((DISTINCT,), []) == "payments or fraud"
-    assert whom((DISTINCT,), [], 2) == "payments and fraud"
+    assert whom((DISTINCT,), []) == "the payments team or the fraud team"
+    assert whom((DISTINCT,), [], 2) == "the payments team and the fraud team"
     assert open_to(DISTINCT, [pay]) == (FRAUD,)
     assert open_to(DISTINCT, [flexible]) == (PAY, FRAUD)
     assert not adds((DISTINCT,), [pay], pay)
     assert adds((DISTINCT,), [flexible], pay)
-    assert whom((replace(DISTINCT, is_distinct=False),), [pay]) == "payments or fraud"
-    assert whom((Condition((PAY,)), Condition((FRAUD,))), []) == "payments, and also from fraud"
+    assert whom((replace(DISTINCT, is_distinct=False),), [pay]) == "the payments team or the fraud team"
+    assert whom((Condition((PAY,)), Condition((FRAUD,))), []) == "the payments team, and also from the fraud team"
+    assert needed((DISTINCT,), [], 2) == "1 approval from the payments team and 1 from the fraud team"
+    assert needed((DISTINCT,), [pay], 1) == "1 more approval from the fraud team"
+    assert needed((), [pay], 2) == "2 more approvals"
     assert whom((), []) == whom((Condition(barred=("owner",)),), []) == ""
 
 
@@ -94,11 +98,11 @@ def test_conditions_read_as_sentences() -> None:
     condition = Condition((PAY, FRAUD), ("owner", "same group"), is_distinct=True, apart=("S7",))
 
     assert in_words((condition, condition)) == (
-        "Only payments or fraud can approve, each approval from a different one.",
+        "Only the payments team or the fraud team can approve, at most one approval from each.",
         "Owners of the service account can't approve.",
         "People who share a user group with the requester can't approve.",
     )
-    assert in_words((condition,), "review")[0] == "Only payments or fraud can review."
+    assert in_words((condition,), "review")[0] == "Only the payments team or the fraud team can review."
     assert in_words((Condition((Party(("S7",)), Party(("U7",)))),)) == (
         "Only user group S7 or Slack user U7 can approve.",
     )

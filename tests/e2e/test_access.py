@@ -254,7 +254,7 @@ async def test_who_manages_the_key_removes_its_access_on_its_page(tmp_path: Path
         await it.erin.command(f"/apikey show {key}")
         await it.erin.see("topics starting with")
         await it.erin.click("Remove access")
-        await it.erin.see("The access is being removed. Anything that needs it will stop working. The key stays")
+        await it.erin.see("Anything that needs this access will stop working. The key stays")
         await it.until(lambda: held(it, "sa-orders") == before, "access taken back", step=1)
         assert key in it.our_keys()
         await it.erin.close(everything=True)
@@ -290,15 +290,17 @@ async def test_who_manages_the_key_removes_its_access_on_its_page(tmp_path: Path
 async def test_a_new_account_without_access_comes_with_the_command_that_grants_it(
     tmp_path: Path, wish: Wish, flags: str
 ) -> None:
-    command = "confluent iam rbac role-binding create --principal User:"
+    command = "confluent iam rbac role-binding create \\\n  --principal User:"
+    flags = flags.replace(" --", " \\\n  --")
     async with play(tmp_path) as it:
         assert "The new service account has no access yet." in await review(it.dana, wish)
         await it.dana.submit()
-        await it.card_says(f"{command}SERVICE_ACCOUNT_ID {flags}")
+        await it.card_says("it can't do anything until someone grants it roles.")
+        assert "role-binding create" not in str(it.cards())
         await admin(it).click("Approve", beside=wish.name, in_channel=APPROVALS_CHANNEL)
         await is_made(it, wish.name)
 
-        await it.dana.see(f"{command}{made_account(it)} {flags}")
+        await it.dana.see(f"{command}{made_account(it)} \\\n  {flags}")
 
 
 async def test_an_account_that_exists_and_one_with_access_come_without_that_command(tmp_path: Path) -> None:

@@ -30,11 +30,11 @@ def _no_pauses() -> Generator[None]:
 async def test_what_confluent_refuses_is_read_in_its_own_words_by_requester_and_approvers(tmp_path: Path) -> None:
     quota = ("Your organization is currently limited to 1000 API keys", "A Confluent quota is full.")
     cases = {
-        "400": (quota[0], "A Confluent quota may be full. If so, delete an unused key."),
+        "400": (quota[0], "A Confluent quota may be full. If so, delete an unused key"),
         "402": quota,
         "403": ("Forbidden Access", "Ask your Latchkey administrator: its service account isn't allowed"),
-        "409": ("The API key already exists", "Request a new key with /apikey create."),
-        "422": ("The property spec.resource is not valid", "Request a new key with /apikey create."),
+        "409": ("The API key already exists", ""),
+        "422": ("The property spec.resource is not valid", ""),
     }
     async with play(tmp_path) as it:
         for status, (words, step) in cases.items():
@@ -133,7 +133,7 @@ async def test_after_five_lost_answers_the_request_fails_and_no_key_is_left(tmp_
         assert len(_calls(it, "POST", KEYS)) == len(_calls(it, "DELETE")) == 5
         await it.dana.see("Latchkey tried 5 times to create the key and got no clear answer from Confluent Cloud.")
         await it.dana.see("No key is left behind.")
-        await it.dana.see("Request a new key with /apikey create.")
+        await it.dana.see("Request again")
 
 
 async def test_a_key_that_lands_after_its_attempt_was_given_up_is_swept(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ async def test_which_key_of_a_pair_still_works_is_said_until_it_is_deleted(tmp_p
         it.stage.faults.failing = "delete"
         it.advance(hours=25)
         await it.card_says("couldn't be deleted yet, so it still works.")
-        await it.dana.see("To end it sooner, delete it in Confluent Cloud.")
+        await it.dana.see("To stop it now, delete it in Confluent Cloud.")
         assert registry in str(it.cards()[-1])
         assert it.our_keys() == keys
 

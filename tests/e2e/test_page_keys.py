@@ -223,7 +223,7 @@ async def test_a_new_account_gets_access_with_its_key_and_an_administrator_remov
     await olga.press("Remove access")
     await olga.press("Remove access")
 
-    await expect(olga.dialog).to_contain_text("The access is being removed.")
+    await expect(olga.dialog).to_contain_text("Latchkey is removing the role")
     await olga.close()
 
 
@@ -269,7 +269,7 @@ async def test_a_request_for_production_names_a_ticket_and_its_approver_types_th
 
     card = olga.message("· in production")
     await expect(card.get_by_role("link", name="OPS-12")).to_be_visible()
-    await expect(card).to_contain_text("Needs 1 approval from platform")
+    await expect(card).to_contain_text("Needs 1 approval from the platform team")
     await card.get_by_role("button", name="Approve").click()
     await olga.dialog.get_by_label("Type “orders” to approve this request").fill("orders-dev")
     await olga.dialog.get_by_role("button", name="Approve").click()

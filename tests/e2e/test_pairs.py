@@ -32,7 +32,7 @@ async def test_one_request_and_one_approval_give_both_keys_in_one_message(tmp_pa
         said = await review(it.dana, wish)
         assert "and one for Schema Registry" in said
         await it.dana.submit()
-        await it.card_says("and one for Schema Registry")
+        await it.card_says("and a Schema Registry API key")
         assert it.our_keys() == []
         await it.person("U0OLGA").click("Approve", beside=wish.name, in_channel=APPROVALS_CHANNEL)
         await is_made(it, wish.name)

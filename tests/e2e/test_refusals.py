@@ -112,7 +112,7 @@ async def test_a_role_lost_before_the_click_no_longer_counts(tmp_path: Path) -> 
         _take_roles(it, "u-erin01")
 
         await it.approve()
-        await it.erin.see("Your Confluent roles don't cover this key (you have no role).")
+        await it.erin.see("Your Confluent roles don't cover this key")
         assert len(await it.audit("approval:refused")) == 1
         assert "Needs 1 approval" in str(it.cards()[-1])
         assert it.our_keys() == []

@@ -50,12 +50,12 @@ async def test_only_the_team_that_a_rule_names_approves_and_the_card_says_so(tmp
     """B10: a policy rule can say who approves besides having a role."""
     async with play(tmp_path, policy=BY_TEAM) as it:
         page = await review(it.dana, IN_DEV)
-        assert "Only platform can approve." in page
+        assert "Only the platform team can approve." in page
         await send_anyway(it.dana)
-        await it.card_says("Needs 1 approval from platform by")
+        await it.card_says("Needs 1 approval from the platform team by")
 
         await it.approve()
-        await it.erin.see("The policy accepts approvals only from platform. Nothing changed.")
+        await it.erin.see("The policy accepts approvals only from the platform team. Nothing changed.")
         assert it.our_keys() == []
         await it.person("U0OLGA").click("Approve", in_channel="C0APPROVE")
         await it.key_is_there()

@@ -126,7 +126,7 @@ async def test_only_the_very_word_deletes(tmp_path: Path, word: str) -> None:
         assert LAPTOP in live(it)
 
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
-        await sent(it.dana, "is being deleted.")
+        await sent(it.dana, "Deleting key")
         await it.until(lambda: LAPTOP not in live(it), "the deletion")
 
 

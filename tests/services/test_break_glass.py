@@ -265,7 +265,7 @@ async def test_there_is_no_second_use_before_the_review_and_then_there_is() -> N
         refused = [line for line in await world.audit() if line["action"] == Action.REFUSED]
         assert len(refused) == 1
 
-        assert "Reviewed" in await judge(world)
+        assert "You reviewed" in await judge(world)
         assert (await glass(world)).review is not None
         await use(world, "R2", name="again")
         assert isinstance(await world.state("R2"), Ready)
@@ -369,7 +369,7 @@ async def test_a_use_that_may_have_made_a_key_is_reviewed_though_it_ended_withou
         await world.settle(REVIEW_WITHIN)
         assert (await actions(world)).count("break-glass:overdue") == 1
         assert "someone else has to review it" in await judge(world, DANA)
-        assert "Reviewed" in await judge(world)
+        assert "You reviewed" in await judge(world)
         assert "reviewed it" in await judge(world, FEMI)
         assert await reported(world) == ("justified", "no key")
         kinds = [post.surface.kind for post in await world.store.posts.get(R1)]
@@ -542,7 +542,7 @@ async def test_a_use_is_reviewed_once_its_key_is_there() -> None:
         with pytest.raises(Refused, match="nothing to review"):
             await process.services.decisions.judge(Judge(R1, "justified"), build.a_click(Judge(R1, "justified"), ERIN))
         await world.work_now()
-        assert "Reviewed" in await judge(world)
+        assert "You reviewed" in await judge(world)
 
 
 @pytest.mark.parametrize("deed", [Judge(R1, "justified"), Judge(R1, "not justified", "x")])

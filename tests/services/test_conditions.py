@@ -68,7 +68,7 @@ async def test_who_is_in_none_of_one_of_is_refused_and_audited_and_changes_nothi
     await waiting(world, ONE_OF)
     said = await approve(world, ERIN)
 
-    assert "The policy accepts approvals only from payments-leads. Nothing changed." in said
+    assert "The policy accepts approvals only from the payments-leads team. Nothing changed." in said
     assert await counted(world) == []
     assert [line["actor"] for line in await world.audit() if line["action"] == Action.APPROVAL_REFUSED] == [ERIN.slack]
 
@@ -118,7 +118,8 @@ async def test_each_group_counts_once_and_who_is_in_two_counts_for_either(world:
     assert "1 more needed" in await approve(world, ERIN)
     said = await approve(world, FEMI)
     assert (
-        "counts one approval from each group, and yours already approved. Missing: an approval from fraud-ops" in said
+        "counts one approval from each group, and yours already approved. Missing: an approval from the fraud-ops team"
+        in said
     )
     assert await counted(world) == ["Erin"]
 
@@ -243,7 +244,7 @@ async def test_an_effect_waits_for_a_group_that_can_not_be_read(world: World, ru
 async def test_a_request_that_nobody_fits_for_is_not_sent_and_says_who_is_missing(world: World) -> None:
     world.cloud.bindings[FEMI.principal] = []
     world.policy = build.policy_of(ONE_OF)
-    with pytest.raises(Refused, match=r"no one else can approve it\. Only payments-leads can approve"):
+    with pytest.raises(Refused, match=r"no one else can approve it\. Only the payments-leads team can approve"):
         await sent(world)
     assert not await is_stored(world)
 
@@ -289,7 +290,7 @@ async def test_a_policy_with_other_conditions_draws_the_card_anew_and_earlier_ap
     world.policy = build.policy_of(replace(ONE_OF, approvals=1), digest="new")
 
     said = await approve(world, FEMI)
-    assert "Conditions for approvers: none → Only payments-leads can approve." in said
+    assert "Conditions for approvers: none → Only the payments-leads team can approve." in said
     state = await _pending(world)
     assert (state.approvals, state.drawn) == ((), 1)
     await approve(world, FEMI, seen=1)
@@ -302,7 +303,7 @@ async def test_the_page_to_confirm_opens_for_who_fits_alone(world: World) -> Non
     deed = Approve(R1)
 
     assert (await decisions.approvable(deed, build.a_click(deed, FEMI))).ask.id == R1
-    with pytest.raises(Refused, match="only from payments-leads"):
+    with pytest.raises(Refused, match="only from the payments-leads team"):
         await decisions.approvable(deed, build.a_click(deed, ERIN))
 
 
@@ -323,8 +324,8 @@ async def test_under_break_glass_those_who_could_have_approved_are_told_and_revi
     told = {reader for reader, _ in (await glass_cases.glass(world)).readers}
     assert FEMI.slack in told
     assert not told & {ERIN.slack, OTTO.slack}
-    assert "only from payments-leads" in await glass_cases.judge(world, ERIN)
-    assert "Reviewed" in await glass_cases.judge(world, FEMI)
+    assert "only from the payments-leads team" in await glass_cases.judge(world, ERIN)
+    assert "You reviewed" in await glass_cases.judge(world, FEMI)
 
 
 def test_a_pair_is_held_to_the_conditions_of_both_rules_in_either_order() -> None:

@@ -22,7 +22,7 @@ from bot.services.keys.service_accounts import Accounts, settlement
 from bot.services.ports.cloud import Cloud, NewKey
 from bot.services.ports.store import Stored
 from bot.services.requests.recheck import Permission
-from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With
+from bot.services.requests.transitions import STRAGGLER, Transitions, With
 
 SENT_FOR = timedelta(seconds=30)
 """After this, a create without an answer is looked for. Longer than the client waits for one."""
@@ -100,7 +100,7 @@ class Creation:
                 step = _next_step(error, approved.ask.owner)
                 await self.fail(stored, approved, error.detail, NOTHING_CHANGED, step, error.reference)
             case _:
-                await self.fail(stored, approved, error.happened, NOTHING_CHANGED, ASK_AGAIN)
+                await self.fail(stored, approved, error.happened, NOTHING_CHANGED, "")
 
     async def mint(
         self, stored: Stored[Request], offered: Offered, actor: str
@@ -137,8 +137,7 @@ class Creation:
         return claimed, ready, made.secret
 
     async def _not_minted(self, stored: Stored[Request], offered: Offered, error: LatchkeyError) -> str:
-        step = "Request again with `/apikey create`."
-        await self.fail(stored, offered, error.happened, NOTHING_CHANGED, step)
+        await self.fail(stored, offered, error.happened, NOTHING_CHANGED, "")
         return f"{error.happened} {_left(offered, NOTHING_CHANGED)}"
 
     async def _claimed(self, working: Stored[Working], ready: Ready, actor: str) -> Stored[Revealing]:
@@ -288,7 +287,7 @@ class Creation:
         *,
         offer_account: bool = False,
     ) -> None:
-        """End the request without a key, with three sentences for people."""
+        """End the request without a key, with sentences for people: the message has a button to request again."""
         now = self.transitions.clock()
         failed = replace(state.fail(now, happened, _left(state, changed), step, ref), offer_account=offer_account)
         said = {"happened": happened, "reference": ref, **review_due(failed)}
@@ -308,14 +307,14 @@ _QUOTA_CODE = "quota_exceeded"
 
 def _next_step(error: CloudRefused, owner: Owner) -> str:
     if error.status == HTTPStatus.PAYMENT_REQUIRED or error.reason == _QUOTA_CODE:
-        return "A Confluent quota is full. Delete an unused key, then request again with `/apikey create`."
+        return "A Confluent quota is full. Delete an unused key, then request again."
     if error.status == HTTPStatus.BAD_REQUEST and not error.reason:  # some refusals over quota are such, too
-        return f"A Confluent quota may be full. If so, delete an unused key. {ASK_AGAIN}"
+        return "A Confluent quota may be full. If so, delete an unused key, then request again."
     if error.status == HTTPStatus.FORBIDDEN:
         if isinstance(owner, MyAccount):
             return "Request a key for a service account instead: Confluent doesn't let Latchkey create personal keys."
         return "Ask your Latchkey administrator: its service account isn't allowed to create this key."
-    return ASK_AGAIN
+    return ""
 
 
 def _unchanged(owner: Owner) -> str:
@@ -335,7 +334,7 @@ def _left(state: Approved | Offered | Working, changed: str) -> str:
     nothing = changed if state.ask.also else "No key was created."
     taken_back = f"{nothing} Latchkey will remove the access that it granted"
     is_new = isinstance(state.ask.owner, NewServiceAccount)
-    return f"{taken_back}, and delete the new service account." if is_new else f"{taken_back}."
+    return f"{taken_back} and delete the new service account." if is_new else f"{taken_back}."
 
 
 def offered(approved: Approved, now: datetime) -> Offered:

@@ -16,7 +16,7 @@ from bot.services.agenda import Item, ItemKind, regardless_of_lease
 from bot.services.keys.service_accounts import Accounts, settlement
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Agenda, Stored
-from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With, backoff
+from bot.services.requests.transitions import STRAGGLER, Transitions, With, backoff
 
 SECOND_LOOK = timedelta(seconds=5)
 """Between the two lists without any of our keys that have to come before the next attempt."""
@@ -161,7 +161,7 @@ class Reconciliation:
         lost = working.lost_answers + 1
         if lost >= ATTEMPTS:
             happened = f"Latchkey tried {lost} times to create the key and got no clear answer from Confluent Cloud."
-            failed = working.fail(now, happened, "No key is left behind.", ASK_AGAIN)
+            failed = working.fail(now, happened, "No key is left behind.", "")
             said = {"happened": happened, **review_due(failed)}
             event = self.transitions.event(Action.FAILED, working.ask.id, **said)
             extra = replace(sweep, also={**sweep.also, **settlement(failed, now)})

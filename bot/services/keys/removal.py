@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.decision import manages
-from bot.domain.errors import Refused
-from bot.domain.keys import NewServiceAccount, ServiceAccount
+from bot.domain.errors import Refused, plain
+from bot.domain.keys import KeyId, NewServiceAccount, ServiceAccount
 from bot.domain.requests import Keyed, Living, Request, Retired
 from bot.services.commands import Click, RemoveAccess
 from bot.services.keys.role_bindings import bindings_of, give_up, removal_asked
@@ -47,9 +47,9 @@ class Removal:
             tried, why = click.deed.kind, error.tell
             await self.refusals.record(Action.SHOW_REFUSED, deed.request, click, tried=tried, reason=why)
             raise
-        return await self._give_up(stored, click)
+        return await self._give_up(stored, request.key.id, click)
 
-    async def _give_up(self, stored: Stored[Request], click: Click) -> str:
+    async def _give_up(self, stored: Stored[Request], key: KeyId, click: Click) -> str:
         request, now = stored.value, self.transitions.clock()
         left, intents = give_up(request, self.transitions)
         if not intents:
@@ -59,7 +59,9 @@ class Removal:
         asked = removal_asked(request, self.transitions, click.by)
         extra = With(durable=True, also=settlement(request, now))
         await self.transitions.commit(stored, left, *asked, *intents, extra=extra)
-        return f"The access is being removed. Anything that needs it will stop working. {KEY_STAYS}"
+        what = "the role" if len(intents) == 1 else f"the {len(intents)} roles"
+        removing = f"Latchkey is removing {what} that it granted with key `{plain(key)}`."
+        return f"{removing} Anything that needs this access will stop working. {KEY_STAYS}"
 
 
 async def _must_manage(directory: Directory, request: Keyed, click: Click) -> None:

@@ -19,7 +19,7 @@ from bot.services.ports.store import Stored
 from bot.services.requests.conversation import Conversations
 from bot.services.requests.glass import GlassUses
 from bot.services.requests.remind import Reminders
-from bot.services.requests.transitions import ASK_AGAIN, Transitions
+from bot.services.requests.transitions import Transitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,7 @@ class Steps:
             case states.Offered() as offered if now < offered.claim_by:
                 await self.expiry.remind(stored, offered)
             case states.Offered() as offered:
-                await self.creation.fail(
-                    stored, offered, "The secret wasn't viewed in time.", NOTHING_CHANGED, ASK_AGAIN
-                )
+                await self.creation.fail(stored, offered, "The secret wasn't viewed in time.", NOTHING_CHANGED, "")
             case _:
                 await self._with_key(stored)
 

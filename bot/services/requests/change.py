@@ -60,7 +60,7 @@ class KeyRequests:
         _check_texts(deed.name, deed.description, deed.reason, key)
         _must_say_why(view, deed.reason)
         ask = await self._ask(Operation.EDIT, view, held_roles, click, deed)
-        return await self._propose(replace(ask, name=name, description=description), click, "being changed")
+        return await self._propose(replace(ask, name=name, description=description), click, "Updating")
 
     async def delete(self, deed: Delete, click: Click) -> Page:
         """Delete the key for good, if the word was typed."""
@@ -71,7 +71,7 @@ class KeyRequests:
         _check_texts("", "", deed.reason, view.key)
         _must_say_why(view, deed.reason)
         ask = await self._ask(Operation.DELETE, view, held_roles, click, deed)
-        return await self._propose(ask, click, "being deleted")
+        return await self._propose(ask, click, "Deleting")
 
     async def rotate(self, deed: Rotate, click: Click) -> Page:
         """Create a new key for the same owner and resource. This one is deleted after the overlap."""
@@ -89,7 +89,7 @@ class KeyRequests:
             lifetime=chosen(deed.lifetime, page.terms),
         )
         await must_have_room(self.cloud, ask)
-        return await self._propose(ask, click, "being replaced")
+        return await self._propose(ask, click, "Rotating")
 
     async def extend(self, deed: Extend, click: Click) -> Page:
         """Give the key a longer lifetime, counted from the approval."""
@@ -104,7 +104,7 @@ class KeyRequests:
         expires = in_force(page.view.key.expires_at, ask.asked_at)
         if is_shorter(earliest(ask.asked_at + lasts if lasts else None, expires), end):
             raise Refused(f"{shorter(end)} Nothing was sent.")
-        return await self._propose(ask, click, "being extended")
+        return await self._propose(ask, click, "Extending")
 
     async def _held_roles(self, key: KeyId, operation: Operation, click: Click) -> HeldRoles:
         """The person who clicked, with their roles now; and the catalog, which has to know the key's environment."""
@@ -147,9 +147,7 @@ class KeyRequests:
             return TextPage("Request sent", SENT_ALREADY)
         key = plain(ask.key.id) if ask.key else ""
         if isinstance(request, Approved):
-            return TextPage(
-                "In progress", f"No approval needed. Key `{key}` is {doing}. Latchkey will message you when it's done."
-            )
+            return TextPage(f"{doing} API key", f"{doing} key `{key}`. Latchkey will message you when it's done.")
         return TextPage("Request sent", "Request sent. Latchkey will message you when it's approved or denied.")
 
 

@@ -25,7 +25,7 @@ from bot.domain.errors import Refused, plain
 from bot.domain.keys import Person, Resource
 from bot.domain.requests import Approved, Cancelled, Denied, Pending, Request
 from bot.services.commands import Approve, Cancel, Click, Deny, Judge
-from bot.services.people.approvers import names_of, right
+from bot.services.people.approvers import in_short, names_of, right
 from bot.services.people.directory import Directory
 from bot.services.ports.slack import Channels
 from bot.services.ports.store import Stored
@@ -120,12 +120,13 @@ class Decisions:
         # Nobody is counted twice, but some earlier approvals may no longer count.
         again = next((each.by for each in pending.approvals if each.by.principal == held_roles.person.principal), None)
         target = Target.of(ask)
-        basis = right(bases(held_roles, target), names_of(target))
+        roles, names = bases(held_roles, target), names_of(target)
+        basis, shown = right(roles, names), in_short(roles, names)
         told, requester = "" if again else await self._told(pending, click), await self._requester(pending, deed, click)
         conditions = _conditions(settled(directory.policy(), ask, requester, pending.terms))
         held_roles = await directory.fitting(held_roles, conditions)
         groups = tuple(sorted(held_roles.groups))
-        mine = [] if again else [(Approval(held_roles.person, basis, now, ask.digest(), told, groups), held_roles)]
+        mine = [] if again else [(Approval(held_roles.person, shown, now, ask.digest(), told, groups), held_roles)]
         given = [*await directory.held_by_approvers(pending.approvals, conditions), *mine]
         verdict = decide(directory.policy(), ask, requester, given, pending.terms)
         await self.deciders.still_open(stored, pending, deed)  # the look at roles took its time

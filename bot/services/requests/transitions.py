@@ -17,7 +17,6 @@ REFUSED = timedelta(minutes=5)
 """When to retry what Confluent refused: someone may have given Latchkey the missing right by then."""
 STRAGGLER = timedelta(minutes=3)
 """When to look once more for a key or an account that shows up after its attempt was given up."""
-ASK_AGAIN = "Request a new key with `/apikey create`."
 T = TypeVar("T")
 State = TypeVar("State", bound=Request)
 

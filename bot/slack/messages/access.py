@@ -9,6 +9,8 @@ from bot.services.text import KEY_STAYS
 from bot.slack.blocks.text import Block, Bold, Code, Row, flat, lines, preformatted
 
 _CREATE = "confluent iam rbac role-binding create"
+_NEXT_LINE = " \\\n  "
+"""For a shell the same line: Slack would break a long one inside an option."""
 _NOUNS: Mapping[str, tuple[str, str]] = {
     "topic": ("topic", "topics"),
     "group": ("consumer group", "consumer groups"),
@@ -70,12 +72,13 @@ def removal(given: Iterable[GivenBinding]) -> str:
 def by_hand(heading: str, *resources: Resource, account: str = "SERVICE_ACCOUNT_ID") -> list[Block]:
     """The commands that grant roles to an account without access; nothing for keys that need none of their own."""
     commands = [_command(each, account) for each in resources if each.kind.row.grant]
-    return [lines([heading]), preformatted("\n".join(commands))] if commands else []
+    return [lines([heading]), preformatted("\n\n".join(commands))] if commands else []
 
 
 def _command(resource: Resource, account: str) -> str:
     place = {"environment": shlex.quote(resource.environment), "id": shlex.quote(resource.id)}
-    return f"{_CREATE} --principal User:{shlex.quote(account)} {resource.kind.row.grant.format(**place)}"
+    options = resource.kind.row.grant.replace(" --", f"{_NEXT_LINE}--").format(**place)
+    return f"{_CREATE}{_NEXT_LINE}--principal User:{shlex.quote(account)}{_NEXT_LINE}{options}"
 
 
 def everything(bindings: Iterable[WantedBinding]) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from bot.domain.errors import plain
 from bot.domain.keys import SlackUserId
-from bot.domain.requests import Denied, Request, approvals_of
+from bot.domain.requests import Denied, Failed, Keyed, Request, approvals_of
 from bot.slack.blocks.text import Block, Bold, Mention, Piece, Row, flat, lines, quote
-from bot.slack.messages.card import in_a_line, wish
+from bot.slack.messages.card import in_a_line, key_of, wish
 from bot.slack.messages.progress import stands
 from bot.slack.messages.state import state
 
@@ -16,13 +16,15 @@ def told(request: Request, to: SlackUserId | None) -> tuple[list[Block], str]:
     ask, now = request.ask, state(request)
     name: Row = [" (", Bold(flat(ask.name)), ")"] if flat(ask.name) else []
     people = [] if to else [each.by.slack for each in approvals_of(request) if each.told == "thread"]
-    asker = Mention(ask.requester.slack)
-    head: Row = [f"{now.sign} ", Bold(now.word), ": ", *_to(people), "the request from ", asker, " ", *wish(ask)]
-    blocks = [lines([*head, *name, ", which you approved."], *stands(request, yours=False))]
+    which: Row = ["'s ", *key_of(ask)] if isinstance(request, Keyed) else ["'s request ", *wish(ask)]
+    head: Row = [f"{now.sign} ", Bold(now.word), ": ", Mention(ask.requester.slack), *which, *name, ". "]
+    rows = stands(request, yours=False)
+    rows = rows[:-1] if isinstance(request, Failed) else rows  # the card has the reference
+    blocks = [lines([*head, *_to(people), "you approved it." if people else "You approved it."], *rows)]
     if isinstance(request, Denied):
         blocks.append(quote(request.reason))
     rung = "".join(f"<@{each}> " for each in people)
-    said = f"{now.word}: the request from {plain(ask.requester.name)} {in_a_line(wish(ask))}, which you approved"
+    said = f"{now.word}: {plain(ask.requester.name)}{in_a_line(which)}. You approved it"
     return blocks, f"{rung}{said}"
 
 

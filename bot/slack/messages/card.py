@@ -7,9 +7,8 @@ from typing import TypeAlias, assert_never
 from bot.domain.access import Access, WantedBinding, is_high_risk
 from bot.domain.approvals import Terms
 from bot.domain.authority import Target
-from bot.domain.conditions import Conditions, in_words
-from bot.domain.deadlines import can_be_reviewed, glass_of, lifetime
-from bot.domain.errors import listed, plain
+from bot.domain.deadlines import can_be_reviewed, end_of_life, glass_of, lifetime
+from bot.domain.errors import plain
 from bot.domain.keys import (
     ApiKey,
     KeyId,
@@ -20,18 +19,30 @@ from bot.domain.keys import (
     OrganizationScope,
     Owner,
     Resource,
-    ServiceAccount,
     SlackUserId,
 )
-from bot.domain.requests import Ask, Denied, Offered, Pending, Ready, Request
-from bot.domain.roles import GRANTERS, TABLES, Table
+from bot.domain.requests import (
+    Ask,
+    Cancelled,
+    Confirmed,
+    Denied,
+    Expired,
+    Failed,
+    Keyed,
+    Offered,
+    Pending,
+    Ready,
+    Request,
+    Shown,
+    Withdrawn,
+)
 from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, asking, button, divider, fields, header
 from bot.slack.blocks.newer import Surface, alert
-from bot.slack.blocks.text import Block, Bold, Code, Link, Mention, Piece, Row, context, cut, flat, lines, quote
-from bot.slack.messages.access import access_rows, by_hand, everything, role_row
-from bot.slack.messages.progress import Rows, by_policy, progress
-from bot.slack.messages.state import state
+from bot.slack.blocks.text import Block, Bold, Code, Link, Mention, Piece, Row, cut, flat, lines, quote
+from bot.slack.messages.access import access_rows, everything, granted_rows, role_row
+from bot.slack.messages.progress import Rows, by_policy, given, review_note, small_print, stands
+from bot.slack.messages.state import ATTENTION, state
 from bot.slack.payloads import ids
 
 _ASK = {
@@ -42,7 +53,7 @@ _ASK = {
 }
 SOON = "New keys can be rejected for a few minutes. If that happens, wait a bit and try again."
 UNNAMED = "(no name)"
-_NO_ACCESS = "No access was requested with it. Someone has to grant it roles afterward, for example with:"
+_NO_ACCESS = " No access was requested with it, so it can't do anything until someone grants it roles."
 CALLED = 60
 """How many characters of a name a question shows."""
 Fact: TypeAlias = tuple[str, Row]
@@ -52,26 +63,39 @@ Fact: TypeAlias = tuple[str, Row]
 def card(request: Request) -> tuple[list[Block], str]:
     """The card in the approvals channel, and its notification text."""
     ask, is_open = request.ask, isinstance(request, Pending)
-    does = "used break-glass for" if glass_of(request) else "requests"
-    high = risk(request.terms, ask.operation, ask.owner, ask.resource, "message", ask.bindings, ask.also)
+    does = "used break-glass for" if glass_of(request) else "requests" if is_open else "requested"
     blocks = [
         title(request),
         lines([Mention(ask.requester.slack), *by_policy(ask.requester), f" {does} ", *wanted(ask), "."]),
-        *(high if is_open else []),
+        *(_warned(effect_of(ask), "message") if is_open and _is_high_risk(request) else []),
         *_unapproved(request),
         *_facts(request, own_account(ask, f"{ask.requester.name}'s own")),
-        *([quote(ask.reason)] if ask.reason.strip() else []),
+        *_reason(request),
         *_account_now(request),
         *_access(request),
         divider(),
-        *_standing(request, yours=False),
+        *_standing(request),
     ]
     if isinstance(request, Pending):
-        blocks += [*notified("Notified: ", request.mentioned), decide(request)]
+        blocks += [*notified("Notified: ", _asked(request)), decide(request)]
     blocks += judge(request)
-    rung = "".join(f" <@{each}>" for each in request.mentioned) if isinstance(request, Pending) else ""
+    rung = "".join(f" <@{each}>" for each in _asked(request)) if isinstance(request, Pending) else ""
     said = f"{plain(ask.requester.name)} {does} {in_a_line(wanted(ask))}{rung}"
-    return [*blocks, _small_print(request)], said
+    return [*blocks, small_print(request)], said
+
+
+def _asked(request: Pending) -> list[SlackUserId]:
+    """The people who were told and haven't approved yet."""
+    approved = {each.by.slack for each in request.approvals}
+    return [each for each in request.mentioned if each not in approved]
+
+
+def _reason(request: Request) -> list[Block]:
+    """Why the key is requested: with a label where another text stands above."""
+    if not request.ask.reason.strip():
+        return []
+    is_second = glass_of(request) is not None or bool(_description(request.ask))
+    return [*([lines([Bold("Reason for the key:")])] if is_second else []), quote(request.ask.reason)]
 
 
 def _unapproved(request: Request) -> list[Block]:
@@ -79,7 +103,7 @@ def _unapproved(request: Request) -> list[Block]:
     glass = glass_of(request)
     if glass is None:
         return []
-    asks = "" if glass.review else " Was that justified?"
+    asks = " Was that justified?" if can_be_reviewed(request) else ""
     warning = alert("warning", Bold("Break-glass."), f" No one approved this key.{asks}", on="message")
     return [warning, lines([Bold("Why it couldn't wait:")]), quote(glass.why)]
 
@@ -106,8 +130,9 @@ def notified(label: str, people: Iterable[SlackUserId], end: str = "") -> list[B
 
 
 def title(request: Request) -> Block:
-    """The headline of a message about a request: its state and its name."""
-    return header(f"{state(request)} · {name_of(request.ask)}")
+    """The headline of a card: its state, or that someone has to review it, and its name."""
+    now = f"{ATTENTION.sign} Break-glass to review" if can_be_reviewed(request) else state(request)
+    return header(f"{now} · {name_of(request.ask)}")
 
 
 def name_of(ask: Ask) -> str:
@@ -120,11 +145,11 @@ def decide(request: Request, row: str = "") -> Block:
     ask, drawn = request.ask, request.drawn if isinstance(request, Pending) else 0
     action = ids.CONFIRM if request.terms.confirm else ids.APPROVE
     approve = button("Approve", action, ids.key_ref(ask.id, drawn) if drawn else ask.id, "primary")
-    if not request.terms.confirm and is_high_risk(request.terms.risk, ask.operation, ask.resource, ask.bindings):
+    if not request.terms.confirm and _is_high_risk(request):
         approve = asking(
             approve,
             f"Approve “{cut(name_of(ask), CALLED)}”?",
-            effect(ask.operation, ask.owner, ask.resource, ask.bindings, ask.also),
+            effect_of(ask),
             "Approve",
         )
     deny, question = button("Deny", ids.DENY, ask.id, "danger"), button("Ask a question", ids.ASK, ask.id)
@@ -154,13 +179,13 @@ def wanted(ask: Ask) -> Row:
 
 def wish(ask: Ask) -> Row:
     """The same, to follow "request": "for a Kafka API key for orders"."""
-    return ["for ", "a ", *key_of(ask)] if _is_new(ask) else [f"to {ask.operation.value} ", *key_of(ask)]
+    return ["for ", "a ", *key_of(ask, "a ")] if _is_new(ask) else [f"to {ask.operation.value} ", *key_of(ask)]
 
 
-def key_of(ask: Ask) -> Row:
-    """The key that a request is about: "Kafka API key K for orders"; a new one has no ID yet."""
+def key_of(ask: Ask, article: str = "") -> Row:
+    """The key that a request is about: "Kafka API key K for orders"; a new one has no ID yet. Of a pair, both."""
     id_: Row = [] if _is_new(ask) or ask.key is None else [" ", Code(ask.key.id)]
-    also: Row = [" and one for ", Bold(ask.also.kind.row.noun)] if ask.also else []
+    also: Row = [f" and {article}", Bold(kind_of(ask.also))] if ask.also else []
     return [Bold(kind_of(ask.resource)), *id_, for_what(ask.resource), *also]
 
 
@@ -182,10 +207,17 @@ def risk(
     bindings: Sequence[WantedBinding] = (),
     also: Resource | None = None,
 ) -> list[Block]:
-    """The warning about a high-risk request; empty for any other."""
+    """The warning for the requester about a high-risk request; empty for any other."""
     if not is_high_risk(terms.risk, operation, resource, bindings):
         return []
-    said = effect(operation, owner, resource, bindings, also, yours=on == "modal")
+    return _warned(effect(operation, owner, resource, bindings, also, own="you"), on)
+
+
+def _is_high_risk(request: Request) -> bool:
+    return is_high_risk(request.terms.risk, request.ask.operation, request.ask.resource, request.ask.bindings)
+
+
+def _warned(said: str, on: Surface) -> list[Block]:
     return [alert("warning", Bold("High risk."), " ", said, on=on)]
 
 
@@ -196,14 +228,11 @@ def effect(
     bindings: Sequence[WantedBinding] = (),
     also: Resource | None = None,
     *,
-    yours: bool = False,
+    own: str,
 ) -> str:
-    """What approving a request does, in one short line. `yours`: the requester reads it.
-
-    `also`: the pair's second resource.
-    """
-    one_more = f" and one for {also.kind.row.noun}" if also else ""
-    whose, opens = cut(_account(owner, yours=yours), CALLED), f"{_opens(resource)}{one_more}"
+    """What approving a request does, in one short line. `own`: whose "My account" is. `also`: of a pair."""
+    one_more = f" and a key for {also.kind.row.noun}" if also else ""
+    whose, opens = cut(_account(owner, own), CALLED), f"{_opens(resource)}{one_more}"
     match operation:
         case Operation.CREATE | Operation.ROTATE:
             return f"This gives {whose} a key for {opens}{_and_access(bindings)}."
@@ -215,6 +244,11 @@ def effect(
             return f"This deletes a key of {whose} for {opens}."
         case _:
             assert_never(operation)
+
+
+def effect_of(ask: Ask) -> str:
+    """What approving this request does."""
+    return effect(ask.operation, ask.owner, ask.resource, ask.bindings, ask.also, own=flat(ask.requester.name))
 
 
 def _and_access(bindings: Sequence[WantedBinding]) -> str:
@@ -233,16 +267,14 @@ def _opens(resource: Resource) -> str:
     return f"{row.noun} {cut(called(resource), CALLED)}{where}"
 
 
-def _account(owner: Owner, *, yours: bool) -> str:
+def _account(owner: Owner, own: str) -> str:
     """The name of a key's account."""
-    own = "your own account" if yours else "the requester's own account"
     return own if isinstance(owner, MyAccount) else flat(owner.name) or owner.id
 
 
 def _facts(request: Request, own: str) -> list[Block]:
     """What is requested, in two columns, and below them a description, which may be long."""
-    description = "" if request.ask.operation is Operation.EDIT else request.ask.description
-    blocks = fields(*facts(request, own))
+    blocks, description = fields(*facts(request, own)), _description(request.ask)
     return [*blocks, lines([Bold("Description: "), description])] if description else blocks
 
 
@@ -251,25 +283,40 @@ def asked_rows(request: Request, own: str) -> Rows:
     ask = request.ask
     rows: Rows = [[f"{label}: ", *row] for label, row in facts(request, own)]
     rows += [["Access: ", *role_row(each, ask.resource)] for each in ask.bindings]
-    return (
-        rows if ask.operation is Operation.EDIT or not ask.description else [*rows, ["Description: ", ask.description]]
-    )
+    return [*rows, ["Description: ", description]] if (description := _description(ask)) else rows
+
+
+def _description(ask: Ask) -> str:
+    """The description of a key, where it isn't shown as a change."""
+    return "" if ask.operation is Operation.EDIT else ask.description
 
 
 def facts(request: Request, own: str) -> list[Fact]:
     """What is requested, each fact with its label. The headline has the name."""
     ask = request.ask
-    found: list[Fact] = [("Account", account(ask.owner, own)), *places(ask.resource, ask.also)]
+    made = (request.key.owner or "") if isinstance(request, Keyed) else ""
+    found: list[Fact] = [("Account", account(ask.owner, own, made)), *places(ask.resource, ask.also)]
     if isinstance(ask.owner, NewServiceAccount) and ask.owner.description:
         found.append(("Account description", [flat(ask.owner.description)]))
     if ask.key is not None:
         found.append(("Replaces" if ask.operation is Operation.ROTATE else "Key", [Code(ask.key.id)]))
-    if ask.operation is Operation.EDIT and ask.key is not None:
-        old, new = (ask.key.name, Marker.without(ask.key.description)), (ask.name, ask.description)
-        pairs = zip(("Name", "Description"), old, new, strict=True)
-        found += [(label, _change(before, after)) for label, before, after in pairs if before != after]
-        return [*found, *ticket(ask.ticket, request.terms)]
+    if ask.operation is Operation.EDIT:
+        return [*found, *_edited(ask), *ticket(ask.ticket, request.terms)]
     return [*found, *_lasting(request), *ticket(ask.ticket, request.terms)]
+
+
+def _edited(ask: Ask) -> list[Fact]:
+    """What an edit changes."""
+    if ask.key is None:
+        return []
+    old, new = (ask.key.name, Marker.without(ask.key.description)), (ask.name, ask.description)
+    pairs = zip(("Name", "Description"), old, new, strict=True)
+    return [(label, _change(before, after)) for label, before, after in pairs if before != after]
+
+
+def changes(ask: Ask) -> Rows:
+    """The same in rows."""
+    return [[f"{label}: ", *row] for label, row in _edited(ask)]
 
 
 def ticket(name: str, terms: Terms) -> list[Fact]:
@@ -287,12 +334,23 @@ def _lasting(request: Request) -> list[Fact]:
         found.append(("New expiration", [f"{duration(lasts)} after approval" if lasts else "never"]))
         found += _at_confluent(ask.key, "Expires at Confluent")
     if ask.makes_key:
-        found.append(("Expires", [f"{duration(lasts)} after creation" if lasts else "never"]))
+        found.append(_end(request, lasts))
     if ask.operation is Operation.ROTATE:
         kept = f"{duration(ask.overlap)} after" if ask.overlap > timedelta() else "as soon as"
         found.append(("Old key", [f"deleted {kept} the new secret is viewed"]))
         found += _at_confluent(ask.key, "Old key expires")
     return found
+
+
+def _end(request: Request, lasts: timedelta | None) -> Fact:
+    """When a new key expires; once there will be no such key, for how long it was requested."""
+    if isinstance(request, Denied | Cancelled | Expired | Failed | Withdrawn):
+        return "Requested lifetime", [duration(lasts) if lasts else "no expiration"]
+    if glass := glass_of(request):
+        return "Expires", [glass.ends_at, ", can't be extended"]
+    if isinstance(request, Shown | Confirmed):
+        return "Expires", [end_of_life(request) or "never"]
+    return "Expires", [f"{duration(lasts)} after creation" if lasts else "never"]
 
 
 def _at_confluent(key: ApiKey | None, label: str) -> list[Fact]:
@@ -309,12 +367,13 @@ def own_account(ask: Ask, own: str) -> str:
     return own if ask.owner.id == ask.requester.principal else "another person's"
 
 
-def account(owner: Owner, own: str) -> Row:
-    """Whose key it is."""
+def account(owner: Owner, own: str, made: str = "") -> Row:
+    """Whose key it is. `made` is the id of a new service account, once there is one."""
     if isinstance(owner, MyAccount):
         return [own, " (", Code(owner.id), ")"]
     if isinstance(owner, NewServiceAccount):
-        return [flat(owner.name), " (new service account)"]
+        id_: Row = [Code(made), ", "] if made else []
+        return [flat(owner.name), " (", *id_, "new service account)"]
     name = flat(owner.name)
     return [name, " (", Code(owner.id), ")"] if name else [Code(owner.id)]
 
@@ -390,48 +449,20 @@ def needs(terms: Terms) -> str:
     return "Needs 1 approval." if terms.approvals else "No approval needed."
 
 
-def approvers(ask: Ask, table: Table, conditions: Conditions = ()) -> str:
-    """Who can approve, in words, apart from the conditions."""
-    kind, roles = ask.resource.kind, table.roles_over(ask.resource.kind)
-    bars_owners = any("owner" in each.barred for each in conditions)
-    owned = isinstance(ask.owner, ServiceAccount) and table.has_owners_of_accounts(kind) and not bars_owners
-    owners = ", and owners of the service account" if owned else ""
-    also = ["create service accounts"] if isinstance(ask.owner, NewServiceAccount) else []
-    also += [f"grant this access ({listed(sorted(GRANTERS), 'or')})"] if ask.bindings else []
-    makes = f"{',' if owned else ''} who can also {listed(also, 'and')}" if also else ""
-    where = "" if isinstance(ask.resource, OrganizationScope) else " on this resource"
-    if ask.also:
-        others = listed(table.roles_over(ask.also.kind), "or")
-        where = f" on the {kind.row.noun} and {others} on the {ask.also.kind.row.noun}"
-    return f"people with {listed(roles, 'or')}{where}{owners}{makes}. Not the requester."
-
-
-def _small_print(request: Request) -> Block:
-    """Details that few people need: small gray text below the buttons."""
-    ask, terms = request.ask, request.terms
-    who = f"Approvers: {approvers(ask, TABLES[terms.table], terms.approvers)} " if isinstance(request, Pending) else ""
-    also = in_words(terms.approvers) if isinstance(request, Pending) else ()
-    none = "" if terms.approvals or isinstance(request, Pending) else "No approval was needed. "
-    if glass := glass_of(request):
-        who = "" if glass.review else f"Reviewers: {approvers(ask, TABLES[terms.table], terms.approvers)} "
-        also = () if glass.review else in_words(terms.approvers, "review")
-        none = "Break-glass, without an approval. "
-    return context(who, *(f"{each} " for each in also), none, "Policy rule: ", terms.rule, f" · Request ID: {ask.id}")
-
-
 def _account_now(request: Request) -> list[Block]:
     """What the account can do already, while people can still decide about a new key or an extension."""
     ask = request.ask
     if not isinstance(request, Pending) or not (ask.makes_key or ask.operation is Operation.EXTEND):
         return []
     if isinstance(ask.owner, NewServiceAccount):
-        now = lines([Bold("Current roles: "), "none. The service account is created together with the key."])
-        return [now] if ask.bindings else [now, *by_hand(_NO_ACCESS, *Target.of(ask).resources)]
+        needs_roles = not ask.bindings and any(each.kind.row.grant for each in Target.of(ask).resources)
+        return [lines([f"The service account is created together with the key.{_NO_ACCESS if needs_roles else ''}"])]
     found = request.access or Access()
-    roles = "unknown" if found.roles is None else "; ".join(found.roles) or "none"
+    roles = "roles unknown" if found.roles is None else "; ".join(found.roles) or "no roles"
     more = f"; and {found.more} more" if found.more else ""
-    keys = "unknown" if found.keys is None else f"{found.keys:,}"
-    return [lines([Bold("Current roles: "), f"{roles}{more}. ", Bold("API keys: "), f"{keys}."])]
+    keys = "number of API keys unknown" if found.keys is None else f"{found.keys:,} API key{'s' * (found.keys != 1)}"
+    whose = _account(ask.owner, f"{flat(ask.requester.name)}'s own account")
+    return [lines([Bold(f"{whose} today: "), f"{roles}{more} · {keys}"])]
 
 
 def _access(request: Request) -> list[Block]:
@@ -439,9 +470,15 @@ def _access(request: Request) -> list[Block]:
     ask = request.ask
     heading = "Approving also grants:" if isinstance(request, Pending) else "Access requested with the key:"
     rows = access_rows(heading, ask.bindings, ask.resource)
+    if isinstance(request, Keyed):
+        rows = granted_rows(request.grant.bindings, ask.resource) or rows
     return [lines(*rows)] if rows else []
 
 
-def _standing(request: Request, *, yours: bool) -> list[Block]:
-    rows = lines(*progress(request, yours=yours))
+def _standing(request: Request) -> list[Block]:
+    """Where it is, for everyone but the requester; what people wrote stands below who wrote it."""
+    before, now = given(request, yours=False), stands(request, yours=False)
+    if note := review_note(request):
+        return [lines(*before), quote(note), lines(*now)]
+    rows = lines(*before, *now)
     return [rows, quote(request.reason)] if isinstance(request, Denied) else [rows]

@@ -1,15 +1,12 @@
 """What the owners of a service account read about a change of one of its keys that needed no approval. Pure."""
 
-from datetime import timedelta
-
 from bot.domain.errors import plain
 from bot.domain.keys import Operation
 from bot.domain.requests import Done, Living, Request
-from bot.services.text import duration
 from bot.slack.blocks.kit import actions, button
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, flat, lines, quote
-from bot.slack.messages.card import called, owner_row, resource_row
-from bot.slack.messages.progress import Rows
+from bot.slack.messages.card import called, changes, owner_row, resource_row
+from bot.slack.messages.progress import Rows, stands
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
 
@@ -25,6 +22,8 @@ def told(request: Request) -> tuple[list[Block], str]:
     """Who did what, to which key, and why."""
     ask, did = request.ask, _DID.get(request.ask.operation, "changed")
     key = ask.key.id if ask.key else ""
+    is_gone = ask.operation is Operation.DELETE and isinstance(request, Done) and bool(request.note)
+    did = "wanted to delete" if is_gone else did
     what: Row = [f" {did} the API key ", Code(key), *([f" ({flat(ask.name)})"] if ask.name else []), "."]
     rows: Rows = [
         [f"{state(request).sign} ", Mention(ask.requester.slack), *what, " You own its service account."],
@@ -44,11 +43,16 @@ def _then(request: Request) -> Rows:
     """What follows for applications that use the key."""
     ask = request.ask
     if ask.operation is Operation.DELETE:
-        return [["Anything still using it has stopped working."]]
+        return [*stands(request, yours=False)[:1], ["Anything still using it has stopped working."]]
+    if ask.operation is Operation.EDIT:
+        return changes(ask)
     if ask.operation is Operation.ROTATE:
-        when = f"{duration(ask.overlap)} after that" if ask.overlap > timedelta() else "right away"
-        return [[Mention(ask.requester.slack), f" viewed the new secret. The old key is deleted {when}."]]
-    return []
+        viewed: Row = [Mention(ask.requester.slack), " viewed the new secret."]
+        former = request.life.former if isinstance(request, Living) else None
+        if former is None or former.deleted_at:
+            return [viewed]
+        return [[*viewed, " Latchkey deletes the old key ", former.until, "."]]
+    return stands(request, yours=False)
 
 
 def _present(request: Request) -> str:

@@ -3,11 +3,13 @@
 from datetime import datetime
 
 from bot.domain.approvals import OVERDUE, GlassUse
-from bot.domain.conditions import whom
-from bot.domain.deadlines import earliest, glass_of, lifetime
-from bot.domain.keys import Operation, Person
+from bot.domain.conditions import Conditions, in_words, needed
+from bot.domain.deadlines import can_be_reviewed, earliest, glass_of, lifetime
+from bot.domain.errors import listed
+from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Person, ServiceAccount
 from bot.domain.requests import (
     Approved,
+    Ask,
     Cancelled,
     Confirmed,
     Denied,
@@ -27,7 +29,8 @@ from bot.domain.requests import (
     Working,
     approvals_of,
 )
-from bot.slack.blocks.text import Bold, Code, Mention, Row, flat, told
+from bot.domain.roles import GRANTERS, TABLES, Table
+from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, cut, told
 from bot.slack.messages.access import access_left
 
 Rows = list[Row]
@@ -35,51 +38,64 @@ NOTE = 1000
 """How many characters of a reviewer's note are shown."""
 WAITS: Row = ["To view its secret, run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
 """For places where no button can show it."""
-_SOONER = "To end it sooner, delete it in Confluent Cloud."
+_SOONER = "To stop it now, delete it in Confluent Cloud."
+_MAY_BE_MADE = "An earlier attempt may have created a key. If so, Latchkey deletes it."
+"""In place of what a last attempt changed, which isn't all that happened."""
 _CHECKING = " Latchkey is checking whether a key was created; it will delete it if so and try again."
 
 
 def progress(request: Request, *, yours: bool) -> Rows:
     """The state of a request, below the people who approved it so far. `yours`: the requester reads it."""
-    return [*_approvals(request), *_break_glass(request, yours=yours), *stands(request, yours=yours)]
+    return [*given(request, yours=yours), *stands(request, yours=yours)]
+
+
+def given(request: Request, *, yours: bool) -> Rows:
+    """What gave the right to the key: the approvals so far, or the use of break-glass with its review."""
+    return [*_approvals(request), *_break_glass(request, yours=yours)]
+
+
+def review_note(request: Request) -> str:
+    """What the reviewer of a use of break-glass wrote; "" for nothing."""
+    glass = glass_of(request)
+    return cut(glass.review.note.strip(), NOTE) if glass and glass.review else ""
 
 
 def stands(request: Request, *, yours: bool) -> Rows:
     """The state of a request, without the people who approved it."""
     match request:
         case Pending():
-            missing = request.terms.approvals - len(request.approvals)
-            more = "more " if request.approvals else ""
-            given, conditions = [each.member for each in request.approvals], request.terms.approvers
-            source = f" from {missing_from}" if (missing_from := whom(conditions, given, missing)) else ""
-            needs = f"Needs {missing} {more}approval{'' if missing == 1 else 's'}{source} by "
+            so_far = [each.member for each in request.approvals]
+            needs = needed(request.terms.approvers, so_far, request.terms.approvals - len(so_far))
             changed = [told(request.changed)] if request.changed else []
-            return [*changed, [needs, request.expires_at, "."]]
+            return [*changed, [f"Needs {needs} by ", request.expires_at, "."]]
         case Denied():
             return [["Denied by ", Mention(request.by.slack), " ", request.at, f". {_nothing(request)}"]]
         case Cancelled():
             by: Row = ["you"] if yours else [Mention(request.ask.requester.slack)]
             return [["Cancelled by ", *by, " ", request.at, f". {_nothing(request)}"]]
         case Expired():
-            return [["Expired ", request.at, f" without a decision. {_nothing(request)}"]]
+            found = f"with {len(request.approvals)} of {request.terms.approvals} approvals"
+            found = found if request.approvals else "without a decision"
+            return [["Expired ", request.at, f" {found}. {_nothing(request)}"]]
         case Done():
             return _done(request)
         case Failed():
-            return [
-                ["Failed ", request.at, ". ", *told(_full_stop(request.happened))],
-                [*told(request.changed), *_advice(request, yours=yours)],
-                *([left] if (left := left_over(request)) else []),
-                ["Reference: ", Code(request.reference)],
-            ]
+            return _failed(request, yours=yours)
         case _:
             return [making(request, yours=yours)]
 
 
-def _advice(request: Failed, *, yours: bool) -> Row:
-    """What to do next. The text is for the requester; others read that the requester was told this."""
-    if not request.next:
-        return []
-    return [*([" "] if yours else [" Latchkey told ", *_requester(request, yours=False), ": "]), *told(request.next)]
+def _failed(request: Failed, *, yours: bool) -> Rows:
+    """Why there is no key, and what was changed. What to do next is said to the requester: others read it as that."""
+    step = told(request.next) if request.next else []
+    if step:
+        step = [" ", *step] if yours else [" Latchkey told ", *_requester(request, yours=False), ": “", *step, "”"]
+    return [
+        ["Failed ", request.at, ". ", *told(_full_stop(request.happened))],
+        [*told(_MAY_BE_MADE if glass_of(request) else request.changed), *step],
+        *([left] if (left := left_over(request)) else []),
+        ["Reference: ", Code(request.reference)],
+    ]
 
 
 def making(request: Approved | Offered | Working | Keyed, *, yours: bool) -> Row:
@@ -107,7 +123,7 @@ def _creating(request: Request) -> str:
 
 
 def _the_keys(request: Request) -> str:
-    return "The two keys aren't" if request.ask.also else "The key isn't"
+    return "Neither key is" if request.ask.also else "The key isn't"
 
 
 def key_ids(request: Keyed, first: str = "key") -> Row:
@@ -217,34 +233,29 @@ def left_over(request: Withdrawn | Failed) -> Row:
 
 def _approvals(request: Request) -> Rows:
     return [
-        ["Approved by ", Mention(each.by.slack), *by_policy(each.by), f", {each.basis}, ", each.at, "."]
+        ["Approved by ", Mention(each.by.slack), *by_policy(each.by), f" ({each.basis}) ", each.at, "."]
         for each in approvals_of(request)
     ]
 
 
 def _break_glass(request: Request, *, yours: bool) -> Rows:
-    """Who used break-glass for the key and why, and what became of the review."""
+    """When break-glass was used for the key, and what became of the review."""
     glass = glass_of(request)
     if glass is None:
         return []
-    who: Row = ["you"] if yours else [Mention(request.ask.requester.slack)]
-    expires: Row = [" It expires ", glass.ends_at, ", and can't be extended."]
-    if isinstance(request, Failed):
-        expires = [" A key may have been created before the request failed."]
-    used: Row = ["Break-glass: ", *who, " requested this key without an approval ", glass.at, ".", *expires]
-    return [used, reviewed(glass, yours=yours)]
+    used: Row = [*_requester(request, yours=yours), " used break-glass ", glass.at, "."]
+    if yours and not isinstance(request, Failed):
+        used = [*used, " The key expires ", glass.ends_at, " and can't be extended."]
+    return [used, _reviewed(glass, yours=yours)]
 
 
-def reviewed(glass: GlassUse, *, yours: bool) -> Row:
-    """The outcome of the review of a use of break-glass, or when it's due."""
+def _reviewed(glass: GlassUse, *, yours: bool) -> Row:
+    """What came of the review of a use of break-glass, or by when it is due."""
     if glass.review:
-        note: Row = [" ", flat(glass.review.note, NOTE)] if glass.review.note else []
-        who = Mention(glass.review.by.slack)
-        return ["Reviewed by ", who, " ", glass.review.at, f": {glass.review.outcome}.", *note]
-    someone = "Someone who could have approved it has to review this by "
-    due = "The review was due " if glass.rounds > OVERDUE else someone
+        return ["Reviewed by ", Mention(glass.review.by.slack), " ", glass.review.at, f": {glass.review.outcome}."]
+    due = "still has to review this: it was due" if glass.rounds > OVERDUE else "has to review this by"
     then = "Until it's reviewed, you can't use break-glass again." if yours else ""
-    return [due, glass.review_by, f". {then}".rstrip()]
+    return [f"An approver {due} ", glass.review_by, f". {then}".rstrip()]
 
 
 def by_policy(person: Person) -> Row:
@@ -255,3 +266,33 @@ def by_policy(person: Person) -> Row:
 def _full_stop(sentence: str) -> str:
     """The sentence with a period: Confluent's often lack it, and ours follow."""
     return sentence if sentence.rstrip().endswith((".", "!", "?", "…")) else f"{sentence}."
+
+
+def approvers(ask: Ask, table: Table, conditions: Conditions = ()) -> str:
+    """Who can approve, in words, apart from the conditions."""
+    kind, roles = ask.resource.kind, table.roles_over(ask.resource.kind)
+    bars_owners = any("owner" in each.barred for each in conditions)
+    owned = isinstance(ask.owner, ServiceAccount) and table.has_owners_of_accounts(kind) and not bars_owners
+    owners = ", and owners of the service account" if owned else ""
+    also = ["create service accounts"] if isinstance(ask.owner, NewServiceAccount) else []
+    also += [f"grant this access ({listed(sorted(GRANTERS), 'or')})"] if ask.bindings else []
+    makes = f"{',' if owned else ''} who can also {listed(also, 'and')}" if also else ""
+    where = "" if isinstance(ask.resource, OrganizationScope) else " on this resource"
+    if ask.also:
+        others = listed(table.roles_over(ask.also.kind), "or")
+        where = f" on the {kind.row.noun} and {others} on the {ask.also.kind.row.noun}"
+    return f"people with {listed(roles, 'or')}{where}{owners}{makes}, but not the requester"
+
+
+def small_print(request: Request) -> Block:
+    """Details that few people need: small gray text below the buttons."""
+    ask, terms, said = request.ask, request.terms, list[str]()
+    who = approvers(ask, TABLES[terms.table], terms.approvers)
+    if isinstance(request, Pending):
+        said = [f"Approvers: {who}", *in_words(terms.approvers)]
+    elif can_be_reviewed(request):
+        said = [f"Reviewers: {who}", *in_words(terms.approvers, "review")]
+    elif not terms.approvals and glass_of(request) is None:
+        said = ["No approval was needed"]
+    said = [*(each.removesuffix(".") for each in said), f"Policy rule: {terms.rule}", f"Request ID: {ask.id}"]
+    return context(" · ".join(said))

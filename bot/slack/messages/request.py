@@ -14,6 +14,7 @@ from bot.domain.requests import (
     Expired,
     Failed,
     Keyed,
+    Living,
     Offered,
     Pending,
     Request,
@@ -22,9 +23,8 @@ from bot.domain.requests import (
 from bot.slack.blocks.kit import actions, button
 from bot.slack.blocks.text import Block, Bold, Link, Mention, Row, flat, lines, quote, told
 from bot.slack.messages.card import asked_rows, in_a_line, key_of, notified, own_account, wish
-from bot.slack.messages.progress import Rows, progress, stands
-from bot.slack.messages.progress import reviewed as progress_of_review
-from bot.slack.messages.state import state
+from bot.slack.messages.progress import Rows, given, progress, review_note, stands
+from bot.slack.messages.state import ATTENTION, CREATED, state
 from bot.slack.payloads import ids
 
 
@@ -40,7 +40,7 @@ def asked(request: Request, note: str = "", link: str = "") -> tuple[list[Block]
     if is_only or isinstance(request, Pending | Approved | Working | Cancelled):
         rows += progress(request, yours=True)
     elif isinstance(request, Offered | Keyed):
-        rows += progress(request, yours=True)[:-1]  # the approvals; the message about the key says where that stands
+        rows += given(request, yours=True)  # the message about the key says where that stands
     blocks = [lines(*rows)]
     if note:
         blocks.append(lines(told(note)))
@@ -60,12 +60,18 @@ def changed(request: Request) -> tuple[list[Block], str]:
 
 def reviewed(request: Request) -> tuple[list[Block], str]:
     """What someone said of a use of break-glass."""
-    glass = glass_of(request)
-    said: Row = progress_of_review(glass, yours=True) if glass else []
-    what: Row = ["Your use of break-glass ", *wish(request.ask), *_called(request), ":"]
-    rows: Rows = [what, said, ["You can use break-glass again."]]
-    outcome = glass.review.outcome if glass and glass.review else "reviewed"
-    return [lines(*rows)], f"Your use of break-glass was {outcome}: {in_a_line(wish(request.ask))}"
+    glass, ask = glass_of(request), request.ask
+    review = glass.review if glass else None
+    if glass is None or review is None:
+        return [lines(["This message is no longer available."])], "A message about break-glass"
+    outcome, note = review.outcome, review_note(request)
+    by: Row = [Mention(review.by.slack), " reviewed your use of break-glass ", *wish(ask), *_called(request), " "]
+    sign = CREATED.sign if outcome == "justified" else ATTENTION.sign
+    expires: Row = ["The key still expires ", glass.ends_at, ". "] if isinstance(request, Living) else []
+    head = lines([f"{sign} ", Bold(outcome.capitalize()), ": ", *by, review.at, "."])
+    then = lines([*expires, "You can use break-glass again."])
+    said = f"Your use of break-glass was {outcome}: {in_a_line(wish(ask))}"
+    return [head, *([quote(note)] if note else []), then], said
 
 
 def outcome(request: Request, *, is_reply: bool = False) -> tuple[list[Block], str]:
@@ -77,7 +83,7 @@ def outcome(request: Request, *, is_reply: bool = False) -> tuple[list[Block], s
     ask = request.ask
     head: Row = [f"{state(request).sign} ", Mention(ask.requester.slack), ": "]
     first, *rest = stands(request, yours=True)
-    before = progress(request, yours=True)[: -len(rest) - 1]
+    before = given(request, yours=True)
     blocks = [lines([*head, *first], *rest, *before) if is_reply else lines(headline(request), *before, first, *rest)]
     if isinstance(request, Denied):
         blocks.append(quote(request.reason))

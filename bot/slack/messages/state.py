@@ -37,6 +37,8 @@ class State(NamedTuple):
 
 WAITING = State("⏳", "Waiting for approval")
 APPROVED = State("✅", "Approved")
+IN_PROGRESS = State("⏳", "In progress")
+"""Of a request that no one had to approve, or that used break-glass."""
 CREATED = State("✅", "Created")
 ROTATED = State("✅", "Rotated")
 EDITED = State("✅", "Edited")
@@ -56,13 +58,13 @@ def state(request: Request) -> State:
     """The state of a request, or of its key once there is one."""
     match request:
         case Pending():
-            return WAITING
+            return _waiting(request)
         case Denied() | Cancelled() | Expired() | Failed():
             return _closed(request)
         case Approved() | Working() | Offered() if request.trouble:
             return ATTENTION
         case Approved() | Working():
-            return APPROVED
+            return APPROVED if request.grant.approvals else IN_PROGRESS
         case Offered() | Ready() | Revealing():
             return SECRET_WAITING
         case Shown() | Confirmed():
@@ -75,6 +77,14 @@ def state(request: Request) -> State:
             assert_never(request)
 
 
+def _waiting(request: Pending) -> State:
+    """How many more approvals it waits for, once there is one."""
+    more = request.terms.approvals - len(request.approvals)
+    if not request.approvals or more < 1:
+        return WAITING
+    return State(WAITING.sign, f"Waiting for {more} more approval{'' if more == 1 else 's'}")
+
+
 def _closed(request: Denied | Cancelled | Expired | Failed) -> State:
     match request:
         case Denied():
@@ -84,7 +94,7 @@ def _closed(request: Denied | Cancelled | Expired | Failed) -> State:
         case Expired():
             return EXPIRED
         case Failed():
-            return FAILED
+            return ATTENTION if request.left else FAILED  # a key that should be gone still works
         case _:
             assert_never(request)
 

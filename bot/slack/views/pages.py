@@ -26,7 +26,7 @@ from bot.slack.blocks.kit import actions, button, divider, field, fields, header
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Code, Row, context, flat, lines, mrkdwn, quote, told
 from bot.slack.messages.access import access_rows
-from bot.slack.messages.card import Fact, account, effect, for_what, kind_of, name_of, needs, places, risk, ticket
+from bot.slack.messages.card import Fact, account, effect_of, for_what, kind_of, name_of, needs, places, risk, ticket
 from bot.slack.payloads import ids, read
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
@@ -248,7 +248,7 @@ def approve(request: Pending) -> Block:
     typed = text_input(ids.FORM_TEXT, "", limit=LONGEST_TYPED)
     blocks = [
         lines([Bold(name_of(ask))]),
-        alert("warning", effect(ask.operation, ask.owner, ask.resource, ask.bindings, ask.also), on="modal"),
+        alert("warning", effect_of(ask), on="modal"),
         field(f"Type “{name}” to approve this request", ids.WORD_BLOCK, typed),
     ]
     kept = read.as_metadata({"request": ids.key_ref(ask.id, request.drawn), "name": name})

@@ -20,7 +20,7 @@ from tests.support.build import ACCOUNT, DANA, ERIN, FEMI
 from tests.support.faults import FORGETTABLE, Fault, Plan
 
 STOPS = (
-    "The access is being removed. Anything that needs it will stop working. "
+    "that it granted with key `KEY0000000000001`. Anything that needs this access will stop working. "
     "The key stays, and so does access that was also requested with another key."
 )
 WHERE = ("cloud.bound", "cloud.unbind", "requests.commit", "requests.get", "agenda.settle", "audit.append")

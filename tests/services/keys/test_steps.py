@@ -35,11 +35,11 @@ REFUSALS: list[tuple[int, str, Owner, str]] = [
     (400, "quota_exceeded", ACCOUNT, QUOTA),
     (422, "quota_exceeded", ACCOUNT, QUOTA),
     (400, "", ACCOUNT, PERHAPS),
-    (400, "invalid_filter", ACCOUNT, "Request a new key"),
+    (400, "invalid_filter", ACCOUNT, ""),
     (403, "", OWN, "Request a key for a service account instead"),
     (403, "", ACCOUNT, "Ask your Latchkey administrator: its service account isn't allowed"),
-    (422, "", ACCOUNT, "Request a new key"),
-    (409, "", ACCOUNT, "Request a new key"),
+    (422, "", ACCOUNT, ""),
+    (409, "", ACCOUNT, ""),
 ]
 
 

@@ -112,7 +112,7 @@ def test_t26_a_card_says_of_each_approver_whom_the_policy_file_makes_somebody(*,
     waits = build.pending(terms=build.terms(approvals=2), approvals=(given,))
 
     (line,) = (row for row in rows(card.card(waits)[0]) if row.startswith("Approved by "))
-    assert line.startswith(f"Approved by <@U0ERIN>{said}, {given.basis}, ")
+    assert line.startswith(f"Approved by <@U0ERIN>{said} ({given.basis}) ")
 
 
 # --- at a glance ------------------------------------------------------------------------------------------------------
@@ -138,18 +138,18 @@ def test_approvals_stay_on_the_card_whatever_becomes_of_the_request(name: str) -
     (given,) = approvals_of(request)
 
     assert any(
-        row.startswith(f"Approved by <@{given.by.slack}>, {given.basis}, ") for row in rows(card.card(request)[0])
+        row.startswith(f"Approved by <@{given.by.slack}> ({given.basis}) ") for row in rows(card.card(request)[0])
     )
 
 
 @pytest.mark.parametrize(
     ("access", "said"),
     [
-        (None, "Current roles: unknown. API keys: unknown."),
-        (Access((), 0, 0), "Current roles: none. API keys: 0."),
+        (None, "orders-service today: roles unknown · number of API keys unknown"),
+        (Access((), 0, 0), "orders-service today: no roles · 0 API keys"),
         (
             Access(("DeveloperRead on orders",), 3, 1_200),
-            "Current roles: DeveloperRead on orders; and 3 more. API keys: 1,200.",
+            "orders-service today: DeveloperRead on orders; and 3 more · 1,200 API keys",
         ),
     ],
 )
@@ -160,14 +160,14 @@ def test_approvers_read_what_the_account_can_do_already(access: Access | None, s
 def test_only_who_can_still_decide_reads_of_access_and_risk() -> None:
     denied = replace(build.states()["denied"], ask=build.an_ask(resource=build.CLOUD))
 
-    assert not [row for row in rows(card.card(denied)[0]) if "Current roles" in row or "High risk" in row]
+    assert not [row for row in rows(card.card(denied)[0]) if " today: " in row or "High risk" in row]
 
 
 @pytest.mark.parametrize(
     ("resource", "risk", "said"),
     [
-        (build.CLOUD, "", "managing everything in your Confluent Cloud organization"),
-        (build.GLOBAL, "", "all Confluent Cloud APIs and almost every resource its owner can use"),
+        (build.CLOUD, "", "managing your whole Confluent Cloud organization, as far as the account's roles allow"),
+        (build.GLOBAL, "", "all Confluent Cloud APIs and almost every resource that the account can use"),
         (build.CLUSTER, "high", "Kafka cluster orders-dev in dev"),
         (build.CLUSTER, "", ""),
         (build.CLOUD, "normal", ""),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.keys import Operation
-from bot.domain.requests import Done, Shown, Unclaimed
+from bot.domain.requests import Approved, Done, Shown, Unclaimed, Working
 from bot.slack.messages.state import state
 from tests.support import build
 
@@ -57,6 +57,21 @@ def test_what_went_wrong_on_the_way_to_a_key_needs_attention() -> None:
     trouble = "Confluent Cloud is rate-limiting requests."
 
     assert str(state(build.approved(trouble=trouble))) == "⚠️ Needs attention"
+
+
+@pytest.mark.parametrize("name", ["approved", "working"])
+def test_what_no_one_approved_is_not_called_approved(name: str) -> None:
+    request = build.states()[name]
+    assert isinstance(request, Approved | Working)
+
+    assert str(state(replace(request, grant=replace(request.grant, approvals=())))) == "⏳ In progress"
+    assert str(state(build.broken_glass(request))) == "⏳ In progress"
+
+
+def test_a_request_with_an_approval_says_how_many_more_it_needs() -> None:
+    waits = build.pending(terms=build.terms(approvals=3), approvals=(build.an_approval(),))
+
+    assert str(state(waits)) == "⏳ Waiting for 2 more approvals"
 
 
 def test_a_key_in_use_is_created_whatever_is_known_of_it() -> None:

@@ -262,7 +262,7 @@ def test_a_keys_page_says_all_about_it() -> None:
         "2026-04-03 05:06 UTC>. Latchkey deletes it then.",
         "reads orders",
         "Requested by <@U0DANA>",
-        "Approved by <@U0ERIN>, EnvironmentAdmin on dev",
+        "Approved by <@U0ERIN> (EnvironmentAdmin on dev)",
         "viewed the secret for key",
     ):
         assert words in shown
