@@ -21,7 +21,7 @@ const WHOLE = 32; // an id or a command fits on a line, a secret may break
 /** Inline code. What is short stands on one line, as the next one has room for it. */
 export function code(content) {
   const text = h("span", {}, content).textContent;
-  return h("code", { class: text.length > WHOLE ? null : "whole" }, content);
+  return h("code", { class: text.length > WHOLE ? null : "unbroken" }, content);
 }
 
 /** The text of a command block: its lines break between words, never after the hyphens of an option. */
@@ -29,7 +29,7 @@ export function unbroken(text) {
   return text.split(/(\s+)/).flatMap((part, index) => {
     if (index % 2 === 1) return part;
     if (part.length > WHOLE) return part.split(/(?<=[.,;:=/])/).flatMap((piece) => [h("wbr"), piece]);
-    return h("span", { class: "whole" }, part);
+    return h("span", { class: "unbroken" }, part);
   });
 }
 
