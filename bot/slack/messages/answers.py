@@ -55,6 +55,7 @@ _FROM_POLICY = ", from Latchkey's policy"
 
 COMMANDS = ("create", "list", "show", "edit", "rotate", "delete", "leaked", "requests", "whoami", "help")
 _NO_USES = Uses()
+INTRODUCTION = "Request a key, get it approved, see the secret once."
 CREATE = button("Create API key", ids.OPEN_FORM, style="primary")
 LIST = button("List API keys", ids.HELP_LIST)
 WHOAMI = button("Who am I", ids.HELP_WHOAMI)
@@ -66,7 +67,7 @@ def help_blocks(*, with_buttons: bool = True) -> list[Block]:
     return [
         lines(
             [Bold("Latchkey"), " creates Confluent Cloud API keys."],
-            ["Request a key, get it approved, see the secret once."],
+            [INTRODUCTION],
         ),
         lines(
             [Code("/apikey create"), "  request a key (or ", Code("create RESOURCE"), ", ", Code("create like KEY"),
@@ -286,7 +287,7 @@ def _allows(binding: Binding, table: Table) -> str:
         case Whose.ANYONES:
             return f"you can approve other people's requests ({kinds})"
         case Whose.OTHERS:
-            return f"you can approve other people's requests, but you can't get keys of your own ({kinds})"
+            return f"you can approve other people's requests, but this role covers no keys of your own ({kinds})"
         case Whose.OWN_AND_OWNED_ACCOUNTS if _owns_account(binding):
             return f"you can approve requests for this service account ({kinds})"
         case Whose.OWN_AND_OWNED_ACCOUNTS | Whose.OWN:  # an owner of a topic or a group owns no account

@@ -57,7 +57,8 @@ def backlog(waiting: Backlog) -> tuple[list[Block], str]:
 def _blocks(digest: Digest, shown: int) -> list[Block]:
     """The digest with only the first `shown` keys."""
     keys = digest.keys[:shown]
-    blocks = [header(_title("API keys to review", digest)), lines(*_about(digest)), *_quotas(digest)]
+    what = "API keys to review" if digest.keys else "⚠️ Near a Confluent Cloud quota"
+    blocks = [header(_title(what, digest)), lines(*_about(digest)), *_quotas(digest)]
     if keys:
         blocks += [*table(_HEAD, [_key(each, digest) for each in keys], on="message"), *_rest(digest, len(keys))]
         if digest.owner is not None:
@@ -69,9 +70,7 @@ def _blocks(digest: Digest, shown: int) -> list[Block]:
 def _title(what: str, digest: Digest) -> str:
     """The headline: there may be messages about several accounts in a row."""
     owner = digest.owner
-    if owner is None:
-        return "⚠️ Near a Confluent Cloud quota"
-    if digest.audience == "owner":
+    if owner is None or digest.audience == "owner":
         return what
     name = digest.owner_name if isinstance(owner, MyAccount) else owner.name
     return f"{what} · {flat(name) or flat(str(owner.id))}"

@@ -27,6 +27,7 @@ def _blocks(page: HomePage, shown: int) -> list[Block]:
         actions(answers.CREATE, answers.LIST, answers.WHOAMI, button("Help", ids.HELP)),
         *([mrkdwn(page.said)] if page.said else []),
         *(mrkdwn(f"⚠️ {note}") for note in page.notes),
+        *_introduction(page),
         *_secrets(page.requests),
         *answers.use_blocks(page.uses, shown),
         *([] if page.is_unread else _lists(page, shown)),
@@ -46,6 +47,12 @@ def _shut(page: HomePage, shown: int) -> list[Block]:
     keys = [divider(), *_keys(page)] if page.keys else []
     own = [divider(), *answers.own_blocks(page.requests, shown)] if page.requests else []
     return [lines([Bold("Latchkey isn't available to you.")]), mrkdwn(page.shut), *keys, *own]
+
+
+def _introduction(page: HomePage) -> list[Block]:
+    """What Latchkey is for, to someone who has nothing here yet."""
+    is_new = not (page.keys or page.requests or page.waiting or page.trouble or page.notes)
+    return [lines([answers.INTRODUCTION]), divider()] if is_new else []
 
 
 def _secrets(requests: Sequence[Request]) -> list[Block]:

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 
 from bot.domain.keys import KeyId
-from bot.domain.leaks.report import COUNTS_FOR, MOST_REPORTS
-from bot.services.text import duration
 from bot.slack.blocks.kit import field, modal, text_input
-from bot.slack.blocks.text import Block, context, lines
+from bot.slack.blocks.text import Block, lines
 from bot.slack.payloads import ids
 
 TITLE = "Report a leaked API key"
@@ -28,7 +26,6 @@ def report(keys: Sequence[KeyId], notice: str = "") -> Block:
         *([lines(["⚠️ ", notice])] if notice else []),
         lines([_THEN]),
         field("Key ID", ids.LEAK_BLOCK, typed, hint=_HINT),
-        context(f"You can report up to {MOST_REPORTS} keys in {duration(COUNTS_FOR)}."),
     ]
     return modal(TITLE, blocks, callback=ids.LEAK, submit="Report", close="Cancel")
 

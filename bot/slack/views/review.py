@@ -78,7 +78,9 @@ def keys_to_review(views: Sequence[KeyView], hidden: int) -> Block:
 def _rows(views: Sequence[KeyView], number: int, hidden: int) -> list[Block]:
     shown = views[:number]
     count = f"{len(shown):,} of {len(views):,} API keys" if len(shown) < len(views) else _count(len(views))
-    blocks = [context(count), *(block for view in shown for block in _key(view))]
+    # Without this, nobody would look for what can be done behind the three dots.
+    what_to_do = ". Select ⋯ to keep a key, or to see what else you can do." if shown else ""
+    blocks = [context(count, what_to_do), *(block for view in shown for block in _key(view))]
     if not hidden:
         return blocks
     rest = "1 more was deleted, or you don't have access to it."
