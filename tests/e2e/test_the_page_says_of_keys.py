@@ -54,7 +54,7 @@ async def test_who_nears_a_limit_reads_so_and_nobody_is_asked_beyond_it(tmp_path
         it.advance(days=7)
         assert "9 of 10 used" in await reads(it, lena, "Near quota")
         await it.until(lambda: "NIGHTLYETLCLOUD2" in says(it.reviews()), "the question about its keys", step=5)
-        assert "nightly-etl Cloud resource management" in says(it.reviews())
+        assert "NIGHTLYETLCLOUD2 Cloud resource management" in says(it.reviews())
 
         wish = Wish("nightly-etl", kind="cloud")
         assert "Send request" in await review(it.dana, wish)
