@@ -63,14 +63,14 @@ class Terms:
     """How long the requester has to take the secret, and the approval stays fresh, both from when they began."""
     remind: tuple[timedelta, ...] = ()
     notify: tuple[str, ...] = ()
-    """Slack ids of user groups and people who are told; () tells the people closest to the resource, `NOBODY` no
-    one."""
+    """Slack IDs of user groups and people to notify; () means the people closest to the resource, and `NOBODY` means
+    no one."""
     lifetime: timedelta | None = None
     mint: Literal["on_approval", "on_claim"] = "on_approval"
     table: str = "documented"
     """The version of the role table, a key of `roles.TABLES`."""
     overlap: timedelta = timedelta(days=7)
-    """How long, at most, a rotated key is kept once the secret of the new one was shown; 0 is not at all."""
+    """The longest time that a rotated key is kept once the secret of the new one was shown; 0 for none."""
     risk: Literal["", "high", "normal"] = ""
     """What the rule says of the risk: see `is_high_risk`."""
     ticket: Ticket | None = None
@@ -119,8 +119,8 @@ class Approval:
     at: datetime
     digest: str
     told: Literal["", "thread", "direct"] = ""
-    """Where this person reads that the request came to nothing: below its card, or, not in the channel, in a direct
-    message. "" is nowhere: what an older version wrote is told nobody months later."""
+    """Where this person reads that no key came of the request: below its card, or, if they aren't in the channel, in a
+    direct message. "" is nowhere: for requests of an older version, it's too late to tell anyone."""
     groups: tuple[str, ...] = ()
     """The user groups that this person was in, among those that the conditions of its terms name."""
 
@@ -152,7 +152,7 @@ class GlassUse:
     notify: tuple[str, ...] = ()
     """Slack ids of channels (C…, G…), people and user groups that the rule names, when it was used."""
     told: tuple[str, ...] = ()
-    """Whom a message of their own tells: Slack ids of people and channels, as `ID:ROUND`."""
+    """Who gets a message of their own: Slack IDs of people and channels, as `ID:ROUND`."""
     rounds: int = 0
     """The next round of `GLASS_ROUNDS`, then one every `OVERDUE_EVERY`."""
     next_round: datetime | None = None
@@ -172,14 +172,14 @@ class GlassUse:
 
     @property
     def readers(self) -> tuple[tuple[str, int], ...]:
-        """Who is told, with the number of the round."""
+        """The people and channels in `told`, each with the number of its round."""
         told = (each.rpartition(":") for each in self.told)
         return tuple((reader, int(number)) for reader, _, number in told)
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What enough approvals gave: the right to make one key until `fresh_until`."""
+    """What enough approvals give: the right to create one key until `fresh_until`."""
 
     approvals: tuple[Approval, ...]
     at: datetime

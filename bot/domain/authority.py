@@ -16,7 +16,7 @@ from bot.domain.roles import DOCUMENTED, GRANTERS, TABLES, Binding, Scope, Table
 
 _ELSEWHERE = "it's bound in another organization"
 WITH_NAMES = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
-"""The elements of a CRN whose values are ids of things with names."""
+"""The elements of a CRN whose values are IDs of things with names."""
 OPERATOR = "Operator"
 RESOURCE_OWNER = "ResourceOwner"
 _DESCRIBES = DOCUMENTED[OPERATOR].kinds
@@ -64,7 +64,7 @@ class HeldRoles:
     """The Slack user groups that this person is in, among those that were looked up."""
     looked_up: frozenset[str] = frozenset()
     environments: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
-    """What environments are called, by id, as far as it was read for a decision about this person's request."""
+    """The names of environments by ID, among those that were read for a decision about this person's request."""
 
     def with_group(self, group: str, *, is_member: bool) -> "HeldRoles":
         """The same, once it's known whether the person is in a user group."""
@@ -130,7 +130,7 @@ def lacks_only_the_account(held_roles: HeldRoles, target: Target) -> bool:
 
 
 def reaches(held_roles: HeldRoles, target: Target) -> bool:
-    """Whether any role of the key's future owner touches the resource at all: else the key opens nothing."""
+    """Whether any role of the key's future owner reaches the resource; otherwise the key is of no use."""
     scopes = [Scope.parse(binding.crn) for binding in held_roles.bindings]
     return any(
         scope.meets(path)
@@ -141,9 +141,9 @@ def reaches(held_roles: HeldRoles, target: Target) -> bool:
 
 
 def reaching_roles(held_roles: HeldRoles, target: Target) -> frozenset[str]:
-    """The names of the roles that this person has at the key's resource or account, around it, or inside of it.
+    """The names of the roles that this person has on the key's resource or account, around it, or inside it.
 
-    A key of the whole organization is reached by roles bound to all of it: everything is inside of it.
+    A key for the whole organization is reached only by roles on all of it, because everything is inside it.
     """
     paths = [*target.resource.paths()]
     if isinstance(target.owner, ServiceAccount):
@@ -155,7 +155,7 @@ def reaching_roles(held_roles: HeldRoles, target: Target) -> frozenset[str]:
 
 
 def owns_account(held_roles: HeldRoles, owner: Owner) -> bool:
-    """Whether this person owns the service account: ResourceOwner is bound to it, and not to what is around it."""
+    """Whether this person owns the service account: ResourceOwner on the account itself, not on what contains it."""
     if not isinstance(owner, ServiceAccount):
         return False
     account: Path = (("service-account", owner.id),)
@@ -235,19 +235,22 @@ def _halves(over_key: Weighed, takes: str, *, makes: bool, is_helped: bool) -> t
 
 @dataclass(frozen=True, slots=True)
 class _Grounds:
-    """What a role, for one target, asks of the place where it is bound."""
+    """What one role requires of the place where it's bound, for one target."""
 
     never: str = ""
-    """Why no place would do."""
+    """Why no place is enough; "" if one may be."""
     account: Path = ()
-    """The service account that it has to own."""
+    """The service account that the holder must own."""
     is_own: bool = False
-    """Whether the key is the holder's own, so that a place inside the resource does too."""
+    """Whether the key is the holder's own, so that a place inside the resource is enough, too."""
     anywhere: bool = False
 
 
 def _weigh(held_roles: HeldRoles, target: Target) -> Iterator[tuple[Binding, bool, str]]:
-    """Each binding of the person, whether it counts, and why. What hangs on the role alone is asked once per role."""
+    """Each binding of the person, whether it counts, and why.
+
+    What depends only on the role is computed once per role.
+    """
     person, organization, paths = held_roles.person.principal, held_roles.organization, target.resource.paths()
     known: dict[str, _Grounds] = {}
     for binding in held_roles.bindings:
@@ -308,9 +311,9 @@ def _by_place(scope: Scope, paths: Sequence[Path], grounds: _Grounds) -> tuple[b
 
 
 def may_see(held_roles: HeldRoles, target: Target, request: Request | None = None) -> bool:
-    """Whether this person may see the key: its owner, who asked for it, who manages it, an Operator in reach.
+    """Whether this person may see the key, as its owner, requester, a manager, or an Operator in reach.
 
-    `request` is the one that made the key, where Latchkey did.
+    `request` is the one that created the key; None if Latchkey didn't.
     """
     person = held_roles.person
     if target.owner.id == person.principal or authority(held_roles, target) is not None:
@@ -325,7 +328,7 @@ def may_see(held_roles: HeldRoles, target: Target, request: Request | None = Non
 
 
 def accounts_in_sight(held_roles: HeldRoles, accounts: Iterable[ServiceAccount]) -> Sequence[ServiceAccount]:
-    """The service accounts among whose keys there may be some that this person sees by a role."""
+    """The service accounts that may have keys this person can see through a role."""
     scopes = [(each.role, scope) for each in held_roles.bindings if (scope := _here(each, held_roles)) is not None]
     if any(_sees_others(role, held_roles) for role, _ in scopes):
         return tuple(accounts)

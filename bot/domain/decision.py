@@ -1,4 +1,4 @@
-"""The decision: whether a key may be created, who still has to approve, or why not; always with the rule that says so.
+"""The decision: whether something can be done, how many still have to approve, or why not; always with the rule.
 
 `decide` is the one function for the time of the request, of a click and of the effect. It's pure; its caller passes
 what the people involved hold at that moment.
@@ -191,9 +191,9 @@ def refusal(ask: Ask, approver: HeldRoles, names: Mapping[str, str] = _NAMELESS)
 
 
 def unfit(owner: Owner, approver: HeldRoles, conditions: Conditions) -> str | None:
-    """Why someone with authority over a key of this owner doesn't fit these conditions: a sentence, or None.
+    """Why someone with authority over a key of this owner doesn't meet these conditions: a sentence, or None.
 
-    They bar nobody from denying. Raises `Unavailable` where a user group on which it hangs was not looked up.
+    Conditions bar nobody from denying. Raises `Unavailable` if it depends on a user group that wasn't looked up.
     """
     if unread := groups_of(conditions) - approver.looked_up:
         raise unknown_group(min(unread))
@@ -213,19 +213,19 @@ def _unfit(condition: Condition, owner: Owner, approver: HeldRoles) -> str | Non
 
 
 def already_given(terms: Terms, given: Sequence[Approval]) -> str:
-    """Why one more approval of someone who fits would not count beside these: a sentence for that person."""
+    """Why one more approval, by someone who meets the conditions, wouldn't count: a sentence for that person."""
     left = whom(terms.approvers, [each.member for each in given], terms.approvals - len(given))
     missing = f" Missing: an approval from {left}." if left else ""
     return f"The policy counts one approval from each group, and yours already approved.{missing}"
 
 
 def as_member(held_roles: HeldRoles) -> Member:
-    """Someone, as the conditions of a rule see them."""
+    """The person, in the form that a rule's conditions check."""
     return Member(held_roles.person.slack, held_roles.groups)
 
 
 def manages(held_roles: HeldRoles, target: Target) -> bool:
-    """Whether this person manages the key: they can do alone what gives nobody more than they have."""
+    """Whether this person manages the key, so that they can do alone what gives nobody more than they have."""
     return authority(held_roles, target) is not None and not _lacks_line(held_roles)
 
 
@@ -287,7 +287,7 @@ def _held(held_roles: HeldRoles, names: Mapping[str, str]) -> str:
 
 
 def _never(rule: Rule, ask: Ask, requester: HeldRoles) -> str | None:
-    """Why no approval at all would help; None if one might."""
+    """Why no approval would help; None if one might."""
     person = requester.person
     if rule.forbid:
         return rule.forbid
@@ -305,7 +305,7 @@ def _never(rule: Rule, ask: Ask, requester: HeldRoles) -> str | None:
 
 
 def _not_offered(policy: Policy, ask: Ask) -> str | None:
-    """Why requested role bindings can't be granted under this policy at all; None if they can."""
+    """Why requested role bindings can never be granted under this policy; None if they can."""
     if not ask.bindings:
         return None
     if isinstance(ask.owner, MyAccount) or ask.operation is not Operation.CREATE:

@@ -45,7 +45,7 @@ class Api:
 
     @property
     def group(self) -> str:
-        """What stands before the `/` of the version."""
+        """The API group: the part of `version` before its `/`."""
         return self.version.partition("/")[0]
 
     @property
@@ -132,7 +132,7 @@ class KindRow:
     parts: tuple[str, ...] = ()
     """What roles can be granted on with a key of the kind, by its names in CRNs: inside its resource, or around it."""
     inner: str = ""
-    """The name in CRNs by which a resource stands before its parts once more, where it does."""
+    """The name by which a resource appears in CRNs a second time, before its parts; "" if it doesn't."""
     grant: str = ""
     """The flags of `confluent iam rbac role-binding create` for a role that a key of the kind needs at least, with
     `PREFIX` for the beginning of names; "" where it needs none of its own."""
@@ -164,7 +164,7 @@ class KindRow:
 
     @property
     def gone(self) -> str:
-        """What the form says when Confluent does not have the chosen resource."""
+        """What the form says if Confluent doesn't have the chosen resource."""
         if self.is_wide:
             return "Confluent no longer offers this."
         if self.is_regional:
@@ -359,7 +359,7 @@ class Kind(StrEnum):
 
     @classmethod
     def of_id(cls, id_: str) -> "Kind | None":
-        """The kind whose resources have ids that begin so; None where the id does not tell."""
+        """The kind of the resource with this ID, by how the ID begins; None if it doesn't say."""
         return next((kind for kind in cls if kind.row.prefix and id_.startswith(kind.row.prefix)), None)
 
 

@@ -1,4 +1,4 @@
-"""The policy: rules that say who must approve what, and on which terms. Pure values; the first match wins."""
+"""The policy: rules that say who must approve what, and on which terms. The first match wins. Pure values."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,13 +23,13 @@ Mint: TypeAlias = Literal["on_approval", "on_claim"]
 Leaked: TypeAlias = Literal["ask", "delete"]
 """Whether people decide about a leaked key, or Latchkey deletes it at once."""
 EnvironmentNames: TypeAlias = Mapping[str, str]
-"""The present names of environments, by id; see `catalog.called`."""
+"""The current names of environments, by ID; see `catalog.called`."""
 ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT = "me", "service-account", "new-service-account"
 MOST_APPROVALS = 5
 REMIND = (timedelta(hours=4), timedelta(hours=12))
-"""When people are reminded of a request, unless the policy file says something else."""
+"""When people are reminded of a request, unless the policy file says otherwise."""
 NEAR_LIMIT = 0.8
-"""The share of a quota from which on the review calls it nearly used up."""
+"""The share of a quota from which on the review says that it's nearly used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Selector:
         return " or ".join(f"{what}{', '.join(sorted(ids))}" for what, ids in several if ids)
 
     def unread(self, held_roles: HeldRoles, target: Target) -> str | None:
-        """A user group that has to be read to tell whether it picks this person; None if that is known."""
+        """A user group that must be read to decide whether it picks this person; None if that is known."""
         if self._is_known_to_pick(held_roles, target):
             return None
         return min(self.groups - held_roles.looked_up, default=None)
@@ -81,7 +81,7 @@ class Selector:
 
 
 EVERYONE = Selector()
-"""The selector of a part of the policy that is about nobody in particular."""
+"""The selector of a part of the policy that applies to everyone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +101,13 @@ class Match:
 
     @property
     def named(self) -> frozenset[str]:
-        """The environments that go by names and wildcards."""
+        """The environments given as names and wildcards."""
         return frozenset(each for each in self.environments if not is_environment_id(each))
 
     def speaks_of(self, operation: Operation, target: Target, name: str | None = None) -> bool | None:
-        """Whether all parts fit but for who asks. `name` is what the environment is called now; None is not known.
+        """Whether all parts match, apart from the requester. `name` is the environment's current name; None if unknown.
 
-        None where it hangs on that.
+        Returns None if that depends on the unknown name.
         """
         resource = target.resource
         fits = (
@@ -119,7 +119,10 @@ class Match:
         return fits and self.covers(resource.environment, name)
 
     def covers(self, environment: str, name: str | None) -> bool | None:
-        """Whether it speaks of an environment; see `speaks_of`. Of "", the place of other keys, only without any."""
+        """Whether it's about an environment; see `speaks_of`.
+
+        "", for keys without one, only matches if none is named.
+        """
         if not self.environments or environment in self.environments:
             return True
         if not environment or not (named := self.named):
@@ -131,12 +134,12 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class BreakGlass:
-    """What a rule says about break-glass: keys without an approval, in an emergency."""
+    """What a rule says about break-glass: keys without approval, in an emergency."""
 
     by: Selector
     lifetime: timedelta
     notify: tuple[str, ...] = ()
-    """Slack ids of channels (C…, G…), people and user groups that are told, besides the people who could approve."""
+    """Slack IDs of channels (C…, G…), people and user groups to notify, in addition to the people who could approve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +156,8 @@ class Rule:
     forbid: str = ""
     """The sentence that forbids it; "" allows it."""
     notify: tuple[str, ...] = ()
-    """Slack ids of user groups (S…) and people (U…, W…) to be told, as far as they can decide; () is the people closest
-    to the resource, `NOBODY` is no one."""
+    """Slack IDs of user groups (S…) and people (U…, W…) to notify if they can decide; () means the people closest to
+    the resource, and `NOBODY` means no one."""
     pending: timedelta = timedelta(hours=24)
     remind: tuple[timedelta, ...] = REMIND
     """When to remind, each counted from the request."""
@@ -165,13 +168,13 @@ class Rule:
     user_keys: bool = True
     """Whether people can have keys of their own account."""
     overlap: timedelta = MOST_OVERLAP
-    """How long, at most, a rotated key is kept next to the new one; 0 is not at all."""
+    """The longest time that a rotated key is kept next to the new one; 0 for none."""
     risk: Literal["", "high", "normal"] = ""
     """Whether people are warned; "" leaves it to `access.is_high_risk`."""
     leaked: Leaked = "ask"
-    """Of a rule for deletions: what happens to a key that was reported as leaked."""
+    """In a rule about deletions, what happens to a key that was reported as leaked."""
     ticket: Ticket | None = None
-    """What a request has to say about its ticket; None requires none."""
+    """What a request must say about its ticket; None requires none."""
     fits: Callable[[str], bool] = field(default=lambda _: True, compare=False, repr=False)
     """Whether a text matches the pattern of `ticket`, in time linear in its length."""
     confirm: Literal["", "resource"] = ""
@@ -267,9 +270,10 @@ class Policy:
     """The user groups that are members of the file's teams."""
 
     def on(self, day: date) -> "Policy":
-        """What holds on this day (UTC): the policy without rules and mappings that have ended.
+        """The policy on this day (UTC), without rules and mappings that have ended.
 
-        Its digest says so, `0123abcd@2026-12-31` from 2027-01-01 on, because it is another policy to what waits.
+        Its digest shows that, as `0123abcd@2026-12-31` from 2027-01-01 on, because waiting requests are under a new
+        policy.
         """
         ends = [*(rule.until for rule in self.rules), *(each.until for each in self.mappings)]
         ended = [end for end in ends if end is not None and end < day]
@@ -314,7 +318,7 @@ class Policy:
 
     @property
     def groups(self) -> frozenset[str]:
-        """Every user group that the file names, for whatever."""
+        """Every user group that the file names, for any purpose."""
         told = [each for rule in self.rules for each in rule.notify]
         told += [each for rule in self.rules if rule.break_glass for each in rule.break_glass.notify]
         named = {*told, *(each.subject for each in self.mappings), *self.team_groups}
@@ -325,18 +329,18 @@ class Policy:
 
     @property
     def names_environments(self) -> bool:
-        """Whether any rule hangs on what an environment is called."""
+        """Whether any rule depends on an environment's name."""
         return any(rule.match.named for rule in self.rules)
 
     def rule(
         self, operation: Operation, target: Target, requester: HeldRoles | None, names: EnvironmentNames | None = None
     ) -> Rule | None:
-        """The first rule that speaks of it; None when none does, which means no.
+        """The first rule that matches; None if none does, which means no.
 
-        To extend a key is to be given it once more, so the rule about making it decides that too. `requester` is who
-        asks; None where nobody does, and then no rule about certain people's requests applies, and `names` are what
-        environments are called. Raises `Unavailable` where it hangs on a user group that was not read, see `unread`, or
-        on the name of an environment that was not.
+        An extension gives someone a key again, so the rule about creating it decides. `requester` is None if nobody
+        requests it: then no rule about certain people's requests applies, and `names` takes the place of
+        `requester.environments`. Raises `Unavailable` if it depends on a user group that wasn't read, see `unread`, or
+        on the name of an environment that wasn't read.
         """
         for rule in self.depending(operation, target, requester.environments if requester else names or {}):
             by = rule.match.by
@@ -358,7 +362,7 @@ class Policy:
         return rule.terms(self.table, tuple(sorted(self.groups & requester.groups)) if is_apart else ())
 
     def _unread_apart(self, rule: Rule, requester: HeldRoles) -> str | None:
-        """A user group that has to be read to tell which groups the approvers must not share with the requester."""
+        """A user group that must be read to know which groups approvers must not share with the requester."""
         if rule.approvers is None or not rule.approvers.shares_no_group:
             return None
         return min(self.groups - requester.looked_up, default=None)
@@ -366,9 +370,9 @@ class Policy:
     def unread(
         self, operation: Operation, target: Target, requester: HeldRoles, *, break_glass: bool = False
     ) -> str | None:
-        """A user group that has to be read to tell which terms hold for this; None when that is known.
+        """A user group that must be read to know which terms apply; None if they are known.
 
-        With `break_glass`, also whether its requester can use that.
+        With `break_glass`, also to know whether the requester can use break-glass.
         """
         found = (self._unread(operation, part, requester, break_glass=break_glass) for part in target.parts)
         return next((group for group in found if group), None)
@@ -397,8 +401,8 @@ class Policy:
     ) -> Iterator[Rule]:
         """The rules that can decide about this, depending on who asks: the first, and those that follow it.
 
-        `names` are what environments are called, by id. Raises `Unavailable` at a rule that hangs on the name of one
-        that is not among them: not knowing is never a no. `is_sketch`: such a rule is one that can decide.
+        `names` are the names of environments, by ID. Raises `Unavailable` at a rule that depends on a missing name: not
+        knowing is never a no. With `is_sketch`, such a rule is included instead.
         """
         asked = Operation.CREATE if operation is Operation.EXTEND else operation
         environment = target.resource.environment

@@ -47,10 +47,10 @@ Next = TypeVar("Next")
 LEADS = (timedelta(days=7), timedelta(days=1), timedelta(hours=1))
 """How long before a key expires its requester is reminded."""
 MOST_OVERLAP = timedelta(days=7)
-"""How long, at most, the key that a rotation replaces is kept."""
+"""The longest time that a rotated key is kept."""
 LOOK_EVERY = timedelta(days=30)
-"""How often it is looked whether a key that someone has is still there; its record is written anew then, so that it
-lives as long as the key does, sealed with the master key of the day."""
+"""How often Latchkey checks that a key that someone has still exists. That also writes the record again, so that it
+lasts as long as the key and is sealed with the current master key."""
 A_DAY_LONGER = timedelta(days=1)
 """What one press of `Keep 1 more day` adds."""
 
@@ -71,7 +71,7 @@ class Ask:
     key: ApiKey | None = None
     """The key that is rotated, edited, deleted or extended, as it was at the time of the request."""
     lifetime: timedelta | None = None
-    """How long the key should last from its creation, or its extension; None is as long as the rule allows."""
+    """How long the key should last from its creation or extension; None means as long as the rule allows."""
     overlap: timedelta = timedelta()
     """How long a rotated key is kept once the secret of the new one was shown."""
     bindings: tuple[WantedBinding, ...] = ()
@@ -102,9 +102,9 @@ class Ask:
         return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
     def companion(self) -> "Ask | None":
-        """What the second key of a pair is made by, in a record of its own; None for a request for one key.
+        """The ask for the second key of a pair, which has a record of its own; None for a request for one key.
 
-        The access that was requested is granted with the first one.
+        The requested access is granted with the first key.
         """
         if self.also is None:
             return None
@@ -117,11 +117,11 @@ class Ask:
 
     @property
     def keys_marked(self) -> frozenset[RequestId]:
-        """The request ids in the markers of its keys."""
+        """The request IDs in the markers of its keys."""
         return frozenset({self.id, _companion_of(self.id)} if self.also else {self.id})
 
     def likeness(self) -> str:
-        """The same text for all requests of the same account, scope, operation, key and access, whatever they say."""
+        """A text that's the same for all requests with the same account, scope, operation, key and access."""
         owner = self.owner.name if isinstance(self.owner, NewServiceAccount) else self.owner.id
         place = (self.resource.kind, self.resource.environment, self.resource.id)
         access = sorted((each.role, each.path) for each in self.bindings)
@@ -166,7 +166,7 @@ class Life:
     extended_at: datetime | None = None
     """When that was."""
     looked_at: datetime | None = None
-    """When it was last looked whether the key is still there."""
+    """When Latchkey last checked that the key still exists."""
     other: OtherKey | None = None
 
 
@@ -240,8 +240,8 @@ class Pending(_Asked):
     changed: str = ""
     """What a later policy changed, a sentence for people; "" for nothing they'd notice."""
     drawn: int = 0
-    """How often a later policy changed the terms so that what was approved before, or on an older card, counts no more:
-    then, and only then, can they become less strict."""
+    """How often a later policy changed the terms so that approvals from before, or on an older card, don't count. Only
+    then can the terms become less strict."""
     mentioned: tuple[SlackUserId, ...] = ()
     """The members of the channel that the card mentions. Slack notifies people only of mentions in new messages."""
     said: tuple[Remark, ...] = ()
@@ -407,8 +407,8 @@ class Undelivered(_Keyed):
     tries: int = 0
     kind: Literal["undelivered"] = "undelivered"
     news: bool = False
-    """Whether the requester is told in a new message: an older version only edited the message about the key, and what
-    it wrote is told nobody months later. So also in `Unclaimed`, `Done` and `Failed`."""
+    """Whether the requester gets a new message. An older version only edited the message about the key, and for its
+    requests it's too late to tell anyone. The same in `Unclaimed`, `Done` and `Failed`."""
     left: KeyId | None = None
     """The second key of a pair, while its deletion keeps failing. So also in `Unclaimed`, `Retired` and `Failed`."""
 
@@ -430,7 +430,7 @@ class Unclaimed(_Keyed):
 class Retired(_Keyed):
     """The key's life is over, by its rule or because someone ended it; it is deleted, or about to be.
 
-    `why` is a sentence for people, "" where its lifetime ended; `by` is who ended it, where a person did.
+    `why` is a sentence for people, "" if its lifetime ended. `by` is the person who ended it, if one did.
     """
 
     at: datetime
@@ -441,13 +441,13 @@ class Retired(_Keyed):
     why: str = ""
     by: Person | None = None
     life: Life = field(default=Life())
-    """What is left to do: the key that this one replaced goes when it was to go, whatever became of this one."""
+    """What is left to do: the key that this one replaced is deleted at its time, whatever becomes of this one."""
     left: KeyId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done(_Granted):
-    """An edit, a deletion or an extension took effect. `note` is a sentence for people, where there is one to say."""
+    """An edit, a deletion or an extension took effect. `note` is a sentence for people, or ""."""
 
     at: datetime
     note: str = ""
@@ -459,7 +459,7 @@ class Done(_Granted):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(_Asked):
-    """It ended without a key. Three sentences for people, and a reference for who operates Latchkey or Confluent."""
+    """It ended without a key. Three sentences for people, and a reference for operators of Latchkey or Confluent."""
 
     happened: str
     changed: str
@@ -473,7 +473,7 @@ class Failed(_Asked):
     approvals: tuple[Approval, ...] = ()
     bindings: tuple[GivenBinding, ...] = ()
     glass: GlassUse | None = None
-    """The use of break-glass, where an earlier attempt created a key, or may have: it still has to be reviewed."""
+    """The use of break-glass, if an earlier attempt created a key or may have: it still has to be reviewed."""
     left: KeyId | None = None
 
 

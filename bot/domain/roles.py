@@ -101,7 +101,7 @@ class Table:
     creates_accounts: frozenset[str] = frozenset()
     """The roles that let their holder create service accounts, alone or next to one that manages the key."""
     people_only: bool = False
-    """Whether only people whom a `people` line of the policy names can approve."""
+    """Whether only people named by a `people` line of the policy can approve."""
 
     @property
     def roles(self) -> frozenset[str]:
@@ -109,10 +109,10 @@ class Table:
         return frozenset(self.rows) | self.creates_accounts
 
     def makes_accounts(self, role: str, place: Path) -> bool:
-        """Whether this role, bound at this place of our organization, lets its holder make service accounts.
+        """Whether this role, bound at this place of our organization, lets its holder create service accounts.
 
-        An account is in no environment: roles of places count wherever they are bound, those of the organization only
-        when they are bound to all of it.
+        An account isn't in an environment: roles for places count wherever they're bound, and those for the
+        organization only if they're bound to all of it.
         """
         return role in self.creates_accounts and (role not in OF_THE_ORGANIZATION or place == ())
 
@@ -122,7 +122,10 @@ class Table:
         return f"{', '.join(others)} or {last}" if others else last
 
     def roles_over(self, kind: Kind) -> tuple[str, ...]:
-        """The roles that manage other people's keys of this kind, in the table's order: who could approve at all."""
+        """The roles that manage other people's keys of this kind, in the table's order.
+
+        Only their holders can approve.
+        """
         wanted = (Whose.ANYONES, Whose.OTHERS)
         return tuple(role for role, row in self.rows.items() if kind in row.kinds and row.whose in wanted)
 
@@ -132,9 +135,9 @@ class Table:
 
 
 ORGANIZATION_ADMIN = "OrganizationAdmin"
-"""The only role to whose holder Confluent shows everything."""
+"""The only role whose holders see everything at Confluent."""
 ACCOUNT_ADMIN = "AccountAdmin"
-"""A role that manages no keys, but the accounts that own them."""
+"""A role that manages the accounts that own keys, but no keys."""
 OF_THE_ORGANIZATION = frozenset({ORGANIZATION_ADMIN, ACCOUNT_ADMIN})
 GRANTERS = frozenset({ORGANIZATION_ADMIN, "EnvironmentAdmin", "CloudClusterAdmin", "ResourceOwner"})
 """The roles that let their holder grant roles to service accounts, on what they are bound to and inside it."""
@@ -168,12 +171,12 @@ class Scope:
     def parse(cls, crn: str) -> "Scope":
         """Read a CRN: any authority, percent-encoding decoded, `kafka=X` beside `cloud-cluster=X` dropped.
 
-        What is not one, whole and from the organization down, covers nothing: half understood, it could seem wider.
+        Anything but a complete CRN from the organization down covers nothing: half understood, it could seem wider.
         """
         return _parsed(crn)
 
     def meets(self, path: Path) -> bool:
-        """Whether the two name the same as far as both go: this pattern covers `path`, or is inside it."""
+        """Whether this pattern covers `path` or is inside it: all elements that both have match."""
         mine = self.path
         if self.has_wildcard:
             return all(map(_matches, mine, path))
@@ -187,14 +190,14 @@ class Scope:
         return len(self.path) <= len(path) and self.meets(path)
 
     def is_inside(self, place: "Scope") -> bool:
-        """Whether it is written below `place`, as text: a wildcard is an element like any other here."""
+        """Whether its text is below `place`: a wildcard counts as an element like any other here."""
         depth = len(place.path)
         return self.organization == place.organization and len(self.path) > depth and self.path[:depth] == place.path
 
 
 @lru_cache(maxsize=16_384)
 def _parsed(crn: str) -> Scope:
-    """See `Scope.parse`. Decisions read the bindings afresh and find the same few thousand CRNs in them."""
+    """See `Scope.parse`. Cached, because decisions read bindings again and find the same few thousand CRNs."""
     _, _, rest = crn.rstrip("/").partition("://")
     parts = [part.partition("=") for part in rest.split("/")[1:]]
     elements = [(unquote(key), unquote(value)) for key, _, value in parts]
