@@ -146,7 +146,7 @@ class Offer:
             return ()
         name = typed.removesuffix("*")
         if (name or not self.prefix or not typed) and not _NAME.fullmatch(name):
-            raise ValueError(f"A name is up to {LONGEST_NAME} letters, digits, dots, underscores and dashes.")
+            raise ValueError(_LETTERS)
         if typed.endswith("*") and not self.prefix:
             raise ValueError(f"“{self.name}” takes whole names, without a * at the end.")
         if name in {".", ".."} and not self.prefix:
@@ -167,6 +167,8 @@ def _place(resource: Resource, on: On) -> list[str]:
         return around[:1]
     return [*around, f"{inner}={resource.id}"] if inner else around
 
+
+_LETTERS = f"Use only a–z, A–Z, 0–9, dots, underscores and dashes, up to {LONGEST_NAME} characters."
 
 OFFERS = (
     Offer("Read topics", "DeveloperRead", "topic", prefix=True),

@@ -5,7 +5,7 @@ its request keeps it. It's open until someone else, who could have approved the 
 The audit log knows whose uses are open, and until then takes no second use by the same Confluent user.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 from urllib.parse import quote
@@ -42,6 +42,8 @@ class Ticket:
     url: str = ""
     """The address of a ticket, with `{ticket}` in place of its name; "" for none."""
     required: bool = False
+    example: str = field(default="", compare=False)
+    """A ticket for people to go by, instead of the pattern; "" for none. Another one changes nothing in a request."""
 
     def link(self, name: str) -> str:
         """The address of the ticket with this name, which is quoted; "" for none."""

@@ -38,6 +38,7 @@ from bot.policyfile.words import (
     Switch,
     TableName,
     TeamName,
+    TicketExample,
     TicketPattern,
     TicketUrl,
 )
@@ -171,6 +172,11 @@ class TicketPart(Part):
         None, description="The address of a ticket, such as https://example.com/browse/{ticket}, up to 300 characters."
     )
     required: Switch = Field(default=False, description="Whether every request must name a ticket: true or false.")
+    example: TicketExample | None = Field(
+        None,
+        description="A ticket that matches the pattern, such as OPS-123, up to 64 characters. Forms show it instead "
+        "of the pattern.",
+    )
 
 
 class ApproversPart(Part):
@@ -226,7 +232,8 @@ class RulePart(Conditions):
         None, description="The last day on which it applies, in UTC, like 2026-12-31; unlimited if omitted."
     )
     ticket: TicketPart | None = Field(
-        None, description="A field for a ticket in the form: pattern, url and required. Approvers see the ticket."
+        None,
+        description="A field for a ticket in the form: pattern, example, url and required. Approvers see the ticket.",
     )
     break_glass: BreakGlassPart | None = Field(
         None,

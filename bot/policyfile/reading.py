@@ -179,6 +179,8 @@ class _Build:
             break_glass=self._break_glass(part.break_glass, (*place, "break_glass")),
             approvers=self._approvers(part.approvers, (*place, "approvers")),
         )
+        if rule.ticket and rule.ticket.example and not rule.fits(rule.ticket.example):
+            self._wrong((*place, "ticket", "example"), f"{shown(rule.ticket.example)} doesn't match `pattern`")
         if part.leaked and rule.match.by:
             self._wrong(
                 (*place, "leaked"), "has no effect in a rule with `by`, because no one requests it: leave it out"
@@ -348,7 +350,7 @@ def _ticket(part: TicketPart | None) -> dict[str, Any]:
     """A rule's settings about tickets."""
     if part is None:
         return {}
-    ticket = Ticket(part.pattern, part.url or "", part.required)
+    ticket = Ticket(part.pattern, part.url or "", part.required, part.example or "")
     return {"ticket": ticket, "fits": ticket_pattern(part.pattern).isinstance_python}
 
 

@@ -314,6 +314,7 @@ Notify: TypeAlias = Annotated[
 """The IDs and teams that are named; () for the people closest to the resource, `NOBODY` for no one."""
 TicketPattern: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_ticket_pattern)]
 _IN_URL = r"[^\s<>|\"{}\\^`]"
+TicketExample: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
 TicketUrl: TypeAlias = Annotated[
     str, Field(max_length=300, pattern=rf"^https?://[^\s/<>|\"{{}}\\^`]+/{_IN_URL}*\{{ticket\}}{_IN_URL}*$")
 ]

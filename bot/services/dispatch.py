@@ -358,7 +358,12 @@ def _not_sent(form: FormPage, click: Click) -> TextPage:
     """The form as a message for someone who closed it: what is wrong, and the button that reopens it."""
     why = " ".join(plain(each) for each in form.problems.values())
     draft = click.deed.draft if isinstance(click.deed, commands.Send) else ""
-    return TextPage("Not sent", f"“{plain(form.draft.name.strip())}” wasn't sent. {why}", back=draft)
+    place = [form.resource.name or form.resource.id] if form.resource and form.resource.id else []
+    place += [form.environment.name or form.environment.id] if form.environment else []
+    for_what = f" for {plain(' in '.join(place))}" if place else ""
+    return TextPage(
+        "Not sent", f"Your request “{plain(form.draft.name.strip())}”{for_what} wasn't sent. {why}", back=draft
+    )
 
 
 def _apology(title: str, text: str, click: Click) -> TextPage:

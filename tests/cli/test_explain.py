@@ -55,7 +55,7 @@ Who could approve (5 people):
   Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner on orders-service (sa-orders)
 People who have the role but can't approve:
   Gus Freelance <gus@contractor.example> (no Confluent user, Slack U0GUS): EnvironmentAdmin on dev (env-dev001) (from the policy, for U0GUS)
-      Guests can't request or approve keys. Ask a member of this workspace to request the key.
+      Guests can't request or approve keys. Ask a member of this workspace to request one for you.
 """)  # noqa: E501 -- as it is printed
 
 
@@ -212,7 +212,8 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
                 "source": "mapping",
                 "mapping": "U0GUS",
                 "new_account": None,
-                "reason": "Guests can't request or approve keys. Ask a member of this workspace to request the key.",
+                "reason": "Guests can't request or approve keys. "
+                "Ask a member of this workspace to request one for you.",
             }
         ]
     )
@@ -241,7 +242,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
         (0, "allowed without approval", (*PROD, "--operation", "delete", "--user", "pavel@acme.example")),
         (0, "allowed without approval", (*MY_DEV, "--operation", "delete", "--user", "pavel@acme.example")),
         (0, "needs 1 approval", (*MY_DEV, "--user", "pavel@acme.example")),
-        (1, "forbidden. Several Confluent Cloud users (u-tess01, u-tess02) have the email tess@acme.example",
+        (1, "forbidden. Two Confluent Cloud users (u-tess01, u-tess02) have the email tess@acme.example",
          (*DEV, "--user", "Tess@acme.example")),
         (1, "forbidden. No one in this Slack workspace has this Confluent user's email address.",
          (*DEV, "--user", "lee@acme.example")),
@@ -404,7 +405,9 @@ def test_who_has_the_role_and_still_cannot_approve_is_told_apart(org: Path, poli
 
     assert "Gus" not in listed.stdout
     assert "Gus Freelance" in listed.stderr
-    assert "Guests can't request or approve keys. Ask a member of this workspace to request the key." in listed.stderr
+    assert (
+        "Guests can't request or approve keys. Ask a member of this workspace to request one for you." in listed.stderr
+    )
 
 
 def test_members_of_a_mapped_group_can_approve(org: Path, policy: Path) -> None:
@@ -615,7 +618,7 @@ def test_access_is_weighed_as_in_the_form_and_who_cannot_grant_it_cannot_approve
     [
         ((*DEV, "--access", "Fly"), "no “Fly” can be requested. It can be Read topics, Write topics"),
         ((*DEV, "--access", "Write topics"), "Enter a name prefix."),
-        ((*DEV, "--access", "Write topics=a b/c"), "A name is up to 249 letters"),
+        ((*DEV, "--access", "Write topics=a b/c"), "Use only a–z, A–Z, 0–9"),
         ((*MY_DEV, "--access", "Write topics=a"), "There is none for this request."),
         ((*DEV, "--operation", "rotate", "--access", "Write topics=a"), "There is none for this request."),
     ],

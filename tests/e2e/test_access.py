@@ -88,7 +88,7 @@ async def test_access_that_is_not_valid_keeps_the_form_and_says_what_is_wrong(tm
     async with play(tmp_path) as it:
         await fill_in(it.dana, Wish(NEW, access=(("Write topics", "orders/é"), ("Read topics", "orders-"))))
         (problem,) = (await it.dana.submit()).values()
-        assert problem == "A name is up to 249 letters, digits, dots, underscores and dashes."
+        assert problem == "Use only a–z, A–Z, 0–9, dots, underscores and dashes, up to 249 characters."
 
         await it.dana.fill({"Write topics: name prefix": "clicks-"})
         assert await it.dana.submit() == {}
@@ -218,7 +218,7 @@ async def test_names_that_would_leave_the_cluster_of_the_key_are_refused(tmp_pat
         for each in escapes:
             await it.dana.fill({"Write topics: name prefix": each})
             (problem,) = (await it.dana.submit()).values()
-            assert problem.startswith("A name is up to 249 letters")
+            assert problem.startswith("Use only a–z, A–Z, 0–9")
 
 
 async def test_access_that_was_put_into_the_forms_private_metadata_is_seen_by_everyone_or_refused(

@@ -54,9 +54,9 @@ async def test_whoami_names_the_confluent_user_and_what_each_role_lets_approve(t
     ("user", "reason"),
     [
         ("U0NORA", "No Confluent Cloud user has your Slack email (nora@acme.example)"),
-        ("U0TESS", "Several Confluent Cloud users (u-tess01, u-tess02) have the email tess@acme.example"),
+        ("U0TESS", "Two Confluent Cloud users (u-tess01, u-tess02) have the email tess@acme.example"),
         ("U0VERA", "Slack has no confirmed email address for you"),
-        ("U0GUS", "Guests can't request or approve keys. Ask a member of this workspace to request the key."),
+        ("U0GUS", "Guests can't request or approve keys. Ask a member of this workspace to request one for you."),
     ],
 )
 async def test_who_can_have_no_keys_reads_why_instead_of_a_form(tmp_path: Path, user: str, reason: str) -> None:

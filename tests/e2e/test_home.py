@@ -170,10 +170,10 @@ async def test_a_refused_approval_on_home_is_a_modal(tmp_path: Path) -> None:
         (
             "U0NORA",
             "No Confluent Cloud user has your Slack email",
-            "Ask an OrganizationAdmin to invite it to Confluent Cloud.",
+            "Ask an OrganizationAdmin to invite you to Confluent Cloud.",
         ),
         ("U0TESS", "so Latchkey can't tell which one is you.", "Ask an OrganizationAdmin to remove the others."),
-        ("U0GUS", "Guests can't request or approve keys.", "Ask a member of this workspace to request the key."),
+        ("U0GUS", "Guests can't request or approve keys.", "Ask a member of this workspace to request one for you."),
     ],
 )
 async def test_who_cannot_use_latchkey_reads_why_and_what_to_do_and_meets_no_button_that_refuses(

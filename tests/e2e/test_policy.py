@@ -179,7 +179,7 @@ async def test_t23_only_who_has_a_line_in_people_approves_where_the_policy_asks_
     async with play(tmp_path, policy=policy) as it:
         olga = it.person("U0OLGA")
         page = await review(it.dana, IN_DEV)
-        assert "OrganizationAdmin on the organization: Olga Lindqvist" in page
+        assert "OrganizationAdmin: Olga Lindqvist" in page
         assert "EnvironmentAdmin" not in page.partition("Needs 1 approval")[2]
         await it.dana.submit()
         await it.card_says("Needs 1 approval by")
@@ -264,7 +264,7 @@ async def test_the_review_page_says_who_can_approve_and_by_which_right(tmp_path:
         rights = (
             "ResourceOwner on orders-service: Sami Haddad",
             "EnvironmentAdmin on dev: Erin Castellanos",
-            "OrganizationAdmin on the organization: Ines Carvalho and Olga Lindqvist",
+            "OrganizationAdmin: Ines Carvalho and Olga Lindqvist",
             "ResourceKeyAdmin on the organization: Ravi Menon",
         )
         assert "\n".join(f"• {each}" for each in rights) in page
@@ -285,7 +285,7 @@ async def test_who_holds_the_role_is_told_so_and_does_not_count_as_an_approver(t
     async with play(tmp_path) as it:
         page = await review(it.erin, IN_DEV)
         assert "You hold EnvironmentAdmin on dev (env-dev001) yourself, but someone else still has to approve." in page
-        assert "OrganizationAdmin on the organization: Ines Carvalho and Olga Lindqvist" in page
+        assert "OrganizationAdmin: Ines Carvalho and Olga Lindqvist" in page
         assert "EnvironmentAdmin on dev: " not in page
 
 

@@ -74,7 +74,7 @@ async def test_a_role_that_the_policy_gives_to_a_group_counts_for_its_members_al
         card = await ask(it, it.dana, IN_PRODUCTION)
 
         for user, reason in {
-            "U0GUS": "Guests can't request or approve keys. Ask a member of this workspace to request the key.",
+            "U0GUS": "Guests can't request or approve keys. Ask a member of this workspace to request one for you.",
             "U0XAVI": "Your Slack account belongs to another workspace",
             "U0LEFT": "Your Slack account is deactivated.",
             "U0NORA": "No Confluent Cloud user has your Slack email (nora@acme.example)",

@@ -31,7 +31,7 @@ async def test_a_rule_asks_for_a_ticket_and_approvers_read_it_as_a_link(tmp_path
         await choose_account(it.dana, IN_DEV)
         await choose_scope(it.dana, IN_DEV)
         await it.dana.fill({"Name": IN_DEV.name, "Reason": "Local tests of the orders flow"})
-        await it.dana.see("Must match [A-Z]+-[0-9]+. Approvers will see this.")
+        await it.dana.see("Format: [A-Z]+-[0-9]+. Approvers will see this.")
 
         await it.dana.fill({"Ticket": "nonsense"})
         assert await it.dana.submit() == {}

@@ -590,6 +590,7 @@ def test_a_file_of_the_largest_size_and_a_byte_order_mark_is_read(tmp_path: Path
             "{pattern: 'a', url: 'https://example.com/'}",
             "doesn't look right. The address of a ticket, such as https://",
         ),
+        ("{pattern: '[A-Z]+-[0-9]+', example: ops}", '"ops" doesn\'t match `pattern`'),
         ("{pattern: 'a', requird: true}", "did you mean `required`?"),
         ("{pattern: 'a', required: maybe}", '"maybe" isn\'t on or off'),
     ],

@@ -142,6 +142,7 @@ def odd_files() -> list[dict[str, Any]]:
     found += [{"defaults": {"confirm": each}} for each in ("resource", "none", "", "Resource", "off", True, 1)]
     tickets = [{"pattern": each} for each in PATTERNS] + [{"pattern": "[0-9]+", "url": each} for each in URLS]
     tickets += [{"pattern": "[0-9]+", "required": each} for each in SWITCHES]
+    tickets += [{"pattern": "a", "example": each} for each in ("a", "", "a" * 65, 1)]
     tickets += [{}, {"required": True}, {"pattern": "a", "name": "a"}]
     found += [{"rules": [{"name": "a", "ticket": each}]} for each in [*tickets, "off", True]]
     days = ["2026-12-31", "2026-13-01", "2026-1-1", "31.12.2026", "", "never", 2026, True, "2026-12-31T00:00"]

@@ -408,7 +408,9 @@ def of_answers() -> Iterator[Message]:
     yield Message("help", answers.help_blocks())
     yield Message("unknown command", answers.unknown_blocks("creat"))
     yield Message("requests", answers.requests_blocks(own, waiting))
-    not_sent = pages.TextPage("", "“orders producer” wasn't sent. Confluent Cloud didn't answer.", "D1")
+    not_sent = pages.TextPage(
+        "", "Your request “orders producer” for orders-dev in dev wasn't sent. This cluster no longer exists.", "D1"
+    )
     yield Message("not sent", of_page(not_sent))
     yield Message("requests, none", answers.requests_blocks((), ()))
     yield Message(

@@ -12,12 +12,16 @@ ACCESS, NAMES = "access", "names"
 TYPED = 2600
 """Characters of the names for one entry: as many as the longest names that one request can have."""
 NOT_OFFERED = "Some of the access you chose is no longer offered. Choose again."
-TOO_MANY = f"Choose at most {MOST} roles and names in one request."
 
 
 def offered(offers: Iterable[Offer], *kinds: Kind, is_own: bool) -> Sequence[Offer]:
     """What can be chosen with keys of these kinds; nothing for people's own accounts, which have roles of their own."""
     return () if is_own else [each for each in offers if each.kind in kinds]
+
+
+def too_many(count: int) -> str:
+    """The sentence for more role bindings than one request may have: one for each role and name."""
+    return f"Choose at most {MOST} roles and names in one request. You have {count}."
 
 
 def names_field(offer: str) -> str:
@@ -45,7 +49,7 @@ def wanted(
             except ValueError as error:
                 problems[names_field(offer.id)] = str(error)
     if len(found) > MOST:
-        problems[ACCESS] = TOO_MANY
+        problems[ACCESS] = too_many(len(found))
     return tuple(found), problems
 
 

@@ -209,13 +209,15 @@ def ticket_problem(rule: Rule | None, typed: str) -> str | None:
     """What is wrong with the name of a ticket under the rule that decides; None if nothing is, or it requires none."""
     if rule is None or rule.ticket is None:
         return None
-    ticket, pattern = typed.strip(), rule.ticket.pattern
+    ticket, example, pattern = typed.strip(), rule.ticket.example, rule.ticket.pattern
     if not ticket:
-        return f"Enter a ticket that matches {pattern}." if rule.ticket.required else None
+        like = f"such as {example}" if example else f"that matches {pattern}"
+        return f"Enter a ticket {like}." if rule.ticket.required else None
     if problem := text_problem(ticket, TICKET):
         return problem
     if _BREAKS_ROWS.search(ticket) or not rule.fits(ticket):
-        return f"This ticket doesn't match {pattern}. Check it, and try again."
+        wrong = f"This isn't a ticket like {example}." if example else f"This ticket doesn't match {pattern}."
+        return f"{wrong} Check it, and try again."
     return None
 
 

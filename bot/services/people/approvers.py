@@ -21,7 +21,7 @@ from bot.domain.decision import unfit
 from bot.domain.errors import Refused
 from bot.domain.keys import MyAccount, NewServiceAccount, Path, Person, Principal, ServiceAccount, SlackUserId
 from bot.domain.policy import Policy, RoleMapping, joined
-from bot.domain.roles import Binding, Scope
+from bot.domain.roles import ORGANIZATION_ADMIN, Binding, Scope
 from bot.services.people.directory import Tenant, admitted, in_slack, matched
 from bot.services.ports.cloud import Inventory
 from bot.services.ports.slack import People, Profile
@@ -356,9 +356,14 @@ def in_short(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
 
     def place(binding: Binding) -> str:
         path = Scope.parse(binding.crn).path
-        return " / ".join(names.get(value) or element(key, value, names) for key, value in path) or "the organization"
+        return " in ".join(names.get(value) or element(key, value, names) for key, value in reversed(path))
 
-    return " and ".join(f"{each.role} on {place(each)}" for each in bindings)
+    def one(binding: Binding) -> str:
+        on = place(binding)
+        whole = "" if binding.role == ORGANIZATION_ADMIN else " on the organization"
+        return f"{binding.role} on {on}" if on else f"{binding.role}{whole}"
+
+    return " and ".join(map(one, bindings))
 
 
 def names_of(target: Target) -> dict[str, str]:

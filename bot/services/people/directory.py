@@ -79,7 +79,7 @@ def admitted(profile: Profile | None, tenant: Tenant, *, with_guests: bool = Fal
     if profile.is_bot:
         raise Refused("Bots can't request or approve keys.")
     if profile.is_guest and not with_guests:
-        raise Refused("Guests can't request or approve keys. Ask a member of this workspace to request the key.")
+        raise Refused("Guests can't request or approve keys. Ask a member of this workspace to request one for you.")
     return replace(profile, team=tenant.team)
 
 
@@ -110,12 +110,13 @@ def matched(profile: Profile, users: Sequence[User], people: Mapping[SlackUserId
     if not matches:
         raise Refused(
             f"No Confluent Cloud user has your Slack email ({plain(profile.email)}). "
-            "Ask an OrganizationAdmin to invite it to Confluent Cloud."
+            "Ask an OrganizationAdmin to invite you to Confluent Cloud."
         )
     if len(matches) > 1:
         ids = ", ".join(sorted(each.id for each in matches))
+        many = {2: "Two"}.get(len(matches), "Several")
         raise Refused(
-            f"Several Confluent Cloud users ({ids}) have the email {plain(profile.email)}, so Latchkey can't tell "
+            f"{many} Confluent Cloud users ({ids}) have the email {plain(profile.email)}, so Latchkey can't tell "
             "which one is you. Ask an OrganizationAdmin to remove the others."
         )
     return Person(profile.id, profile.team, profile.name, profile.email, matches[0].id)

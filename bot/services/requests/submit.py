@@ -349,7 +349,7 @@ class Forms:
             return SENT_ALREADY
         if glass := glass_of(request):
             ends = f"The key expires {when(glass.ends_at)}."
-            return f"{follows(ask, request.terms, 'you')} {ends} People who could have approved it are being told."
+            return f"{follows(ask, request.terms, 'you')} {ends} Latchkey is notifying the approvers."
         if isinstance(request, Approved):
             return f"No approval needed. {follows(ask, request.terms, 'you')}"
         return "Request sent. Latchkey will message you when it's approved or denied."

@@ -24,7 +24,7 @@ from bot.slack.views.ticket import ticket_field
 
 _OF_OWNER = {
     ME: "The key acts as your own Confluent user: anyone with it can do whatever you can do.",
-    EXISTING: "The key acts as this service account, with the roles the account has.",
+    EXISTING: "The key can do whatever the service account you choose can do.",
     NEW: "Created together with the key, after approval. It has no access until someone gives it a role.",
 }
 """The hint below the chosen account. What each is recommended for is next to it."""
@@ -112,7 +112,7 @@ def _also(companion: Resource, draft: Draft) -> Block:
 def _cloud(content: FormPage) -> Block:
     options = menus.cloud_options(content.clouds, content.used_clouds)
     chosen = next((each for each in options if each["value"] == content.draft.cloud), None)
-    cloud = field("Cloud provider", ids.CLOUD_BLOCK, menu(ids.FORM_CLOUD, options, chosen))
+    cloud = field("Cloud provider", ids.CLOUD_BLOCK, menu(ids.FORM_CLOUD, options, chosen, "Choose a cloud provider"))
     return {**cloud, "dispatch_action": True}
 
 
@@ -145,8 +145,8 @@ def _access(content: FormPage) -> list[Block]:
     options = {each.id: option(each.name, each.id) for each in content.offers[:OPTIONS]}
     initial = [options[each] for each in chosen if each in options]
     block = f"{ids.ACCESS_BLOCK}:{'+'.join(dict.fromkeys(each.kind for each in content.offers))}"
-    hint = "Roles to grant to the service account together with the key. Approvers will see this."
-    element = choices(ids.FORM_ACCESS, list(options.values()), initial, "None")
+    hint = "Granted to the service account along with the key. Approvers will see this."
+    element = choices(ids.FORM_ACCESS, list(options.values()), initial, "Choose access")
     access = {**field("Access", block, element, optional=True, hint=hint), "dispatch_action": True}
     names = [_names(each, chosen[each.id], problems) for each in content.offers if each.id in chosen]
     return [*_with(problems, ids.ACCESS_BLOCK, access), *(block for blocks in names for block in blocks)]
@@ -160,7 +160,7 @@ def _names(offer: Offer, chosen: Wish, problems: Mapping[str, str]) -> list[Bloc
     label = f"{offer.name}: {'name prefix' if offer.prefix else 'name'}"
     what = "Covers every name that starts with this. " if offer.prefix else ""
     typed = text_input(ids.FORM_TEXT, chosen.typed, limit=TYPED, placeholder="For example: orders-")
-    return _with(problems, block, field(label, block, typed, hint=f"{what}Separate several with commas."))
+    return _with(problems, block, field(label, block, typed, hint=f"{what}Separate several with commas or spaces."))
 
 
 def _texts(content: FormPage) -> list[Block]:
@@ -190,7 +190,10 @@ def _lifetime(content: FormPage, standing: Sequence[str]) -> list[Block]:
     offered = {each["value"]: each for each in options}
     is_by_rule = lifetime_of(days) == limit if days else not others
     chosen = offered.get(days) or (options[0] if is_by_rule else offered.get(USUAL, options[0]))
-    hint = "Latchkey deletes the key when this time is up and reminds you beforehand."
+    hint = (
+        "Latchkey deletes the key when this time is up and reminds you beforehand. "
+        "Confluent keys don't expire on their own."
+    )
     lasts = field("Lifetime", block, menu(ids.FORM_LIFETIME, options, chosen), hint=hint)
     return _with(content.problems, "lifetime", lasts)
 

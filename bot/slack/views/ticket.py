@@ -12,5 +12,6 @@ def ticket_field(ticket: Ticket | None, typed: str = "") -> list[Block]:
     if ticket is None:
         return []
     element = text_input(ids.FORM_TEXT, typed, limit=TICKET)
-    hint = f"Must match {ticket.pattern}. Approvers will see this."
+    like = f"For example: {ticket.example}." if ticket.example else f"Format: {ticket.pattern}."
+    hint = f"{like} Approvers will see this."
     return [field("Ticket", ids.TICKET_BLOCK, element, optional=not ticket.required, hint=hint)]

@@ -10,7 +10,7 @@ from bot.domain.access import MOST, OFFERS, Offer, WantedBinding
 from bot.domain.keys import Resource
 from bot.domain.kinds import Kind
 from bot.services.commands import Draft, Wish
-from bot.services.form.access import ACCESS, NOT_OFFERED, TOO_MANY, names_field, offered, wanted, wishes
+from bot.services.form.access import ACCESS, NOT_OFFERED, names_field, offered, too_many, wanted, wishes
 from tests.support.build import CLUSTER, FLINK, REGISTRY
 
 BY_NAME = {each.name: each for each in OFFERS}
@@ -72,10 +72,10 @@ def test_access_that_takes_no_name_needs_none() -> None:
     [
         (WRITE, " , ", "Enter a name prefix."),
         (EXACT, "", "Enter a name."),
-        (WRITE, "orders-é", "A name is up to 249 letters, digits, dots, underscores and dashes."),
-        (WRITE, "x" * 250, "A name is up to 249 letters, digits, dots, underscores and dashes."),
-        (WRITE, "orders/topic=*", "A name is up to 249 letters"),
-        (WRITE, "orders%2Ftopic", "A name is up to 249 letters"),
+        (WRITE, "orders-é", "Use only a–z, A–Z, 0–9, dots, underscores and dashes, up to 249 characters."),
+        (WRITE, "x" * 250, "Use only a–z, A–Z, 0–9, dots, underscores and dashes, up to 249 characters."),
+        (WRITE, "orders/topic=*", "Use only a–z, A–Z, 0–9"),
+        (WRITE, "orders%2Ftopic", "Use only a–z, A–Z, 0–9"),
         (EXACT, "orders-*", "“Write one topic” takes whole names, without a * at the end."),
         (EXACT, "..", "Confluent doesn't allow “.” and “..” as names."),
     ],
@@ -109,7 +109,7 @@ def test_there_is_a_most_to_be_asked_for() -> None:
     names = [f"orders{number}-" for number in range(MOST + 1)]
 
     assert chosen((WRITE, " ".join(names[:MOST])))[1] == {}
-    assert chosen((WRITE, " ".join(names)))[1] == {ACCESS: TOO_MANY}
+    assert chosen((WRITE, " ".join(names)))[1] == {ACCESS: too_many(11)}
 
 
 def test_what_was_chosen_for_another_kind_of_key_or_before_another_account_asks_for_nothing() -> None:
