@@ -105,6 +105,7 @@ def test_a_rule_that_asks_for_a_ticket_is_told(org: Path, tmp_path: Path) -> Non
         "pattern": "[A-Z]+-[0-9]+",
         "url": "https://example.com/{ticket}",
         "required": False,
+        "example": "",
     }
 
 

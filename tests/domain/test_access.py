@@ -70,7 +70,7 @@ NASTY = (
 def test_a_name_with_anything_in_it_that_could_mean_another_place_or_a_link_is_refused(typed: str) -> None:
     for offer in OFFERS[:5]:
         resource = CLUSTER if offer.kind is Kind.KAFKA else REGISTRY
-        with pytest.raises(ValueError, match="letters, digits"):
+        with pytest.raises(ValueError, match="Use only a–z"):
             offer.wanted(resource, typed)
 
 

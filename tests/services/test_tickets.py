@@ -16,6 +16,7 @@ from bot.policyfile.words import ticket_pattern
 from bot.services.commands import Approve, Delete, Draft, Extend, ReplyTo, ReportLeak, Send
 from bot.services.form.validate import TICKET, ticket_problem
 from bot.services.pages import FormPage
+from bot.slack.views.ticket import ticket_field
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN
@@ -57,6 +58,15 @@ async def sent(world: World, draft: Draft) -> str | FormPage | None:
 )
 def test_a_ticket_matches_as_a_whole(ticket: Ticket | None, typed: str, *, is_wrong: bool) -> None:
     assert bool(ticket_problem(a_rule(ticket), typed)) is is_wrong
+
+
+def test_people_read_the_example_of_a_ticket_instead_of_its_pattern() -> None:
+    rule = a_rule(replace(NEEDED, example="OPS-123"))
+    (field,) = ticket_field(rule.ticket)
+
+    assert ticket_problem(rule, "") == "Enter a ticket, such as OPS-123."
+    assert ticket_problem(rule, "nonsense") == "This isn't a ticket like OPS-123. Check it, and try again."
+    assert field["hint"]["text"] == "For example: OPS-123. Approvers will see this."
 
 
 def test_no_pattern_takes_longer_than_its_text_is_long() -> None:

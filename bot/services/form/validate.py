@@ -211,8 +211,8 @@ def ticket_problem(rule: Rule | None, typed: str) -> str | None:
         return None
     ticket, example, pattern = typed.strip(), rule.ticket.example, rule.ticket.pattern
     if not ticket:
-        like = f"such as {example}" if example else f"that matches {pattern}"
-        return f"Enter a ticket {like}." if rule.ticket.required else None
+        like = f", such as {example}" if example else f" that matches {pattern}"
+        return f"Enter a ticket{like}." if rule.ticket.required else None
     if problem := text_problem(ticket, TICKET):
         return problem
     if _BREAKS_ROWS.search(ticket) or not rule.fits(ticket):

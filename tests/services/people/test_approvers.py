@@ -120,5 +120,5 @@ async def test_what_gives_somebody_the_right_is_said_in_short_and_how_far_it_is_
     assert {each.someone.person.name: (in_short(each.bindings, names), each.distance) for each in approvers} == {
         "Erin": ("ResourceKeyAdmin on dev and EnvironmentAdmin on env-prod01", 2),
         "Femi": ("EnvironmentAdmin on dev", 2),
-        "Otto": ("OrganizationAdmin on the organization", 3),
+        "Otto": ("OrganizationAdmin", 3),
     }
