@@ -30,6 +30,7 @@ async def archived(
     from bot.connections import opened_store
     from bot.diagnosis.records import hold_to_feed
     from bot.domain.audit import Action
+    from bot.domain.errors import counted
     from bot.settings import StartupError
 
     async with opened_store(settings, team) as store:
@@ -49,12 +50,11 @@ async def archived(
             raise StartupError(f"{error.filename or file}: {error.strerror}. Nothing was moved.") from None
         await _finish(store.archive, move, file)
         await _tell(store, move)
-        left = store.audit.head.seq - move.end.seq
-        moved = f"Line {move.end.seq} was" if move.number == 1 else f"Lines {move.base.seq + 1} to {move.end.seq} were"
-        rest = "1 line is" if left == 1 else f"{left} lines are"
+        left, first = store.audit.head.seq - move.end.seq, move.base.seq + 1
+        moved = f"Line {first} was" if first == move.end.seq else f"Lines {first} to {move.end.seq} were"
         return (
             f"{moved} moved to {file}. The last one is {move.end.seq}:{move.end.hash}. "
-            f"At least {rest} still in the store."
+            f"At least {counted(left, 'line')} {'is' if left == 1 else 'are'} still in the store."
         )
 
 

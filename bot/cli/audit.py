@@ -51,6 +51,7 @@ def verify(
     """
     from itertools import chain
 
+    from bot.domain.errors import counted
     from bot.store.audit.chain import Verification, parsed
 
     sealer = _sealer()
@@ -67,8 +68,7 @@ def verify(
     macs = "" if sealer else " Who wrote them wasn't checked: LATCHKEY_MASTER_KEYS is not set."
     begins = f" It begins after line {walk.archived}, which was archived." if walk.archived else ""
     last = f" The last one is {walk.last}." if walk.lines or begins else ""
-    lines = "1 line" if walk.lines == 1 else f"{walk.lines} lines"
-    typer.echo(f"The chain of {lines} is intact.{begins}{last}{macs}")
+    typer.echo(f"The chain of {counted(walk.lines, 'line')} is intact.{begins}{last}{macs}")
 
 
 @app.command()

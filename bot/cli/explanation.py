@@ -11,6 +11,7 @@ from bot.domain.approvals import NOBODY
 from bot.domain.authority import describe
 from bot.domain.conditions import Condition, in_words
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict
+from bot.domain.errors import counted
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
 from bot.domain.policy import CHANGES, BreakGlass, Rule
 from bot.domain.requests import Ask
@@ -417,7 +418,7 @@ def long(span: timedelta) -> str:
         number, rest = divmod(span, size)
         if number and not rest:
             return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
-    return f"{span.total_seconds():.0f} seconds"
+    return counted(round(span.total_seconds()), "second")
 
 
 def _clean(lines: Iterable[str]) -> str:

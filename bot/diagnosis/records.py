@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from bot import logs
-from bot.domain.errors import Tampered
+from bot.domain.errors import Tampered, counted
 from bot.settings import StartupError
 from bot.store import Store
 from bot.store.codec import FORMAT
@@ -72,8 +72,8 @@ async def format_problem(store: Store) -> str | None:
 def sealed_by(seals: Seals, configured: Sequence[bytes]) -> str:
     """How many records and audit lines each master key seals. Names keys by IDs that don't reveal them."""
     return "; ".join(
-        f"key {nth} (ID {key.hex()}) seals {seals.records[key] + seals.copies[key]} records, "
-        f"{seals.lines[key]} audit lines"
+        f"key {nth} (ID {key.hex()}) seals {counted(seals.records[key] + seals.copies[key], 'record')}, "
+        f"{counted(seals.lines[key], 'audit line')}"
         for nth, key in enumerate(configured, 1)
     )
 

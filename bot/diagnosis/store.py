@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from bot.connections import opened_redis
 from bot.diagnosis import records
 from bot.diagnosis.findings import Finding, failed, looked, ok, unknown, unseen, warning
-from bot.domain.errors import Unavailable
+from bot.domain.errors import Unavailable, counted
 from bot.domain.keys import TeamId
 from bot.fitness import Problem, appendfsync, cause_of, flush_problem, missing_rights, must_answer, server_problems
 from bot.services.keys.expiry import Backstop, ExpirySupport
@@ -175,7 +175,7 @@ async def _audit(store: Store, settings: Settings) -> Finding:
         return failed(AUDIT, problem)
     head, base = store.audit.head, await store.audit.begins()
     moved = f" (1 to {base.seq} in archive files)" if base.seq else ""
-    return ok(AUDIT, f"{head.seq} lines{moved}, the last one is {head.seq}:{head.hash}")
+    return ok(AUDIT, f"{counted(head.seq, 'line')}{moved}, the last one is {head.seq}:{head.hash}")
 
 
 async def _expiry(store: Store) -> Finding:

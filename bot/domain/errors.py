@@ -41,6 +41,11 @@ def listed(words: Sequence[str], last: Literal["and", "or"]) -> str:
     return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
+def counted(number: int, noun: str) -> str:
+    """How many there are of something: "1 line", "2,000 lines"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class LatchkeyError(Exception):
     """Root of everything raised on purpose. `code` names the class in logs, metrics and the audit log.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from bot.domain.errors import listed
+from bot.domain.errors import counted, listed
 from bot.domain.keys import Operation
 from bot.domain.kinds import PLACED, Kind
 from bot.domain.policy import MAKES, Match, RoleMapping, Rule
@@ -194,8 +194,8 @@ def _people(file: PolicyFile) -> Iterator[Finding]:
     rule = max(file.policy.rules, key=lambda each: each.most_approvals)
     if file.policy.table.people_only and rule.most_approvals > len(named):
         text = (
-            f"rule {shown(rule.name)} needs {_approvals(rule.most_approvals)}, "
-            f"but `people` names {len(named)} Confluent {'user' if len(named) == 1 else 'users'}"
+            f"rule {shown(rule.name)} needs {counted(rule.most_approvals, 'approval')}, "
+            f"but `people` names {counted(len(named), 'Confluent user')}"
         )
         yield Finding(file.tree.line(("roles", "people_only")), "roles.people_only", text)
     several = {principal for principal, count in Counter(file.policy.people.values()).items() if count > 1}
@@ -203,10 +203,6 @@ def _people(file: PolicyFile) -> Iterator[Finding]:
         if principal in several:
             text = f"{principal} is several Slack users here: Latchkey treats them as one person"
             yield Finding(file.tree.line(("people", index)), str(user), text, is_warning=True)
-
-
-def _approvals(number: int) -> str:
-    return "1 approval" if number == 1 else f"{number} approvals"
 
 
 def _review(file: PolicyFile) -> Iterator[Finding]:

@@ -73,7 +73,7 @@ def _surfaces(request: states.Request) -> tuple[Surface, ...]:
         told = _owners(request) if isinstance(request, states.Living | states.Retired) else ()
         lost = _lost(request)
         told += _approvers(request) if lost else ()
-        return (*lost, key_of(request.attempt), CARD, ASKED, *_of_its_life(request), *told)
+        return (key_of(request.attempt), *lost, CARD, ASKED, *_of_its_life(request), *told)
     if isinstance(request, states.Pending):
         news = (CHANGED,) if request.changed else ()
         copies = (Surface(SurfaceKind.COPY, user, number=number) for user, number in request.asked)
@@ -217,7 +217,7 @@ class Publisher:
             if post is not None and error.reason in _GONE:
                 await self.posts.put(request.ask.id, replace(post, broken=error.reason))
                 return None, ""
-            if post is None and surface.root == ASKED and beside is not None:
+            if post is None and surface.root not in {None, CARD} and beside is not None:
                 return await self._one(surface, request, None, note, None)  # no reply there: as a message of its own
             about = {"request": request.ask.id, "surface": surface.kind.value, "code": error.reason}
             log.warning("Slack refused a message", extra=about)

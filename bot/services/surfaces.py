@@ -66,6 +66,8 @@ class Surface(NamedTuple):
         """The message in whose thread it stands; None if it stands in none."""
         if self.kind is SurfaceKind.THREAD or (self.kind is SurfaceKind.APPROVERS and self.user is None):
             return CARD
+        if self.kind is SurfaceKind.LOST:
+            return Surface(SurfaceKind.KEY, number=self.number)
         return ASKED if self.kind is SurfaceKind.OUTCOME else None
 
     @classmethod

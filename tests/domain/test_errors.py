@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
-from bot.domain.errors import Throttled, Unavailable
+import pytest
+
+from bot.domain.errors import Throttled, Unavailable, counted
 
 HAPPENED = "Confluent Cloud lost track. Try again in 5 minutes is what it said."
 
@@ -19,3 +21,8 @@ def test_a_message_of_latchkeys_own_leaves_out_what_is_for_a_click_and_no_word_o
     error = Throttled(HAPPENED, wait=wait, changed="Nothing was changed.", advice="Tell Ada.", again="Click again.")
 
     assert error.trouble == f"{HAPPENED} Tell Ada."
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 lines"), (1, "1 line"), (2, "2 lines"), (2000, "2,000 lines")])
+def test_a_number_agrees_with_its_noun(number: int, said: str) -> None:
+    assert counted(number, "line") == said

@@ -359,7 +359,7 @@ async def test_t7_a_master_key_is_replaced_beside_a_running_bot_and_not_dropped_
     assert (ill.code, done.code, verified.code) == (1, 0, 0), done.err + verified.err
     assert "Everything is sealed with the first master key." in done.out
     assert re.search(
-        r"^master keys: ok: key 1 \(ID \w{16}\) seals \d+ records, 1 audit lines; "
+        r"^master keys: ok: key 1 \(ID \w{16}\) seals \d+ records, 1 audit line; "
         r"key 2 \(ID \w{16}\) seals 0 records, 0 audit lines$",
         well.out,
         re.MULTILINE,

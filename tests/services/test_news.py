@@ -29,6 +29,7 @@ from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DANA, DAY, FEMI, HOUR, NOW
 from tests.support.faults import Fault
+from tests.texts.blocks import read
 
 STATES = Path(__file__).parents[1] / "data" / "states"
 MINUTE = timedelta(minutes=1)
@@ -169,6 +170,12 @@ async def test_a_secret_that_was_not_viewed_is_told_in_one_new_message_that_offe
         for other in ("key:1", "claim:1", "asked"):
             assert buttons(other, first) == []
             assert len(said(other, first).splitlines()) <= 4  # two lines at most, and the notification
+        root = world.slack.beside[surface]
+        assert root is not None
+        assert str(root.surface) == "key:1"
+        blocks, notification = drawn(Surface.parse(surface), first, "", root)
+        assert f"🗑️ @{DANA.slack}: The secret wasn't viewed in time." in read(blocks)
+        assert notification.startswith(f"<@{DANA.slack}> Your API key for orders-dev")
 
 
 async def test_a_secret_that_slack_did_not_take_is_told_in_a_new_message_that_offers_to_replace_the_key() -> None:

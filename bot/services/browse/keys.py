@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from bot.domain.authority import HeldRoles, Target, accounts_in_sight, may_see
 from bot.domain.catalog import Environment
-from bot.domain.errors import CloudRefused, Unavailable, plain
+from bot.domain.errors import CloudRefused, Unavailable, counted, plain
 from bot.domain.keys import ApiKey, KeyId, Marker, MyAccount, Owner, Principal
 from bot.domain.requests import Keyed
 from bot.services.browse.key import MOST_ASKED, KeyViews
@@ -285,7 +285,7 @@ class _Look:
 
 
 def _pause(looked: int, on: str) -> str:
-    return f"Searched {looked} accounts for this page. Select *{on}* to search more."
+    return f"Searched {counted(looked, 'account')} for this page. Select *{on}* to search more."
 
 
 def _shown(owner: Owner, held_roles: HeldRoles) -> str:

@@ -245,6 +245,8 @@ def drawn(surface: Surface, request: Request, note: str, beside: Post | None = N
         return request_messages.asked(request, note, beside.link if beside else "")
     if surface.kind is SurfaceKind.OUTCOME:
         return request_messages.outcome(request, is_reply=beside is not None)
+    if surface.kind is SurfaceKind.LOST:
+        return key_messages.lost(request, surface.number or 0, is_reply=beside is not None)
     if surface.kind in ONCE:
         return conversation.drawn(surface.kind, request, surface.number or 0)
     if surface.kind is SurfaceKind.APPROVERS:
@@ -267,5 +269,4 @@ _OF_A_REQUEST: Mapping[SurfaceKind, Callable[[Request], tuple[Sequence[Block], s
 _OF_AN_ATTEMPT: Mapping[SurfaceKind, Callable[[Request, int], tuple[Sequence[Block], str]]] = {
     SurfaceKind.KEY: key_messages.key,
     SurfaceKind.CLAIM: key_messages.claim,
-    SurfaceKind.LOST: key_messages.lost,
 }

@@ -81,19 +81,24 @@ def claim(request: Request, attempt: int) -> Message:
     return _past(request)
 
 
-def lost(request: Request, attempt: int) -> Message:
-    """Says that the key of one attempt was deleted before it was used; later, that another one followed."""
+def lost(request: Request, attempt: int, *, is_reply: bool = False) -> Message:
+    """Says that the key of one attempt was deleted before it was used; later, that another one followed.
+
+    As a reply to the message about that key, it says why, and mentions the requester: see `request.outcome`.
+    """
     if not isinstance(request, Unclaimed | Undelivered) or request.attempt != attempt:
         return _earlier(request)
-    name = plain(called(request.ask.resource))
-    rows: Rows = [*_left(request), _gone(request, _whose(request)), _why(request)]
+    name, asker = plain(called(request.ask.resource)), request.ask.requester.slack
+    rows: Rows = [*_left(request), *([] if is_reply else [_gone(request, _whose(request))]), _why(request)]
+    if is_reply:
+        rows[0] = [f"{state(request).sign} ", Mention(asker), ": ", *rows[0]]
     buttons = [again(request)]
     if isinstance(request, Undelivered) and not request.reissue:
         them = "both" if request.ask.also else "it"
         rows.append(["Until ", request.grant.fresh_until, f", you can replace {them} without a new approval."])
         buttons.insert(0, button(_replace(request), ids.REPLACE, ids.key_ref(request.ask.id, attempt), "primary"))
     said = _one_works(name) if _left(request) else f"Your API {_keys(request)} for {name} {_ended(request)}"
-    return [lines(*rows), actions(*buttons)], said
+    return [lines(*rows), actions(*buttons)], f"<@{asker}> {said}" if is_reply else said
 
 
 def end(request: Request) -> Message:
@@ -268,7 +273,7 @@ def _of_key(request: Keyed) -> Rows:
             saved: Row = [f"{CREATED.sign} All set: you saved {secret}", *keys, *_for(request), " ", request.at, "."]
             return [saved, *_expires(request)]
         case Undelivered() | Unclaimed() if request.news:
-            return [*_left(request), _gone(request, _whose(request)), [_SEE_NEWEST]]
+            return [*_left(request), _gone(request, _whose(request))]  # a reply says why
         case Retired() if request.by is None or request.by.slack != request.ask.requester.slack:
             return [_gone(request, "Your key"), [_SEE_NEWEST]]
         case _:
@@ -304,7 +309,8 @@ def _earlier(request: Request) -> Message:
 def _past(request: Request) -> Message:
     """A message about what is over: the state, and which key it was."""
     now, name = state(request), plain(called(request.ask.resource))
-    row: Row = [f"{now}: your {_keys(request)} ", *_which(request), f". {_SEE_NEWEST}"]
+    newest = "" if isinstance(request, Unclaimed | Undelivered) else f" {_SEE_NEWEST}"
+    row: Row = [f"{now}: your {_keys(request)} ", *_which(request), f".{newest}"]
     return [lines(row)], f"{now.word}: your API {_keys(request)} for {name}"
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, cast
 from redis.asyncio import Redis
 
 from bot.domain.audit import TOLD, Event, History, Recent
-from bot.domain.errors import Archived, Contradicted, Tampered
+from bot.domain.errors import Archived, Contradicted, Tampered, counted
 from bot.domain.keys import RequestId
 from bot.domain.reports.census import Census
 from bot.store.audit.base import Base, Bases
@@ -149,7 +149,7 @@ class RedisAudit:
                 yield line
         head = self._head_of(page)
         if head.seq < at:
-            raise not_ours(self.place, f"says {head.seq} lines, but there were {at}: an older copy")
+            raise not_ours(self.place, f"says {counted(head.seq, 'line')}, but there were {at}: an older copy")
 
     async def begins(self) -> Base:
         """The current base: where the log starts in Redis. Raises `Tampered`."""
@@ -274,7 +274,7 @@ class RedisAudit:
         while True:
             base, head, raw = await self._tail(walk.chain.seq)
             if head.seq < seen:
-                raise not_ours(self.place, f"says {head.seq} lines, but there were {seen}: an older copy")
+                raise not_ours(self.place, f"says {counted(head.seq, 'line')}, but there were {seen}: an older copy")
             if base.seq > walk.chain.seq:
                 await self._begun(walk)
                 continue
@@ -468,7 +468,7 @@ class RedisAudit:
             head = Head(content["seq"], content["hash"], page.head)
         if head.seq - page.base.seq != page.length:
             behind = f" behind line {page.base.seq}" if page.base.seq else ""
-            raise not_ours(self.place, f"says {head.seq} lines, but the log has {page.length}{behind}")
+            raise not_ours(self.place, f"says {counted(head.seq, 'line')}, but the log has {page.length}{behind}")
         return head
 
     def _parsed(self, raw: Sequence[bytes], after: int) -> Iterator[dict[str, object]]:
