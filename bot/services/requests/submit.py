@@ -394,7 +394,7 @@ def unreviewed(first: Request) -> str:
     """The sentence for a person who has used break-glass and waits for the review."""
     return (
         f"Your last use of break-glass, for {called(first)}, hasn't been reviewed yet, so you can't use it again. "
-        "Ask someone who can approve such keys to review it on its card."
+        "Ask an approver to review it on its card."
     )
 
 
