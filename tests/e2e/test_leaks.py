@@ -64,6 +64,7 @@ async def test_a_second_reporter_reads_that_it_is_known(tmp_path: Path) -> None:
             await report(person)
             await person.see(words)
 
+        await it.erin.wait_for(lambda: leaks(it), "the message in the channel")
         assert len(leaks(it)) == 1
 
 
