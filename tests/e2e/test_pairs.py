@@ -30,7 +30,7 @@ async def test_one_request_and_one_approval_give_both_keys_in_one_message(tmp_pa
     """B8: both keys of a new service, in one request."""
     async with play(tmp_path) as it:
         said = await review(it.dana, wish)
-        assert "and one for Schema Registry" in said
+        assert "Kafka and Schema Registry API keys" in said
         await it.dana.submit()
         await it.card_says("and a Schema Registry API key")
         assert it.our_keys() == []
