@@ -259,7 +259,7 @@ async def test_who_manages_the_key_removes_its_access_on_its_page(tmp_path: Path
         assert key in it.our_keys()
         await it.erin.close(everything=True)
         await it.erin.command(f"/apikey show {key}")
-        await it.erin.see("(removed)")
+        await it.erin.wait_for(lambda: "(removed)" in str(it.erin.modal), "the key's page")
         assert "Remove access" not in str(it.erin.front())
         await it.dana.wait_for(lambda: "(removed)" in str(it.dana.messages()), "that it is gone in her own message")
 

@@ -415,8 +415,9 @@ def _away(it: Play) -> None:
 
 def _failed_in_the_dm(it: Play, name: str) -> bool:
     """Whether both of Dana's messages about this request say that it failed."""
-    texts = [" ".join(plain_words(each)) for each in it.dana.messages()]
-    return sum(name in text and "Failed" in text for text in texts) == 2
+    failed = [each for each in it.dana.messages() if "Failed" in " ".join(plain_words(each))]
+    first = {each["ts"] for each in failed if name in " ".join(plain_words(each))}
+    return sum(each["ts"] in first or each.get("thread_ts") in first for each in failed) == 2
 
 
 def _calls(it: Play, method: str, path: str = "") -> list[AnsweredCall]:
