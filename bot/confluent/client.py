@@ -58,6 +58,7 @@ _REPEATED = {429, 500, 502, 503, 504}
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 _log = structlog.stdlib.get_logger(__name__)
+stamina.instrumentation.set_on_retry_hooks(())  # its own log line names no call; ours does
 
 
 class Client:
@@ -249,15 +250,16 @@ class Client:
             outcome = Lost(type(error).__name__, sent=not isinstance(error, _NEVER_SENT))
         finally:  # also if the whole call times out first
             self._answered(method, endpoint_of(path), outcome_of(outcome), time.monotonic() - begun)
-        _log.debug("confluent.call", method=method, path=path, outcome=describe(outcome))
+        told = _log.warning if _may_pass(outcome) else _log.debug
+        told("confluent.call", method=method, path=path, outcome=describe(outcome))
         return outcome
 
 
 class _AgainError(Exception):
-    """Carries an outcome through the retries. stamina logs it, so its text is short."""
+    """Carries an outcome through the retries."""
 
     def __init__(self, outcome: Outcome) -> None:
-        super().__init__(describe(outcome))
+        super().__init__()
         self.outcome = outcome
 
 
@@ -268,8 +270,12 @@ def item_path(collection: str, id_: str) -> str:
     return f"{collection}/{quote(id_, safe='')}"
 
 
+def _may_pass(outcome: Outcome) -> bool:
+    return isinstance(outcome, Lost) or outcome.status_code in _REPEATED
+
+
 def _raise_to_repeat(outcome: Outcome) -> None:
-    if isinstance(outcome, Lost) or outcome.status_code in _REPEATED:
+    if _may_pass(outcome):
         raise _AgainError(outcome)
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from bot.confluent import client as client_module
 from bot.confluent.client import PARALLEL_CALLS, Client, item_path
@@ -283,6 +284,20 @@ async def test_a_passing_trouble_goes_unnoticed(
     await call(client, method)
 
     assert len(fake.requests) == 3
+
+
+@pytest.mark.parametrize("what", [429, 503, httpx.ConnectError("")], ids=str)
+async def test_each_attempt_that_fails_is_one_line_that_names_the_call(
+    client: Client, fake: FakeConfluent, what: int | Exception
+) -> None:
+    fake.script += [outcome_of(what), httpx.Response(200, json={"id": "env-1"})]
+
+    with capture_logs() as lines:
+        await call(client, "GET")
+
+    warned = [line for line in lines if line["log_level"] == "warning"]
+    assert [(line["event"], line["method"], line["path"]) for line in warned] == [("confluent.call", "GET", ONE)]
+    assert warned[0]["outcome"].startswith(name_of(what) or str(what))
 
 
 async def test_asked_to_wait_long_the_caller_is_told_how_long(client: Client, fake: FakeConfluent) -> None:
