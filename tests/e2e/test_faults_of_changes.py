@@ -64,7 +64,7 @@ async def test_an_edit_happens_and_is_told_whatever_becomes_of_its_answer(tmp_pa
             await opened(it.dana, "edit", LAPTOP)
             await it.dana.fill({"Name": f"laptop {number}", "Description": f"number {number}"})
             break_(it, trouble, "edit")
-            await sent(it.dana, "No approval needed.")
+            await sent(it.dana, "Latchkey will message you when it's done.")
             if trouble == LASTING:
                 await reads(it, it.dana, f"laptop {number}", "Latchkey will try again", step=1)
                 assert "Nothing was changed" not in told(it.dana, f"laptop {number}")
@@ -84,7 +84,7 @@ async def test_a_deletion_happens_and_is_told_whatever_becomes_of_its_answer(tmp
             key = another(it, f"spare {number}")
             await ask_to_delete(it, key.id)
             break_(it, trouble, "delete")
-            await sent(it.dana, "No approval needed.")
+            await sent(it.dana, "Latchkey will message you when it's done.")
             if trouble == LASTING:
                 await reads(it, it.dana, f"spare {number}", "Latchkey will try again", step=1)
                 assert key.id in it.stage.organization.api_keys
@@ -172,7 +172,7 @@ async def test_of_a_key_that_goes_in_the_very_moment_it_is_said_that_it_is_gone(
             else {"word": "CONFIRM", "Reason": "It is no longer used"}
         )
         async with held(it.stage.faults.hold_before, verb) as gate:
-            await sent(it.dana, "No approval needed.")
+            await sent(it.dana, "Latchkey will message you when it's done.")
             await reached(gate)
             it.stage.organization.delete_key(LAPTOP)
         if verb == "edit":
@@ -373,7 +373,7 @@ async def test_what_slack_does_not_take_at_first_is_told_later(tmp_path: Path, f
                 await reads(it, it.dana, f"The old key {LAPTOP} for orders-dev was deleted.", step=2)
             else:
                 await ask_to_delete(it, new)
-                await sent(it.dana, "No approval needed.")
+                await sent(it.dana, "Latchkey will message you when it's done.")
                 await reads(it, it.dana, "Deleted: Kafka API key", "The key was deleted", step=2)
                 await reads(it, it.dana, f"Your key {new}", "was deleted", step=2)
         assert LAPTOP not in it.stage.organization.api_keys
@@ -426,7 +426,7 @@ async def test_a_double_click_on_a_submit_asks_once(tmp_path: Path, verb: str) -
         await it.dana.fill(typed)
         await asyncio.gather(it.dana.submit(), it.dana.submit())
 
-        said = "Request sent." if verb == "rotate" else "No approval needed."
+        said = "Request sent." if verb == "rotate" else "Latchkey will message you when it's done."
         # The answer to the second delivery may be the last one that Slack applies.
         await it.dana.wait_for(lambda: it.dana.sees(said) or it.dana.sees("was already sent"), "an answer")
         ended = {"edit": "The key was updated", "delete": "The key was deleted", "rotate": "Needs 1 approval"}[verb]

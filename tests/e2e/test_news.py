@@ -49,7 +49,7 @@ async def test_owners_of_an_account_read_who_deleted_its_key_and_why(tmp_path: P
         await it.erin.fill({"word": "CONFIRM"})
         assert list(await it.erin.submit()) == ["reason"]
         await it.erin.fill({"word": "CONFIRM", "Reason": "It leaked"})
-        await sent(it.erin, "No approval needed.")
+        await sent(it.erin, "Latchkey will message you when it's done.")
 
         told = await reads(it, sami, "deleted the API key", SERVICE_KEY)
         assert "<@U0ERIN>" in told

@@ -110,12 +110,12 @@ async def test_a_role_describes_changes_and_deletes_keys_where_it_holds_and_nowh
         assert DEV_KEY in await listed(it.erin)
         await opened(it.erin, "edit", DEV_KEY)
         await it.erin.fill({"Name": "orders, dev", "Reason": "It has a new name"})
-        await sent(it.erin, "No approval needed.")
+        await sent(it.erin, "Latchkey will message you when it's done.")
         await reads(it, it.erin, "The key was updated")
         assert "orders, dev" in await page_of(it.erin, DEV_KEY)
         await opened(it.erin, "delete", DEV_KEY)
         await it.erin.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
-        await sent(it.erin, "No approval needed.")
+        await sent(it.erin, "Latchkey will message you when it's done.")
         await reads(it, it.erin, "The key was deleted")
         assert DEV_KEY not in it.stage.organization.api_keys
 

@@ -41,7 +41,7 @@ async def test_keys_are_reviewed_and_those_not_needed_are_deleted_from_the_messa
         await it.dana.click("Delete API key", beside=LAPTOP)
         await it.dana.see("CONFIRM")
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
-        await sent(it.dana, "No approval needed.")
+        await sent(it.dana, "Latchkey will message you when it's done.")
 
         await reads(it, it.dana, "All done until the next review.")
         assert LAPTOP not in live(it)
@@ -109,7 +109,7 @@ async def test_a_key_that_leaked_is_deleted_from_where_it_is_seen(tmp_path: Path
         for text in ("leaked", key, "Every application using this key will stop working"):
             assert text in said
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
-        await sent(it.dana, "No approval needed.")
+        await sent(it.dana, "Latchkey will message you when it's done.")
 
         await reads(it, it.dana, "(leaked)", "You deleted it.")
         assert key not in live(it)
