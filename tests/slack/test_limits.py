@@ -463,6 +463,12 @@ def test_any_request_with_any_text_is_taken(request: Request, text: str) -> None
             assert_taken(blocks, notification)
 
 
+def test_a_text_of_many_short_pieces_is_taken() -> None:
+    for request in (build.states()[name] for name in ("failed", "approved", "working")):
+        for blocks, notification in surfaces(some.everywhere(request, ("0" * 17 + "`") * 333)):
+            assert_taken(blocks, notification)
+
+
 @few
 @given(st.sets(st.sampled_from(sorted(TEXTS)), min_size=1, max_size=4))
 def test_as_many_things_as_fit_are_shown(sizes: set[str]) -> None:

@@ -18,7 +18,8 @@ BLOCKS = 100
 _BESIDES = 40_000
 """Bytes reserved for what isn't blocks: a view's private_metadata of up to 3,000 characters, and its titles."""
 _SHORTER = (1000, 300, 100, 30)
-"""If texts are too long together, their longest allowed lengths in characters, tried one after another."""
+"""If texts are too long together, their longest allowed lengths in characters, and the most pieces that a paragraph may
+have, tried one after another."""
 
 
 def message(blocks: Sequence[Block]) -> list[Block]:
@@ -57,9 +58,12 @@ def _fitting(blocks: Sequence[Block], fits: Callable[[Sequence[Block]], bool]) -
 
 
 def _shorter(part: Block, longest: int) -> Block:
-    """A part of rich text whose texts are cut to this length, except text that people copy."""
+    """A part of rich text cut to texts of this length and so many pieces, except text that people copy."""
     if part["type"] == "text":
         return {**part, "text": cut(part["text"], longest)}
     if "elements" not in part or part["type"] == "rich_text_preformatted":
         return part
-    return {**part, "elements": [_shorter(each, longest) for each in part["elements"]]}
+    pieces = [_shorter(each, longest) for each in part["elements"]]
+    if part["type"] == "rich_text_section" and len(pieces) > longest:  # each code span in a text is one of its own
+        pieces = [*pieces[:longest], {"type": "text", "text": "…"}]
+    return {**part, "elements": pieces}
