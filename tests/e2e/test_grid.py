@@ -79,7 +79,7 @@ async def test_the_policy_says_who_a_member_from_another_workspace_is_at_conflue
         # She decides about others' keys as that user, too.
         await ask(it, it.dana, replace(IN_DEV, cluster="payments-dev"))
         await greta.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await it.card_says("CloudClusterAdmin on dev (env-dev001) / payments-dev (lkc-dev002)")
+        await it.card_says("CloudClusterAdmin on payments-dev in dev")
         await it.dana.see("Show secret")
 
 
@@ -101,7 +101,7 @@ async def test_a_user_group_gives_a_role_to_a_member_from_another_workspace_and_
         await ivo.see(ELSEWHERE)
         assert it.cards() == [card]
         await greta.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await it.card_says("EnvironmentAdmin on production (env-prod01)")
+        await it.card_says("EnvironmentAdmin on production")
         await it.key_is_there()
         (line,) = await it.audit("request:approved")
         assert line["actor"] == "U0GRETA"

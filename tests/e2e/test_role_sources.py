@@ -49,7 +49,7 @@ async def test_a_role_that_the_policy_gives_to_a_person_lets_that_person_approve
         await mona.see(NO_COVER)
         await omar.click("Approve", in_channel=APPROVALS_CHANNEL)
         await it.key_is_there()
-        await it.card_says("CloudClusterAdmin on dev (env-dev001) / orders-dev (lkc-dev001)")
+        await it.card_says("CloudClusterAdmin on orders-dev in dev")
 
 
 async def test_a_role_that_a_changed_policy_gives_counts_at_once(
