@@ -89,9 +89,9 @@ async def test_a_deletion_happens_and_is_told_whatever_becomes_of_its_answer(tmp
                 await reads(it, it.dana, f"spare {number}", "Latchkey will try again", step=1)
                 assert key.id in it.stage.organization.api_keys
                 it.stage.faults.reset()
-            await reads(it, it.dana, f"spare {number}", "The key was deleted")
+            await reads(it, it.dana, key.id, "The key was deleted")
             assert key.id not in it.stage.organization.api_keys
-            assert "outside Latchkey" not in told(it.dana, f"spare {number}")
+            assert "outside Latchkey" not in told(it.dana, key.id)
             it.stage.faults.reset()
 
         lines = await it.audit()

@@ -58,7 +58,7 @@ async def test_owners_of_an_account_read_who_deleted_its_key_and_why(tmp_path: P
         card = says(it.erin.messages(APPROVALS_CHANNEL)[-1])
         assert SERVICE_KEY in card
         assert "It leaked" in card
-        assert "No approval was needed." in card
+        assert "No approval was needed" in card
 
 
 async def test_who_approved_what_confluent_then_refuses_is_mentioned_below_the_card(tmp_path: Path) -> None:
