@@ -73,7 +73,7 @@ async def test_a_key_is_opened_from_the_list_and_renamed(tmp_path: Path) -> None
         await it.dana.click("Edit", place="modal")
         await it.dana.wait_for(lambda: is_drawn(it.dana, "Edit API key"), "the fields")
         await it.dana.fill({"Name": "Dana's desktop", "Description": "since the move"})
-        await sent(it.dana, "is being changed.")
+        await sent(it.dana, "Updating key")
         await reads(it, it.dana, "The key was updated")
 
         there = it.stage.organization.api_keys[LAPTOP]

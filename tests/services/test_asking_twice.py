@@ -67,7 +67,7 @@ async def test_a_change_whose_answer_slack_did_not_take_is_not_said_to_have_chan
         assert isinstance(page, TextPage), page
         # After a crash it is carried out again; else its answer is kept.
         doing = ("Updating", "Deleting")[which]
-        kept = f"{doing} key `{KEY}`. Latchkey will message you when it's done."
+        kept = f"No approval needed. {doing} key `{KEY}`. Latchkey will message you when it's done."
         assert page.text == (SENT_ALREADY if fault is Fault.KILL_BEFORE else kept)
 
 

@@ -147,7 +147,8 @@ class KeyRequests:
             return TextPage("Request sent", SENT_ALREADY)
         key = plain(ask.key.id) if ask.key else ""
         if isinstance(request, Approved):
-            return TextPage(f"{doing} API key", f"{doing} key `{key}`. Latchkey will message you when it's done.")
+            said = f"No approval needed. {doing} key `{key}`. Latchkey will message you when it's done."
+            return TextPage(f"{doing} API key", said)
         return TextPage("Request sent", "Request sent. Latchkey will message you when it's approved or denied.")
 
 

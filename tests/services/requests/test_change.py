@@ -162,7 +162,7 @@ async def test_the_request_holds_the_key_with_its_marker_and_shows_its_texts_wit
 @pytest.mark.parametrize(
     ("approvals", "said"),
     [
-        (0, f"Deleting key `{KEY}`. Latchkey will message you when it's done."),
+        (0, f"No approval needed. Deleting key `{KEY}`. Latchkey will message you when it's done."),
         (1, "Request sent. Latchkey will message you when it's approved or denied."),
     ],
 )
