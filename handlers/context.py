@@ -258,7 +258,7 @@ class ListenerContext:
         try:
             await self.directory.before_no(user, lambda directory: directory.identify(user, team, shown=True))
         except Refused as error:
-            page = pages.page(TextPage("Can't use Latchkey", error.tell))
+            page = pages.page(TextPage("You can't use Latchkey", error.tell))
             await call(self.replies.client, "views.update", {"view_id": view, "view": page})
         except Unavailable:
             return  # the review page asks again, and says so

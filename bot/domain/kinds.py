@@ -169,7 +169,7 @@ class KindRow:
             return "Confluent no longer offers this."
         if self.is_regional:
             return f"Confluent doesn't offer {self.label} in this region anymore. Choose another one."
-        return f"This {self.short or self.noun} no longer exists in that environment. Choose another one."
+        return f"The {self.short or self.noun} you chose no longer exists in this environment. Choose another one."
 
 
 _ENVIRONMENTS = "/org/v2/environments?page_size={size}"

@@ -105,7 +105,7 @@ def table(
         Route(commands.Replace, delivery.replace, "Replaced", SurfaceKind.KEY),
         Route(commands.DropFormer, delivery.drop_former, "Old key", SurfaceKind.KEY),
         Route(commands.KeepFormer, delivery.keep_former, "Old key", SurfaceKind.KEY),
-        Route(commands.RemoveAccess, delivery.remove_access, "Access", SurfaceKind.KEY),
+        Route(commands.RemoveAccess, delivery.remove_access, "Remove access", SurfaceKind.KEY),
     )
     return rows  # noqa: RET504 - see above
 
@@ -362,7 +362,7 @@ def _not_sent(form: FormPage, click: Click) -> TextPage:
     place += [form.environment.name or form.environment.id] if form.environment else []
     for_what = f" for {plain(' in '.join(place))}" if place else ""
     return TextPage(
-        "Not sent", f"Your request “{plain(form.draft.name.strip())}”{for_what} wasn't sent. {why}", back=draft
+        "Not sent", f"⚠️ Your request “{plain(form.draft.name.strip())}”{for_what} wasn't sent. {why}", back=draft
     )
 
 

@@ -293,7 +293,7 @@ async def test_a_new_account_without_access_comes_with_the_command_that_grants_i
     command = "confluent iam rbac role-binding create \\\n  --principal User:"
     flags = flags.replace(" --", " \\\n  --")
     async with play(tmp_path) as it:
-        assert "The new service account has no access yet." in await review(it.dana, wish)
+        assert "The new service account won't have any access." in await review(it.dana, wish)
         await it.dana.submit()
         await it.card_says("it can't do anything until someone grants it roles.")
         assert "role-binding create" not in str(it.cards())

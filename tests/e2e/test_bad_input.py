@@ -101,7 +101,7 @@ async def test_a_cluster_deleted_after_it_was_chosen_is_an_error_under_the_clust
         await it.fill_in(reason=HOSTILE)
         del it.stage.organization.kafka_clusters["lkc-dev001"]
         await it.dana.submit()
-        await _form_says(it, "resource:kafka:env-dev001", "This cluster no longer exists in that environment.")
+        await _form_says(it, "resource:kafka:env-dev001", "The cluster you chose no longer exists in this environment.")
 
         await it.dana.fill({"Kafka cluster": "payments-dev"})
         await it.dana.submit()
@@ -133,7 +133,7 @@ async def test_a_cluster_deleted_during_the_review_brings_the_form_back(tmp_path
         await it.dana.see("Review your request")
         del it.stage.organization.kafka_clusters["lkc-dev001"]
         await it.dana.submit()
-        await _form_says(it, "resource:kafka:env-dev001", "This cluster no longer exists in that environment.")
+        await _form_says(it, "resource:kafka:env-dev001", "The cluster you chose no longer exists in this environment.")
 
         await it.dana.fill({"Kafka cluster": "payments-dev"})
         await it.dana.submit()

@@ -172,7 +172,7 @@ async def test_a_refused_approval_on_home_is_a_modal(tmp_path: Path) -> None:
             "No Confluent Cloud user has your Slack email",
             "Ask an OrganizationAdmin to invite you to Confluent Cloud.",
         ),
-        ("U0TESS", "so Latchkey can't tell which one is you.", "Ask an OrganizationAdmin to remove the others."),
+        ("U0TESS", "so Latchkey can't tell which one is you.", "Ask an OrganizationAdmin to remove the other one."),
         ("U0GUS", "Guests can't request or approve keys.", "Ask a member of this workspace to request one for you."),
     ],
 )

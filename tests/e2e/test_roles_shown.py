@@ -9,7 +9,7 @@ from tests.support.play import play
 from tests.support.wishes import words_of
 
 CLUSTERS = "Kafka, Schema Registry, ksqlDB"
-APPROVES, OWN = "you can approve other people's requests", "your own keys only, no approvals"
+APPROVES, OWN = "you can approve other people's requests", "this role covers only your own keys"
 # From the page's table: who of the cast holds the role, where, and what it allows.
 HELD = {
     "U0OLGA": [("OrganizationAdmin on the whole organization", APPROVES, f"{CLUSTERS}, Flink, Cloud")],

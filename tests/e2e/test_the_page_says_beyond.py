@@ -35,7 +35,7 @@ async def test_a_rule_asks_for_a_ticket_and_approvers_read_it_as_a_link(tmp_path
 
         await it.dana.fill({"Ticket": "nonsense"})
         assert await it.dana.submit() == {}
-        await it.dana.see("This ticket doesn't match [A-Z]+-[0-9]+. Check it, and try again.")
+        await it.dana.see("This ticket doesn't match [A-Z]+-[0-9]+. Check it and try again.")
         await it.dana.fill({"Ticket": "OPS-12"})
         assert await it.dana.submit() == {}
         await it.dana.see("Review your request")

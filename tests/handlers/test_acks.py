@@ -477,7 +477,7 @@ async def test_the_form_opens_with_the_last_choices_of_who_opens_it_and_of_nobod
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (f"create {build.CLUSTER.name}", f"Filled in for “{build.CLUSTER.name}”"),
+        (f"create {build.CLUSTER.name}", f"Filled in for {build.CLUSTER.name}"),
         ("create nothing-like-it", "No resource matches “nothing-like-it”."),
         ("create like", "No resource matches “like”."),
     ],

@@ -427,7 +427,7 @@ async def test_what_refuses_a_closed_form_is_a_message_that_opens_it_again(close
 async def test_what_is_wrong_in_a_closed_form_is_said_with_its_name(closed: Closed) -> None:
     closed.office.service.says = FormPage(Draft(name="<orders>"), {"resource": "This cluster no longer exists."})
     (said,) = await closed.send()
-    assert said.text == "Your request “&lt;orders&gt;” wasn't sent. This cluster no longer exists."
+    assert said.text == "⚠️ Your request “&lt;orders&gt;” wasn't sent. This cluster no longer exists."
     assert said.back == "D1"
 
 

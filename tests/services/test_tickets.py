@@ -65,7 +65,7 @@ def test_people_read_the_example_of_a_ticket_instead_of_its_pattern() -> None:
     (field,) = ticket_field(rule.ticket)
 
     assert ticket_problem(rule, "") == "Enter a ticket, such as OPS-123."
-    assert ticket_problem(rule, "nonsense") == "This isn't a ticket like OPS-123. Check it, and try again."
+    assert ticket_problem(rule, "nonsense") == "This isn't a ticket like OPS-123. Check it and try again."
     assert field["hint"]["text"] == "For example: OPS-123. Approvers will see this."
 
 

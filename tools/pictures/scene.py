@@ -70,8 +70,8 @@ class Scene:
             await dana.pick("Access", name)
         names = self.page.locator(f'[data-block^="{ids.NAMES_BLOCK}"] input')
         await expect(names).to_have_count(len(wish.access))
-        for number, (_, prefixes) in enumerate(wish.access):
-            await names.nth(number).fill(prefixes)
+        for name, prefixes in wish.access:
+            await self.page.get_by_label(f"{name}: ").fill(prefixes)
         for label, text in more.items():
             await self.page.get_by_role("textbox", name=label).fill(text)
 

@@ -74,7 +74,7 @@ def from_word(word: str, asks: Sequence[Ask], catalog: Catalog) -> Suggestion:
         cluster=found[0].id if len(found) == 1 else "",
     )
     if len(found) == 1:
-        return Suggestion(_with_cloud(draft), f"Filled in for {shown}: {plain(_called(found[0]))}.")
+        return Suggestion(_with_cloud(draft), f"Filled in for {plain(_called(found[0]))}.")
     listed = "; ".join(plain(_called(each)) for each in found[:NAMED])
     more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
     return Suggestion(draft, f"{len(found)} resources match {shown}: {listed}{more}. Choose one below.")

@@ -155,7 +155,7 @@ def name_taken(account: str) -> str:
     """The sentence for a name that another account has. That account is left alone, because it's someone's."""
     return (
         f"A service account with this name already exists ({account}). "
-        "Choose another name, or select that account as an existing one."
+        "Choose another name, or select “Existing service account” above."
     )
 
 
@@ -217,7 +217,7 @@ def ticket_problem(rule: Rule | None, typed: str) -> str | None:
         return problem
     if _BREAKS_ROWS.search(ticket) or not rule.fits(ticket):
         wrong = f"This isn't a ticket like {example}." if example else f"This ticket doesn't match {pattern}."
-        return f"{wrong} Check it, and try again."
+        return f"{wrong} Check it and try again."
     return None
 
 

@@ -103,7 +103,7 @@ def matched(profile: Profile, users: Sequence[User], people: Mapping[SlackUserId
     if not profile.email or not profile.email_confirmed:
         raise Refused(
             "Slack has no confirmed email address for you, so Latchkey can't find your Confluent Cloud user. "
-            "Ask your Latchkey administrator to add a `people:` line to the policy file. "
+            "Confirm it in Slack, or ask your Latchkey administrator to add you to the policy file (under `people:`). "
             f"Your Slack ID is `{plain(profile.id)}`."
         )
     matches = [each for each in users if each.email == profile.email]
@@ -114,10 +114,10 @@ def matched(profile: Profile, users: Sequence[User], people: Mapping[SlackUserId
         )
     if len(matches) > 1:
         ids = ", ".join(sorted(each.id for each in matches))
-        many = {2: "Two"}.get(len(matches), "Several")
+        many, others = {2: ("Two", "other one")}.get(len(matches), ("Several", "others"))
         raise Refused(
             f"{many} Confluent Cloud users ({ids}) have the email {plain(profile.email)}, so Latchkey can't tell "
-            "which one is you. Ask an OrganizationAdmin to remove the others."
+            f"which one is you. Ask an OrganizationAdmin to remove the {others}."
         )
     return Person(profile.id, profile.team, profile.name, profile.email, matches[0].id)
 

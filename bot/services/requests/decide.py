@@ -144,8 +144,9 @@ class Decisions:
         event = self.transitions.event(Action.APPROVED, ask.id, by, basis=basis, **used, **counted)
         stricter = difference(ask, pending.terms, verdict.terms)
         match verdict:
-            case NeedsApproval() if again:
-                return f"{_approved_by(again, held_roles.person, called(pending))}. It needs one more person."
+            case NeedsApproval(_, more) if again:
+                people = "one more person" if more == 1 else f"{more} more people"
+                return f"{_approved_by(again, held_roles.person, called(pending))}. It needs {people}."
             case NeedsApproval(terms, more):
                 await self.transitions.commit(stored, replace(now_shown, approvals=approvals), event)
                 return f"Your approval of {called(pending)} is recorded. {more} more needed. {stricter}".strip()

@@ -19,7 +19,7 @@ from bot.domain.decision import refusal, unfit
 from bot.domain.errors import CloudRefused, Refused, Throttled, Unavailable, plain
 from bot.domain.keys import Person
 from bot.domain.policy import BreakGlass
-from bot.domain.requests import Approved, Ask, Failed, Granted, Keyed, Living, Request, Revealing
+from bot.domain.requests import Approved, Ask, Failed, Granted, Keyed, Living, Ready, Request, Revealing
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Click, Judge
 from bot.services.people.candidates import Candidates
@@ -131,7 +131,7 @@ class GlassUses:
         reviewed = _with(request, replace(glass, review=given, next_round=None))
         await self.transitions.commit(stored, reviewed, event, extra=With(durable=True))
         who = f"<@{request.ask.requester.slack}>"
-        expires = f" The key expires {when(glass.ends_at)}." if isinstance(request, Living) else ""
+        expires = f" The key still expires {when(glass.ends_at)}." if isinstance(request, Ready | Living) else ""
         then = f"{who} can see this and can use break-glass again."
         return f"You reviewed {called(request)}: {deed.outcome}.{expires} {then}"
 

@@ -164,7 +164,7 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
         who: Row = ["Requested by ", Bold(ask.requester.name), " ", ask.asked_at, ". "]
         line = _line(request, own_account(ask, f"{ask.requester.name}'s own") + " account")
         *before, missing = progress(request, yours=False)
-        rows = [line, *_details(request), *before, [*who, *missing]]
+        rows = [line, *_details(request), *([who, *before, missing] if before else [[*who, *missing]])]
         blocks += [divider()] if number else []
         if ask.operation is Operation.CREATE:  # else it stands among the details
             rows += _ticket(request)
@@ -291,6 +291,6 @@ def _allows(binding: Binding, table: Table) -> str:
         case Whose.OWN_AND_OWNED_ACCOUNTS if _owns_account(binding):
             return f"you can approve requests for this service account ({kinds})"
         case Whose.OWN_AND_OWNED_ACCOUNTS | Whose.OWN:  # an owner of a topic or a group owns no account
-            return f"your own keys only, no approvals ({kinds})"
+            return f"this role covers only your own keys, so you can't approve requests with it ({kinds})"
         case _:
             assert_never(row.whose)

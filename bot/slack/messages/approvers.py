@@ -20,8 +20,8 @@ def told(request: Request, to: SlackUserId | None) -> tuple[list[Block], str]:
     head: Row = [f"{now.sign} ", Bold(now.word), ": ", Mention(ask.requester.slack), *which, *name, ". "]
     rows = stands(request, yours=False)
     rows = rows[:-1] if isinstance(request, Failed) else rows  # the card has the reference
-    blocks = [lines([*head, *_to(people), "you approved it." if people else "You approved it."], *rows)]
-    if isinstance(request, Denied):
+    blocks = [lines([*head, *_to(people), "you approved it." if people else "You approved it."], *(rows if to else []))]
+    if to and isinstance(request, Denied):
         blocks.append(quote(request.reason))
     rung = "".join(f"<@{each}> " for each in people)
     said = f"{now.word}: {plain(ask.requester.name)}{in_a_line(which)}. You approved it"

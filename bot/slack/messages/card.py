@@ -24,7 +24,6 @@ from bot.domain.keys import (
 from bot.domain.requests import (
     Ask,
     Cancelled,
-    Confirmed,
     Denied,
     Expired,
     Failed,
@@ -33,7 +32,6 @@ from bot.domain.requests import (
     Pending,
     Ready,
     Request,
-    Shown,
     Withdrawn,
 )
 from bot.services.text import duration
@@ -104,7 +102,8 @@ def _unapproved(request: Request) -> list[Block]:
     if glass is None:
         return []
     asks = " Was that justified?" if can_be_reviewed(request) else ""
-    warning = alert("warning", Bold("Break-glass."), f" No one approved this key.{asks}", on="message")
+    label: Row = [] if asks else [Bold("Break-glass."), " "]  # else the header says it
+    warning = alert("warning", *label, f"No one approved this key.{asks}", on="message")
     return [warning, lines([Bold("Why it couldn't wait:")]), quote(glass.why)]
 
 
@@ -264,7 +263,7 @@ def _opens(resource: Resource) -> str:
     if row.is_wide:
         return row.reach
     where = f" in {cut(place_of(resource), CALLED)}" if resource.environment else ""
-    return f"{row.noun} {cut(called(resource), CALLED)}{where}"
+    return f"the {row.noun} {cut(called(resource), CALLED)}{where}"
 
 
 def _account(owner: Owner, own: str) -> str:
@@ -348,7 +347,7 @@ def _end(request: Request, lasts: timedelta | None) -> Fact:
         return "Requested lifetime", [duration(lasts) if lasts else "no expiration"]
     if glass := glass_of(request):
         return "Expires", [glass.ends_at, ", can't be extended"]
-    if isinstance(request, Shown | Confirmed):
+    if isinstance(request, Keyed):
         return "Expires", [end_of_life(request) or "never"]
     return "Expires", [f"{duration(lasts)} after creation" if lasts else "never"]
 

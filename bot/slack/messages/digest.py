@@ -48,7 +48,7 @@ def backlog(waiting: Backlog) -> tuple[list[Block], str]:
     else:
         have = f"{waiting.accounts:,} more accounts have API keys"
         about = "them" if waiting.accounts <= IN_CHANNEL else f"the next {IN_CHANNEL}"
-    what: Row = [f"{have} to review that only this channel can be asked about."]
+    what: Row = [f"{have} for this channel to review."]
     then: Row = [f"Latchkey will ask about {about} in the next review, on ", waiting.next_at, "."]
     now: Row = ["To see all API keys now, run ", Code("/apikey list"), "."]
     return [lines(what, then, now)], f"{have} to review"
@@ -57,7 +57,7 @@ def backlog(waiting: Backlog) -> tuple[list[Block], str]:
 def _blocks(digest: Digest, shown: int) -> list[Block]:
     """The digest with only the first `shown` keys."""
     keys = digest.keys[:shown]
-    what = "API keys to review" if digest.keys else "⚠️ Near a Confluent Cloud quota"
+    what = f"API key{'s' * (len(digest.keys) != 1)} to review" if digest.keys else "⚠️ Near a Confluent Cloud quota"
     blocks = [header(_title(what, digest)), lines(*_about(digest)), *_quotas(digest)]
     if keys:
         blocks += [*table(_HEAD, [_key(each, digest) for each in keys], on="message"), *_rest(digest, len(keys))]
@@ -99,8 +99,8 @@ def _buttons(whose: Owner, digest: Digest, shown: int) -> list[Block]:
 def _skip(digest: Digest) -> str:
     span = duration(digest.older_than)
     if digest.is_baseline:
-        return f"Latchkey will ask about keys that you keep again in {span}."
-    return f"Keep (with a reason) to skip a key for {span}."
+        return f"If you keep a key, Latchkey asks about it again in {span}."
+    return f"To skip a key for {span}, keep it and give a reason."
 
 
 def _about(digest: Digest) -> Sequence[Row]:
@@ -144,8 +144,8 @@ def _why_here(digest: Digest) -> str:
     if digest.owners:
         owners = in_words([flat(each) for each in digest.owners], "and")
         own, keys = ("owns", "own")[len(digest.owners) > 1], "this key" if len(digest.keys) == 1 else "these keys"
-        return f"{owners} {own} this account, but with a role that doesn't cover {keys}."
-    return "Latchkey couldn't reach an owner in Slack."
+        return f"{owners} {own} this account, but ResourceOwner doesn't cover {keys}."
+    return "Latchkey couldn't find or reach an owner in Slack."
 
 
 def _called(owner: Owner, name: str) -> Row:
@@ -167,7 +167,7 @@ def _key(listed: Listed, digest: Digest) -> Sequence[Cell]:
 def _named(name: str, key: KeyId) -> str:
     """A key's name and ID. Only the ID distinguishes keys with the same name."""
     shown = flat(key, CELL)
-    return f"{flat(name, CELL)} · {shown}" if flat(name) else shown
+    return f"{flat(name, CELL)}\u00a0· {shown}" if flat(name) else shown
 
 
 def _scope(resource: Resource | None) -> str:

@@ -191,11 +191,12 @@ def _keyed(request: Keyed) -> list[Block]:
         may_stay = former.until < longest_overlap(request)
         blocks += [lines(*rows), actions(*([longer] if may_stay else []), now)]
     # Buttons of one action may not stand in one block.
-    buttons, *second = _manage(request) if isinstance(request, Shown | Confirmed) else [[]]
+    below = _manage(request) if isinstance(request, Shown | Confirmed) else []
     is_fresh = isinstance(request, Shown) and not request.grant.is_unreviewed
     if is_fresh or (isinstance(request, Undelivered) and not request.news):
-        buttons.append(button(_replace(request), ids.REPLACE, ref))
-    return [*blocks, *(actions(*row) for row in (buttons, *second) if row)]
+        again = button(_replace(request), ids.REPLACE, ref)
+        below = [[*below[0], again]] if len(below) == 1 else [[again], *below]
+    return [*blocks, *(actions(*each) for each in below)]
 
 
 def _no_access(request: Ready | Shown | Confirmed) -> list[Block]:
@@ -405,4 +406,5 @@ def _readiness(request: Ready | Shown | Confirmed) -> list[Block]:
 def _expires(request: Living) -> Rows:
     """When the key expires, if it does."""
     ends = end_of_life(request)
-    return [["Expires ", ends, "."]] if ends else []
+    what = "Both keys expire " if request.life.other else "The key expires "
+    return [[what, ends, "."]] if ends else []

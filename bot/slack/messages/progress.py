@@ -1,6 +1,7 @@
 """Where a request and its key are, in rows of rich text: for its requester ("you"), or for everyone else. Pure."""
 
 from datetime import datetime
+from typing import Literal
 
 from bot.domain.approvals import OVERDUE, GlassUse
 from bot.domain.conditions import Conditions, in_words, needed
@@ -284,14 +285,20 @@ def approvers(ask: Ask, table: Table, conditions: Conditions = ()) -> str:
     return f"people with {listed(roles, 'or')}{where}{owners}{makes}, but not the requester"
 
 
+def _of_these(conditions: Conditions, does: Literal["approve", "review"] = "approve") -> list[str]:
+    """The conditions, to follow the roles: "of these, only the payments team can approve"."""
+    found = in_words(conditions, does)
+    return [f"of these, o{each[1:]}" if each.startswith("Only ") else each for each in found]
+
+
 def small_print(request: Request) -> Block:
     """Details that few people need: small gray text below the buttons."""
     ask, terms, said = request.ask, request.terms, list[str]()
     who = approvers(ask, TABLES[terms.table], terms.approvers)
     if isinstance(request, Pending):
-        said = [f"Approvers: {who}", *in_words(terms.approvers)]
+        said = [f"Approvers: {who}", *_of_these(terms.approvers)]
     elif can_be_reviewed(request):
-        said = [f"Reviewers: {who}", *in_words(terms.approvers, "review")]
+        said = [f"Reviewers: {who}", *_of_these(terms.approvers, "review")]
     elif not terms.approvals and glass_of(request) is None:
         said = ["No approval was needed"]
     said = [*(each.removesuffix(".") for each in said), f"Policy rule: {terms.rule}", f"Request ID: {ask.id}"]

@@ -58,7 +58,7 @@ def _testing(resource: Resource, *, both: bool = False) -> str:
 def _stopped(*, both: bool = False) -> str:
     """Says that there will be no result: without the sealed secret, Latchkey can't test a key."""
     them, their = ("these keys", "their secrets") if both else ("this key", "its secret")
-    return f"Now that you've viewed {their}, Latchkey can't test {them}."
+    return f"Latchkey stopped testing {them} when you viewed {their}."
 
 
 def of_both(first: list[Row], resource: Resource, second: list[Row], also: Resource | None) -> list[Row]:

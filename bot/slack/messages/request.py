@@ -17,6 +17,7 @@ from bot.domain.requests import (
     Living,
     Offered,
     Pending,
+    Ready,
     Request,
     Working,
 )
@@ -67,7 +68,7 @@ def reviewed(request: Request) -> tuple[list[Block], str]:
     outcome, note = review.outcome, review_note(request)
     by: Row = [Mention(review.by.slack), " reviewed your use of break-glass ", *wish(ask), *_called(request), " "]
     sign = CREATED.sign if outcome == "justified" else ATTENTION.sign
-    expires: Row = ["The key still expires ", glass.ends_at, ". "] if isinstance(request, Living) else []
+    expires: Row = ["The key still expires ", glass.ends_at, ". "] if isinstance(request, Ready | Living) else []
     head = lines([f"{sign} ", Bold(outcome.capitalize()), ": ", *by, review.at, "."])
     then = lines([*expires, "You can use break-glass again."])
     said = f"Your use of break-glass was {outcome}: {in_a_line(wish(ask))}"
@@ -84,7 +85,11 @@ def outcome(request: Request, *, is_reply: bool = False) -> tuple[list[Block], s
     head: Row = [f"{state(request).sign} ", Mention(ask.requester.slack), ": "]
     first, *rest = stands(request, yours=True)
     before = given(request, yours=True)
-    blocks = [lines([*head, *first], *rest, *before) if is_reply else lines(headline(request), *before, first, *rest)]
+    if is_reply:
+        before = before if isinstance(request, Expired) else []  # approved first, then failed
+        blocks = [lines([*head, *first], *rest, *before)]
+    else:
+        blocks = [lines(headline(request), *before, first, *rest)]
     if isinstance(request, Denied):
         blocks.append(quote(request.reason))
     if isinstance(request, Failed) and request.offer_account:

@@ -19,7 +19,7 @@ def who(approvers: Sequence[Right], *, are_told: bool) -> list[Row]:
     if rest:
         number = sum(len(each.names) + each.more for each in rest)
         rows.append([f"• and {number} more {'person' if number == 1 else 'people'} with other roles"])
-    told = "Approvers (Latchkey notifies those named):" if are_told else "Approvers:"
+    told = "Approvers (Latchkey will notify the people named here):" if are_told else "Approvers:"
     return [[told], *rows] if rows else []
 
 

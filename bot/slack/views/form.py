@@ -17,7 +17,8 @@ from bot.services.form.validate import LIMITS
 from bot.services.pages import FormPage
 from bot.services.text import lifetime_of
 from bot.slack.blocks.kit import OPTIONS, choices, field, menu, modal, option, redrawn, search, text_input
-from bot.slack.blocks.text import Block, context, mrkdwn
+from bot.slack.blocks.newer import alert
+from bot.slack.blocks.text import Block, Bold, context, mrkdwn
 from bot.slack.payloads import ids, read
 from bot.slack.views import options as menus
 from bot.slack.views.ticket import ticket_field
@@ -25,10 +26,12 @@ from bot.slack.views.ticket import ticket_field
 _OF_OWNER = {
     ME: "The key acts as your own Confluent user: anyone with it can do whatever you can do.",
     EXISTING: "The key can do whatever the service account you choose can do.",
-    NEW: "Created together with the key, after approval. It has no access until someone gives it a role.",
+    NEW: "The account is created with the key, after approval. It has no access until someone gives it a role.",
 }
 """The hint below the chosen account. What each is recommended for is next to it."""
-_ONLY_ACCESS = "Created together with the key, after approval. It has no access except what you choose under Access."
+_ONLY_ACCESS = "The account is created with the key, after approval. It gets only the access you choose below."
+_NOT_SENT = "Nothing was sent. Fix what is marked ⚠️, then select ", Bold("Review"), " again."
+"""At the top of the form: the marked fields may be far below."""
 _TYPE = "Type a name or ID"
 
 
@@ -39,7 +42,8 @@ def form(content: FormPage, standing: Iterable[str] = ()) -> Block:
     """
     standing = tuple(standing)
     drawn = [*_account(content), *_scope(content), *_access(content), *_texts(content), *_lifetime(content, standing)]
-    drawn = [*([mrkdwn(content.notice)] if content.notice else []), *drawn]
+    wrong = [alert("warning", *_NOT_SENT, on="modal")] if content.problems else []
+    drawn = [*wrong, *([mrkdwn(content.notice)] if content.notice else []), *drawn]
     fields = redrawn(drawn, content.drawing, standing)
     shown = {each["block_id"] for each in fields if "block_id" in each}
     offered = {each.id for each in content.offers}

@@ -46,7 +46,7 @@ def _shut(page: HomePage, shown: int) -> list[Block]:
     """Home of a person who can't use Latchkey: why, and what they requested before, without buttons that refuse."""
     keys = [divider(), *_keys(page)] if page.keys else []
     own = [divider(), *answers.own_blocks(page.requests, shown)] if page.requests else []
-    return [lines([Bold("Latchkey isn't available to you.")]), mrkdwn(page.shut), *keys, *own]
+    return [lines([Bold("You can't use Latchkey.")]), mrkdwn(page.shut), *keys, *own]
 
 
 def _introduction(page: HomePage) -> list[Block]:

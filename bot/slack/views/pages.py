@@ -26,7 +26,7 @@ from bot.slack.blocks.kit import actions, button, divider, field, fields, header
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Code, Row, context, flat, lines, mrkdwn, quote, told
 from bot.slack.messages.access import access_rows
-from bot.slack.messages.card import Fact, account, effect_of, for_what, kind_of, name_of, needs, places, risk, ticket
+from bot.slack.messages.card import Fact, account, effect_of, for_what, kind_of, needs, places, risk, ticket
 from bot.slack.payloads import ids, read
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
@@ -35,7 +35,7 @@ from bot.slack.views.approvers import conditions, who
 from bot.slack.views.form import form
 
 _NO_ACCESS = (
-    "The new service account has no access yet. To request access with the key, select ",
+    "The new service account won't have any access. To request access with the key, select ",
     Bold("Edit request"),
     ".",
 )
@@ -155,11 +155,11 @@ def _facts(content: ReviewPage) -> list[Block]:
     expires: Fact = ("Expires", [f"{duration(lasts)} after creation" if lasts else "never"])
     name, description = flat(draft.name), draft.description.strip()
     rows: list[Row] = [[Bold("Description: "), description]] if description else []
-    if len(facts) % 2:
+    named = ticket(draft.ticket.strip(), content.terms) if content.terms.ticket else []
+    if (len(facts) + len(named)) % 2:
         rows.insert(0, [Bold("Name: "), name])
     else:
         facts.append(("Name", [name]))
-    named = ticket(draft.ticket.strip(), content.terms) if content.terms.ticket else []
     return [*fields(*facts, expires, *named), *([lines(*rows)] if rows else [])]
 
 
@@ -184,7 +184,7 @@ def _alike(content: ReviewPage) -> list[Block]:
         return []
     ask = content.alike.ask
     sent: Row = ["You already have an open request for this: ", Bold(flat(ask.name)), ", sent ", ask.asked_at, "."]
-    drop = "To drop the first one, select ", Bold("Cancel request"), " in your messages from Latchkey."
+    drop = "To cancel the first one, select ", Bold("Cancel request"), " in its message from Latchkey."
     another = context("Sending this creates a second request. ", *drop)
     return [alert("warning", *sent, on="modal"), {**another, "block_id": ids.ANOTHER_BLOCK}]
 
@@ -223,7 +223,7 @@ def break_glass(content: GlassPage) -> Block:
             [f"• The key expires {duration(content.lifetime)} from now and can't be extended."],
             [f"• Latchkey notifies {people} and the approvals channel right away."],
             [f"• An approver has {duration(REVIEW_WITHIN)} to review it."],
-            ["• Until then, you can't use break-glass again."],
+            ["• Until it's reviewed, you can't use break-glass again."],
         ),
         field("Why it can't wait", ids.REASON_BLOCK, typed, hint="Everyone notified will see this."),
     ]
@@ -237,7 +237,7 @@ def not_justified(request: RequestId, known: Request | None = None) -> Block:
     hint = f"{requester(known)} will see this."
     works: list[Row] = []
     if isinstance(known, Ready | Living) and (glass := glass_of(known)):
-        works = [["The key keeps working until ", glass.ends_at, "."]]
+        works = [["The key still expires ", glass.ends_at, "."]]
     blocks = [*about(known, *works), field("Why wasn't it justified?", ids.REASON_BLOCK, typed, hint=hint)]
     return modal(JUDGING, blocks, callback=ids.GLASS_NOTE, submit="Not justified", close="Cancel", metadata=request)
 
@@ -247,7 +247,7 @@ def approve(request: Pending) -> Block:
     ask, name = request.ask, to_confirm(request.ask.resource)
     typed = text_input(ids.FORM_TEXT, "", limit=LONGEST_TYPED)
     blocks = [
-        lines([Bold(name_of(ask))]),
+        *about(request),
         alert("warning", effect_of(ask), on="modal"),
         field(f"Type “{name}” to approve this request", ids.WORD_BLOCK, typed),
     ]

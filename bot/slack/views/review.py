@@ -51,7 +51,7 @@ def keep_shown_form(
 def _keep_shown(keys: Sequence[KeyId], metadata: str, reason: str, names: Mapping[KeyId, str]) -> Block:
     number = len(keys)
     what = "Keep this API key as it is:" if number == 1 else f"Keep these {number:,} API keys as they are:"
-    named: Row = [piece for key in keys for piece in (*_name(names.get(key, "")), Code(flat(key)), "  ")]
+    named: Row = [piece for key in keys for piece in (*_name(names.get(key, "")), Code(flat(key)), ", ")]
     blocks = [lines([what], named[:-1]), _reason(_HINT if number == 1 else _HINT_MANY, reason)]
     title, keep = ("Keep this API key", "Keep") if number == 1 else ("Keep API keys", "Keep all")
     return modal(title, blocks, callback=ids.KEEP_SHOWN, submit=keep, close="Cancel", metadata=metadata)

@@ -179,7 +179,7 @@ def test_the_first_review_offers_to_keep_what_was_there_before(number: int, butt
     assert text == f"{number} API keys existed before Latchkey"
     assert buttons(blocks) == ["Review keys", button]
     assert f'"{ACCOUNT.id}/{min(number, 90)}"' in json.dumps(blocks)
-    assert "will ask about keys that you keep again in 90 days" in words(blocks)
+    assert "If you keep a key, Latchkey asks about it again in 90 days" in words(blocks)
 
 
 @pytest.mark.parametrize(
@@ -188,10 +188,10 @@ def test_the_first_review_offers_to_keep_what_was_there_before(number: int, butt
         ({"audience": "owner", "owner": MyAccount(DANA.principal)}, "this personal API key?"),
         ({"audience": "account-owner"}, "You own this account."),
         ({"audience": "requester"}, "You requested it."),
-        ({"audience": "channel"}, "Latchkey couldn't reach an owner in Slack."),
+        ({"audience": "channel"}, "Latchkey couldn't find or reach an owner in Slack."),
         (
             {"audience": "channel", "owners": ("Lena", "Otto")},
-            "Lena and Otto own this account, but with a role that doesn't cover this key.",
+            "Lena and Otto own this account, but ResourceOwner doesn't cover this key.",
         ),
         (
             {"audience": "channel", "keys": (replace(LISTED, findings=(Finding.ORPHANED,)),)},
@@ -242,7 +242,7 @@ def test_a_backlog_says_how_many_accounts_wait_and_when_the_next_come(accounts: 
     blocks, text = digests.backlog(Backlog(accounts, NOW + 7 * DAY))
 
     assert text == said
-    assert f"{said} that only this channel can be asked about." in words(blocks)
+    assert f"{said} for this channel to review." in words(blocks)
     assert then in words(blocks)
     assert "/apikey list" in words(blocks)
     assert int((NOW + 7 * DAY).timestamp()) in [each.get("timestamp") for each in objects(blocks)]

@@ -100,7 +100,7 @@ def test_of_a_pair_what_is_known_of_one_key_and_not_of_the_other_is_said() -> No
 
     said = read(messages.key(build.shown(ask=ASK, life=half), 1))
 
-    assert "Kafka: Now that you've viewed its secret, Latchkey can't test this key." in said
+    assert "Kafka: Latchkey stopped testing this key when you viewed its secret." in said
     assert "Schema Registry: Working since" in said
 
 
