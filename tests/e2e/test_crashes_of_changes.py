@@ -138,7 +138,7 @@ async def test_killed_in_a_rotation_both_keys_stay_known_and_the_plan_goes_on(tm
         await act("approve", it.approve)
         await in_time(it, it.dana, "is ready.")
         assert LAPTOP in it.stage.organization.api_keys
-        await act("show", lambda: it.dana.click("Show secrets"))
+        await act("show", lambda: it.dana.click("Show secret"))
         if fatal == "show":
             await _replaced(it)
         await in_time(it, it.dana, f"The old key {LAPTOP} still works.")

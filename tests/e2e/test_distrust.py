@@ -62,7 +62,7 @@ async def test_r2_an_audit_log_that_is_shorter_than_it_was_is_told_everywhere(
         ready, metrics = await http.get("/readyz"), (await http.get("/metrics")).text
 
     assert ready.status_code == 503
-    assert "says 1 lines, but there were 2: an older copy" in ready.json()["checks"]["audit"]
+    assert "says 1 line, but there were 2: an older copy" in ready.json()["checks"]["audit"]
     assert "docs/audit.md" in ready.json()["checks"]["audit"]
     assert "latchkey_audit_trusted 0.0" in metrics
     (why,) = troubles(caplog, "stored data can't be trusted")

@@ -73,7 +73,7 @@ async def test_the_scopes_and_accounts_are_described_in_the_words_of_the_page(tm
         await it.dana.fill({"Resource scope": "Cloud resource management"})
         await it.dana.see("For managing Confluent Cloud resources through its APIs. Nothing else to select.")
         await it.dana.fill({"Resource scope": "Global"})
-        await it.dana.see("not Basic or Standard clusters. It has its own quota.")
+        await it.dana.see("except Basic and Standard clusters. It has its own quota.")
 
 
 async def test_a_key_of_ones_own_account_is_advised_against_for_production(tmp_path: Path) -> None:

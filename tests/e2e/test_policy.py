@@ -97,7 +97,7 @@ async def test_an_approval_whose_giver_lost_the_role_is_replaced_by_another_pers
 
         await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
         await olga.see(MORE_NEEDED)
-        await it.card_says("OrganizationAdmin on the organization")
+        await it.card_says("(OrganizationAdmin)")
         card = words_of(it.cards()[-1])
         assert "Needs 1 more approval by" in card
         assert "EnvironmentAdmin on dev" not in card

@@ -16,7 +16,9 @@ HELD = {
     "U0ERIN": [("EnvironmentAdmin on dev", APPROVES, f"{CLUSTERS}, Flink)")],
     "U0CHIYO": [("CloudClusterAdmin on orders (production)", APPROVES, "Kafka)")],
     "U0KIM": [("KsqlAdmin on ksqlDB cluster enrichment in orders-dev (dev)", APPROVES, "ksqlDB)")],
-    "U0RAVI": [("ResourceKeyAdmin on the whole organization", f"{APPROVES}, but you can't get keys", "Flink)")],
+    "U0RAVI": [
+        ("ResourceKeyAdmin on the whole organization", f"{APPROVES}, but this role covers no keys of", "Flink)"),
+    ],
     "U0SAMI": [
         ("ResourceOwner on orders-service", "you can approve requests for this service account", CLUSTERS),
         ("ResourceOwner on group orders-readers in orders (production)", OWN, CLUSTERS),

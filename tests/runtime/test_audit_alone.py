@@ -118,5 +118,5 @@ async def test_following_a_log_that_became_shorter_ends(server: FakeServer, monk
     await FakeRedis(server=server).flushall()
     await write("T01")
 
-    with pytest.raises(Tampered, match="says 1 lines, but there were 3: an older copy"):
+    with pytest.raises(Tampered, match="says 1 line, but there were 3: an older copy"):
         await anext(lines)

@@ -315,11 +315,11 @@ def _lifetimes(view: KeyView, options: list[Block], left: timedelta = timedelta(
     """The menu of lifetimes.
 
     The key's former lifetime is preselected if it at least doubles what is `left`, and otherwise the first option that
-    does: even a short extension costs an approval.
+    does, or the end that someone else set: even a short extension costs an approval.
     """
     made = view.request
     before = lifetime(made.ask, made.terms) if made else None
     usual = str(before.days) if before else BY_RULE
     worth = [each for each in options if each["value"] == BY_RULE or timedelta(days=int(each["value"])) >= 2 * left]
-    doubled = next((each for each in worth if each["value"] != BY_RULE), options[-1]) if left else options[0]
+    doubled = next((each for each in worth if each["value"] != BY_RULE), (worth or options)[-1]) if left else options[0]
     return menu(ids.KEY_LIFETIME, options, next((each for each in worth if each["value"] == usual), doubled))

@@ -213,4 +213,4 @@ async def test_whatever_happens_at_any_call_a_report_is_told_once_and_answered(f
             assert set(readers) == {"C01", ERIN.slack, FEMI.slack}, call
             assert len(readers) - len(set(readers)) <= (1 if unsure else 0), call
             assert 1 <= len(await reports(world)) <= 2, call
-            assert any("eported" in text for _, text in world.slack.said), call
+            assert any("eport" in text for _, text in world.slack.said), call
