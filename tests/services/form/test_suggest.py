@@ -108,7 +108,7 @@ def test_a_name_or_an_id_fills_in_the_resource_with_the_last_account(word: str) 
     suggestion = from_word(word, [asked(ORDERS, lifetime=30 * DAY)], CATALOG)
 
     assert suggestion.draft == Draft("sa-1", DEV.id, "lkc-1", lifetime="30")
-    assert suggestion.notice.endswith(": orders-dev (Kafka cluster in dev).")
+    assert suggestion.notice == "Filled in for orders-dev (Kafka cluster in dev)."
 
 
 def test_the_account_is_that_of_the_last_request_for_this_resource() -> None:

@@ -168,7 +168,7 @@ def test_only_who_can_still_decide_reads_of_access_and_risk() -> None:
     [
         (build.CLOUD, "", "managing your whole Confluent Cloud organization, as far as the account's roles allow"),
         (build.GLOBAL, "", "all Confluent Cloud APIs and almost every resource that the account can use"),
-        (build.CLUSTER, "high", "Kafka cluster orders-dev in dev"),
+        (build.CLUSTER, "high", "the Kafka cluster orders-dev in dev"),
         (build.CLUSTER, "", ""),
         (build.CLOUD, "normal", ""),
     ],

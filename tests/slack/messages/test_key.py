@@ -50,7 +50,7 @@ def test_a_key_of_a_pair_that_went_its_own_way_is_named_alone() -> None:
     [
         (messages.key(READY, 1), ["Show secrets"]),
         (messages.claim(READY, 1), ["Show secrets"]),
-        (messages.key(SHOWN, 1), ["Manage Kafka key", "Replace keys", "Manage Schema Registry key"]),
+        (messages.key(SHOWN, 1), ["Replace keys", "Manage Kafka key", "Manage Schema Registry key"]),
         (messages.key(CONFIRMED, 1), ["Manage Kafka key", "Manage Schema Registry key"]),
         (messages.lost(LOST, 1), ["Replace keys", "Request again"]),
         (messages.key(build.ready(), 1), ["Show secret"]),
@@ -85,7 +85,7 @@ def test_a_key_that_still_works_has_not_the_sign_of_one_that_expired() -> None:
 
 def test_what_latchkey_promised_to_say_of_a_key_is_settled_when_its_secret_is_viewed() -> None:
     """Without the sealed secret there are no more tests, whatever the second key's own record said last."""
-    promise, end = "will update this message", "Latchkey can't test"
+    promise, end = "will update this message", "Latchkey stopped testing"
 
     assert promise in read(messages.key(READY, 1))
     for shown in (SHOWN, build.shown()):

@@ -66,7 +66,7 @@ def test_the_form_calls_keys_by_the_names_that_are_known() -> None:
     view = review.keep_shown_form(ACCOUNT.id, [KeyId(f"KEY000000000000{n}") for n in (1, 2)], None, names=names)
 
     row = view["blocks"][0]["elements"][0]["elements"]
-    assert "orders KEY0000000000001  KEY0000000000002" in "".join(each["text"] for each in row)
+    assert "orders KEY0000000000001, KEY0000000000002" in "".join(each["text"] for each in row)
 
 
 @pytest.mark.parametrize("metadata", ["", "[]", "{}", "nonsense", '{"keys": 1}'])
