@@ -333,7 +333,7 @@ async def test_killed_around_an_extension_the_key_is_extended_once(tmp_path: Pat
         await in_time(it, it.dana, "Extend it, or rotate it")
         assert len(it.our_keys()) == 1
         it.advance(days=7)
-        await in_time(it, it.dana, "It expired.")
+        await in_time(it, it.dana, "expired and was deleted")
         await until(lambda: not it.our_keys(), "the key to be deleted")
         lines = await audit_of(it.stage)
 

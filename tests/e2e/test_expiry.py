@@ -102,7 +102,7 @@ async def latchkey_ends_it(it: Play, key: str, end: datetime) -> None:
     await ends(it, key, end)
     assert "Latchkey deletes it then." in await page_of(it.dana, key)
     await later(it, days=30, hours=1)
-    await reads(it, it.dana, key, "It expired.")
+    await reads(it, it.dana, key, "expired and was deleted")
     await it.until(lambda: key not in live(it), "the deletion")
     assert "no longer exists in Confluent Cloud: it was deleted." in await page_of(it.dana, key)
     assert "expired in Confluent Cloud" not in says(it.dana.messages())

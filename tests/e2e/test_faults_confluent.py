@@ -332,7 +332,7 @@ async def test_a_delete_that_fails_is_said_and_goes_on_until_it_works(tmp_path: 
         key = await it.key_is_there()
         it.stage.faults.failing = "all"
         it.advance(hours=24)
-        await it.card_says("couldn't be deleted yet. Latchkey will keep trying.")
+        await it.card_says("couldn't be deleted yet, so it still works. Latchkey will keep trying.")
         await it.dana.see("couldn't be deleted yet, so it still works. Latchkey will keep trying.")
         assert it.our_keys() == [key]
 

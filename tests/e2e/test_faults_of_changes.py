@@ -249,8 +249,7 @@ async def test_a_key_that_is_gone_when_its_life_ends_is_no_trouble(tmp_path: Pat
         it.stage.organization.delete_key(key)
         it.advance(days=31)
 
-        await it.dana.see("It expired.")
-        await it.dana.see(f"Your key {key} for orders-dev (short) was deleted")
+        await it.dana.see(f"Your key {key} for orders-dev (short) expired and was deleted")
         assert "couldn't be deleted" not in it.dana.describe()
 
 

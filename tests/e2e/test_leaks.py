@@ -87,7 +87,7 @@ async def test_rotate_now_suggests_not_keeping_the_old_key(tmp_path: Path) -> No
         await report(it.dana)
         await it.erin.wait_for(lambda: leaks(it), "the message in the channel")
         await it.erin.click("Rotate now", in_channel=APPROVALS_CHANNEL)
-        await it.erin.see("Don't keep it")
+        await it.erin.see("Keep the old key for 0 days")
         await it.erin.see("Reported as leaked")
 
 

@@ -448,7 +448,7 @@ async def test_a_key_is_deleted_when_it_has_lived_as_long_as_its_rule_lets_it(tm
         assert len(it.our_keys()) == 1
         await later(it, days=1, hours=1)
 
-        await it.dana.see("It expired.")
+        await it.dana.see("expired and was deleted")
         await it.until(lambda: it.our_keys() == [], "the key to go")
         await it.card_says("The key expired.")
         assert [line["action"] for line in await it.audit("key:retired")] == ["key:retired"]

@@ -93,7 +93,7 @@ async def test_what_was_there_before_latchkey_is_kept_with_one_click_and_comes_b
         await sami.see("Latchkey will ask again")
         await sami.close()
 
-        await it.until(lambda: "All done until the next review." in str(digests(sami)), "an empty list", step=1)
+        await it.until(lambda: "Nothing to do until the next review." in str(digests(sami)), "an empty list", step=1)
         kept = str(await it.audit("key:kept"))
         assert OLD in kept
         assert OTHER in kept

@@ -233,7 +233,7 @@ async def taken_with_its_configurations(it: Play, wish: Wish, key: str) -> None:
     await it.dana.see(f"API key: {key}")
     for value, label in [(each.value, each.label) for each in Kind(wish.kind).row.snippets]:
         await it.dana.choose(ids.SNIPPET, value, beside=f"API key: {key}")
-        await it.dana.see(f"{label}, for key {key}. The secret is not in it.")
+        await it.dana.see(f"{label}, for key {key}. It doesn't include the secret.")
     await it.dana.click("I saved it", beside=f"API key: {key}")
     await it.dana.wait_for(lambda: "you saved the secret for key" in told(it.dana, key), f"that {key} is hers")
 
@@ -254,7 +254,7 @@ async def looked_at_everywhere(it: Play, key: str) -> None:
     assert key in await listed(it.dana)
     assert "Requested by" in await opened(it.dana, "show", key)
     await it.dana.choose(ids.KEY_SNIPPET, "python")
-    await it.dana.see("The secret is not in it.")
+    await it.dana.see("It doesn't include the secret.")
     await it.dana.close(everything=True)
     assert "new orders key" in await home_of(it.dana)
 

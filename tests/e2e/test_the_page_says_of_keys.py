@@ -43,7 +43,7 @@ async def test_keys_are_reviewed_and_those_not_needed_are_deleted_from_the_messa
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await sent(it.dana, "Latchkey will message you when it's done.")
 
-        await reads(it, it.dana, "All done until the next review.")
+        await reads(it, it.dana, "Nothing to do until the next review.")
         assert LAPTOP not in live(it)
 
 
@@ -52,7 +52,7 @@ async def test_who_nears_a_limit_reads_so_and_nobody_is_asked_beyond_it(tmp_path
     async with play(tmp_path, policy=ONE_APPROVAL) as it:
         lena = it.person("U0LENA")  # owns nightly-etl, which has 9 of its 10 Cloud keys
         it.advance(days=7)
-        assert "9 of 10 used" in await reads(it, lena, "Near quota")
+        await reads(it, lena, "9 of 10 used")
         await it.until(lambda: "NIGHTLYETLCLOUD2" in says(it.reviews()), "the question about its keys", step=5)
         assert "NIGHTLYETLCLOUD2 Cloud resource management" in says(it.reviews())
 
@@ -111,7 +111,7 @@ async def test_a_key_that_leaked_is_deleted_from_where_it_is_seen(tmp_path: Path
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await sent(it.dana, "Latchkey will message you when it's done.")
 
-        await reads(it, it.dana, "(leaked)", "You deleted it.")
+        await reads(it, it.dana, "(leaked)", " by you.")
         assert key not in live(it)
         await it.erin.wait_for(lambda: "Deleted by <@U0DANA>." in says(it.cards()[-1]), "the card")
 

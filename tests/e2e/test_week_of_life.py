@@ -148,7 +148,7 @@ async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
     await reads(it, week.dana, short, "expires", ADVICE)
     assert "Extend" in buttons_beside(week.dana, short, ADVICE)
     await later(it, hours=1)
-    await reads(it, week.dana, short, "It expired.", "was deleted")
+    await reads(it, week.dana, short, "expired and was deleted")
     week.gone.add(short)
     await week.all_agree(week.keys["joins"], shows=("Expires never",))
     assert "no longer exists in Confluent Cloud: it was deleted" in await page_of(week.dana, short)
@@ -217,7 +217,7 @@ async def monday_again_the_review_and_a_deletion(week: Week) -> None:
     await week.dana.click("Keep for now", beside=OLD_LAPTOP, in_channel=week.dana.dm)
     await week.dana.fill({"Reason": "My laptop still uses it."})
     await sent(week.dana, "Latchkey will ask again")
-    await reads(it, week.dana, "All done until the next review.", "My laptop still uses it.")
+    await reads(it, week.dana, "Nothing to do until the next review.", "My laptop still uses it.")
     await week.all_agree(OLD_LAPTOP, shows=("Not managed by Latchkey",))
 
     said = await opened(week.dana, "delete", iceberg)

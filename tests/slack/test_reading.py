@@ -206,11 +206,11 @@ def test_an_old_key_is_kept_with_one_click_and_deleted_with_two() -> None:
 def test_a_deleted_key_says_who_deleted_it_and_why() -> None:
     ended, place = build.ended(), "Key `KEY0000000000002` replaced it."
 
-    assert "<@U0ERIN> deleted it.\n" in words(key_messages.end(ended)[0])
-    assert "<@U0ERIN> deleted it. Key KEY0000000000002 replaced it.\n" in words(
+    assert " by <@U0ERIN>.\n" in words(key_messages.end(ended)[0])
+    assert " by <@U0ERIN>.\nKey KEY0000000000002 replaced it.\n" in words(
         key_messages.end(replace(ended, why=place))[0]
     )
-    assert "It expired.\n" in words(key_messages.end(replace(ended, by=None))[0])
+    assert " expired and was deleted " in words(key_messages.end(replace(ended, by=None))[0])
 
 
 @pytest.mark.parametrize("message", [key_messages.end, key_messages.reminder])

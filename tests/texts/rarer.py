@@ -26,6 +26,7 @@ from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, N
 PROD = Cluster(Kind.KAFKA, "lkc-prod01", "orders", "env-prod01", "production")
 NONE_NEEDED = build.terms(approvals=0, rule="no approval for development")
 TROUBLE = "Confluent Cloud didn't answer."
+_REPLACED = "You requested another key in its place."
 
 
 def requests() -> dict[str, Request]:
@@ -44,8 +45,9 @@ def requests() -> dict[str, Request]:
         "ready, no approval": replace(build.ready(), terms=NONE_NEEDED, grant=granted),
         "offered, in trouble": Offered(*made, claim_by=NOW + DAY, trouble=TROUBLE),
         "working, in trouble": Working(*made, sent_at=NOW, look_at=NOW + HOUR / 12, trouble=TROUBLE),
-        "undelivered, a new key follows": Undelivered(
-            *made, build.a_key(), why="Slack didn't accept the message with the secret.", at=NOW, reissue=True
+        "undelivered, a new key follows": Undelivered(*made, build.a_key(), why=_REPLACED, at=NOW, reissue=True),
+        "undelivered, no new key follows": Undelivered(
+            *made, build.a_key(), why=_REPLACED, at=NOW, deleted_at=NOW, reissue=True, news=True
         ),
         "unclaimed, deleted": Unclaimed(*made, build.a_key(), at=NOW, deleted_at=NOW, news=True),
         "unclaimed, not deleted yet": Unclaimed(

@@ -55,6 +55,7 @@ from bot.slack.views import conversation, home, options, review
 from bot.slack.views import leaks as leak_views
 from bot.slack.views.pages import approve, checking, deny, not_justified, page, working
 from bot.slack.views.pages import message as of_page
+from bot.store.connection import unconfirmed
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW
 from tests.texts import rarer
@@ -188,7 +189,7 @@ def _of_a_pair() -> dict[str, Request]:
     other = OtherKey(build.a_key("KEY0000000000002", "[lk:R1-2/1]"), build.ENDPOINTS, Probe("works", NOW))
     both = {"ask": ask, "life": Life(probe=Probe(next_at=NOW), other=other)}
     ready = build.ready(**both)
-    lost = ready.then(Undelivered, why="Slack didn't accept the message with the secret.", at=NOW, news=True)
+    lost = ready.then(Undelivered, why="Slack didn't accept the message with the secrets.", at=NOW, news=True)
     return {
         "approved, pair": build.approved(ask=ask),
         "approved, pair, in trouble": build.approved(ask=ask, trouble="Confluent Cloud didn't answer."),
@@ -294,7 +295,7 @@ def views() -> Iterator[tuple[str, Any]]:
     mine = list(build.states().values())
     yield "home", home.home(HomePage((_key_view(),), 3, mine, waiting))
     yield "home, break-glass", home.home(HomePage(uses=_uses()))
-    yield "home, unread", home.home(HomePage(notes=("Latchkey's store didn't answer.",), is_unread=True))
+    yield "home, unread", home.home(HomePage(notes=(unconfirmed("").tell,), is_unread=True))
     note = "Confluent Cloud didn't answer. Showing only what Latchkey knows."
     trouble = "Couldn't load your approvals. See the approvals channel."
     yield "home, trouble", home.home(HomePage(requests=mine[:2], trouble=trouble, notes=(note,)))

@@ -182,7 +182,8 @@ class Delivery:
         try:
             await self.notifier.hand_over(click.reply, handover)
         except LatchkeyError:
-            await self.expiry.undeliver(stored, stored.value, "Slack didn't accept the message with the secret.")
+            secrets = "secrets" if ready.ask.also else "secret"
+            await self.expiry.undeliver(stored, stored.value, f"Slack didn't accept the message with the {secrets}.")
             return
         shown = stored.value.then(Shown, at=self.transitions.clock(), life=stored.value.life)
         event = self.transitions.event(Action.SHOWN, ready.ask.id, click.by, key=ready.key.id)

@@ -98,9 +98,10 @@ def _named(keys: Sequence[KeyId]) -> str:
 
 
 def _reported(keys: Sequence[KeyId]) -> str:
+    owners, them = ("its owner", "it") if len(keys) == 1 else ("their owners", "them")
     return (
-        f"Thanks for reporting {_named(keys)}. Latchkey is notifying the owner, the people who manage "
-        f"{'it' if len(keys) == 1 else 'them'} and the approvals channel."
+        f"Thanks for reporting {_named(keys)}. Latchkey is notifying {owners}, the people who manage {them} and the "
+        "approvals channel."
     )
 
 

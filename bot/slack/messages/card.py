@@ -25,6 +25,7 @@ from bot.domain.requests import (
     Ask,
     Cancelled,
     Denied,
+    Done,
     Expired,
     Failed,
     Keyed,
@@ -49,6 +50,7 @@ _ASK = {
     Operation.EXTEND: ("Extend", ids.KEY_EXTEND),
     Operation.DELETE: ("Delete API key", ids.KEY_DELETE),
 }
+_CHANGED = {Operation.EDIT: "edited", Operation.EXTEND: "extended", Operation.DELETE: "deleted"}
 SOON = "New keys can be rejected for a few minutes. If that happens, wait a bit and try again."
 UNNAMED = "(no name)"
 _NO_ACCESS = " No access was requested with it, so it can't do anything until someone grants it roles."
@@ -61,10 +63,10 @@ Fact: TypeAlias = tuple[str, Row]
 def card(request: Request) -> tuple[list[Block], str]:
     """The card in the approvals channel, and its notification text."""
     ask, is_open = request.ask, isinstance(request, Pending)
-    does = "used break-glass for" if glass_of(request) else "requests" if is_open else "requested"
+    did = _did(request)
     blocks = [
         title(request),
-        lines([Mention(ask.requester.slack), *by_policy(ask.requester), f" {does} ", *wanted(ask), "."]),
+        lines([Mention(ask.requester.slack), *by_policy(ask.requester), *did, "."]),
         *(_warned(effect_of(ask), "message") if is_open and _is_high_risk(request) else []),
         *_unapproved(request),
         *_facts(request, own_account(ask, f"{ask.requester.name}'s own")),
@@ -78,8 +80,17 @@ def card(request: Request) -> tuple[list[Block], str]:
         blocks += [*notified("Notified: ", _asked(request)), decide(request)]
     blocks += judge(request)
     rung = "".join(f" <@{each}>" for each in _asked(request)) if isinstance(request, Pending) else ""
-    said = f"{plain(ask.requester.name)} {does} {in_a_line(wanted(ask))}{rung}"
-    return [*blocks, small_print(request)], said
+    return [*blocks, small_print(request)], f"{plain(ask.requester.name)}{in_a_line(did)}{rung}"
+
+
+def _did(request: Request) -> Row:
+    """What the requester does or did, to follow their name. A change that needed no approval wasn't only requested."""
+    ask = request.ask
+    changed = _CHANGED.get(ask.operation, "") if isinstance(request, Done) and not request.note else ""
+    if changed and not request.terms.approvals:
+        return [f" {changed} ", *key_of(ask)]
+    does = "used break-glass for" if glass_of(request) else "requests" if isinstance(request, Pending) else "requested"
+    return [f" {does} ", *wanted(ask)]
 
 
 def _asked(request: Pending) -> list[SlackUserId]:
@@ -89,11 +100,11 @@ def _asked(request: Pending) -> list[SlackUserId]:
 
 
 def _reason(request: Request) -> list[Block]:
-    """Why the key is requested: with a label where another text stands above."""
+    """Why the key or its change is requested. With break-glass, why it couldn't wait stands above."""
     if not request.ask.reason.strip():
         return []
-    is_second = glass_of(request) is not None or bool(_description(request.ask))
-    return [*([lines([Bold("Reason for the key:")])] if is_second else []), quote(request.ask.reason)]
+    label = "Reason for the key:" if glass_of(request) else "Reason:"
+    return [lines([Bold(label)]), quote(request.ask.reason)]
 
 
 def _unapproved(request: Request) -> list[Block]:
@@ -145,14 +156,17 @@ def decide(request: Request, row: str = "") -> Block:
     action = ids.CONFIRM if request.terms.confirm else ids.APPROVE
     approve = button("Approve", action, ids.key_ref(ask.id, drawn) if drawn else ask.id, "primary")
     if not request.terms.confirm and _is_high_risk(request):
-        approve = asking(
-            approve,
-            f"Approve “{cut(name_of(ask), CALLED)}”?",
-            effect_of(ask),
-            "Approve",
-        )
+        asks = f"Approve “{cut(name_of(ask), CALLED)}”?"
+        approve = asking(approve, asks, f"{effect_of(ask)}{_more(request)}", "Approve")
     deny, question = button("Deny", ids.DENY, ask.id, "danger"), button("Ask a question", ids.ASK, ask.id)
     return actions(approve, deny, question, block=row)
+
+
+def _more(request: Request) -> str:
+    """Says that one approval isn't enough, to the first who approves."""
+    needed = request.terms.approvals
+    is_first = isinstance(request, Pending) and not request.approvals
+    return f" It needs {needed} approvals." if is_first and needed > 1 else ""
 
 
 def show_secret(request: Ready | Offered, row: str = "") -> Block:
@@ -298,7 +312,7 @@ def facts(request: Request, own: str) -> list[Fact]:
     if isinstance(ask.owner, NewServiceAccount) and ask.owner.description:
         found.append(("Account description", [flat(ask.owner.description)]))
     if ask.key is not None:
-        found.append(("Replaces" if ask.operation is Operation.ROTATE else "Key", [Code(ask.key.id)]))
+        found.append(("Replaces" if ask.operation is Operation.ROTATE else "Key ID", [Code(ask.key.id)]))
     if ask.operation is Operation.EDIT:
         return [*found, *_edited(ask), *ticket(ask.ticket, request.terms)]
     return [*found, *_lasting(request), *ticket(ask.ticket, request.terms)]

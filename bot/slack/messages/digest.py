@@ -34,10 +34,8 @@ _HEAD = ("Key", "Scope", "Why it's listed", "Created")
 def message(digest: Digest) -> tuple[list[Block], str]:
     """The digest, and its notification text."""
     if digest.is_empty:
-        nothing: Row = ["All done until the next review. Thanks!"]
-        return [header(_title("✅ API keys reviewed", digest)), lines(*_about(digest), nothing), *_kept(digest)], (
-            "API keys reviewed"
-        )
+        done = header(_title("✅ API keys reviewed", digest))
+        return [done, lines(*_about(digest)), *_kept(digest)], "API keys reviewed"
     return limits.as_many(SHOWN, lambda shown: _blocks(digest, shown), limits.fits_a_message), _notification(digest)
 
 
@@ -58,7 +56,8 @@ def _blocks(digest: Digest, shown: int) -> list[Block]:
     """The digest with only the first `shown` keys."""
     keys = digest.keys[:shown]
     what = f"API key{'s' * (len(digest.keys) != 1)} to review" if digest.keys else "⚠️ Near a Confluent Cloud quota"
-    blocks = [header(_title(what, digest)), lines(*_about(digest)), *_quotas(digest)]
+    about = [lines(*_about(digest))] if digest.keys else []  # the headline says it of a quota
+    blocks = [header(_title(what, digest)), *about, *_quotas(digest)]
     if keys:
         blocks += [*table(_HEAD, [_key(each, digest) for each in keys], on="message"), *_rest(digest, len(keys))]
         if digest.owner is not None:
@@ -106,11 +105,10 @@ def _skip(digest: Digest) -> str:
 def _about(digest: Digest) -> Sequence[Row]:
     """Whose keys these are, and why this reader is asked."""
     owner = digest.owner
-    if owner is None:
-        return [["This organization is near a Confluent Cloud quota."]]
-    whose: Row = ["your account"] if digest.audience == "owner" else _called(owner, digest.owner_name)
+    whose: Row = ["your account"] if digest.audience == "owner" else _called(owner, digest.owner_name) if owner else []
     if not digest.keys:
-        return [["API keys for ", *whose, ":"]]
+        of: Row = ["The API keys for ", *whose] if whose else ["All API keys"]
+        return [[*of, " are reviewed. Thanks! Nothing to do until the next review."]]
     is_one = len(digest.keys) == 1
     if digest.is_baseline:
         existed: Row = [f"{_count(len(digest.keys))} for ", *whose, " existed before Latchkey. "]
@@ -208,7 +206,8 @@ def _quotas(digest: Digest) -> list[Block]:
         return []
     rows: list[Row] = [["• ", *_quota(quota)] for quota in digest.quotas[:LIMITS_SHOWN]]
     what: Row = ["At the limit, new keys are refused. Delete unused keys, or ask Confluent to raise the limit."]
-    return [lines([Bold("⚠️ Near quota")], *rows, what)]
+    label: list[Row] = [[Bold("⚠️ Near quota")]] if digest.keys else []
+    return [lines(*label, *rows, what)]
 
 
 def _quota(quota: Quota) -> Row:

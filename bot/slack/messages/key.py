@@ -89,15 +89,15 @@ def lost(request: Request, attempt: int, *, is_reply: bool = False) -> Message:
     if not isinstance(request, Unclaimed | Undelivered) or request.attempt != attempt:
         return _earlier(request)
     name, asker = plain(called(request.ask.resource)), request.ask.requester.slack
-    rows: Rows = [*_left(request), *([] if is_reply else [_gone(request, _whose(request))]), _why(request)]
+    rows: Rows = [*_left(request), _gone(request, _whose(request)), _why(request)]
     if is_reply:
-        rows[0] = [f"{state(request).sign} ", Mention(asker), ": ", *rows[0]]
+        rows = [[f"{state(request).sign} ", Mention(asker), ": ", *_why(request), " ", *_became(request)]]
     buttons = [again(request)]
     if isinstance(request, Undelivered) and not request.reissue:
         them = "both" if request.ask.also else "it"
         rows.append(["Until ", request.grant.fresh_until, f", you can replace {them} without a new approval."])
         buttons.insert(0, button(_replace(request), ids.REPLACE, ids.key_ref(request.ask.id, attempt), "primary"))
-    said = _one_works(name) if _left(request) else f"Your API {_keys(request)} for {name} {_ended(request)}"
+    said = _one_works(name) if request.left else f"Your API {_keys(request)} for {name} {_ended(request)}"
     return [lines(*rows), actions(*buttons)], f"<@{asker}> {said}" if is_reply else said
 
 
@@ -107,7 +107,8 @@ def end(request: Request) -> Message:
         return _past(request)
     name = plain(called(request.ask.resource))
     stops = "Anything still using it has stopped working." if request.deleted_at else _STOPS
-    rows: Rows = [_gone(request, "Your key"), _why(request), [stops], *replaced_key(request), *_kept(request)]
+    why = [_why(request)] if _why(request) else []
+    rows: Rows = [_gone(request, "Your key"), *why, [stops], *replaced_key(request), *_kept(request)]
     # The key that a rotation replaced is gone, too, or is about to be.
     buttons = [button("Request again", ids.ASK_AGAIN, request.ask.id)] if request.ask.key is None else []
     return [lines(*rows), *([actions(*buttons)] if buttons else [])], f"Your API key for {name} {_ended(request)}"
@@ -128,14 +129,15 @@ def replaced(request: Request) -> Message:
 
 
 def reminder(request: Request) -> Message:
-    """The reminder that a key expires; later, what became of that."""
+    """The reminder that a key expires; later, what became of that. The second key of a pair has one of its own."""
     if not isinstance(request, Shown | Confirmed):
         return _past(request)
-    ends, code = end_of_life(request), Code(request.key.id)
+    ends = end_of_life(request)
+    key: Row = ["Your key ", Code(request.key.id), " ", *_first(request)]
     if ends is None:
-        return [lines(["Your key ", code, *_for(request), " no longer expires."])], "Your API key was extended"
+        return [lines([f"{CREATED.sign} ", *key, " no longer expires."])], "Your API key was extended"
     rows: Rows = [
-        [f"{ATTENTION.sign} Your key ", code, *_for(request), " expires ", ends, "."],
+        [f"{ATTENTION.sign} ", *key, " expires ", ends, "."],
         [f"{_STOPS} {_GLASS if request.grant.glass else _ADVICE[ends_at_confluent(request)]}"],
     ]
     choice = [*_extend(request), Operation.ROTATE]
@@ -160,7 +162,7 @@ def replaced_key(request: Living | Retired) -> Rows:
         return []
     if former.tries:
         return [["The old key ", Code(old.id), " couldn't be deleted yet. Latchkey will keep trying."]]
-    return [["The old key ", Code(old.id), " still works. It's deleted ", former.until, "."]]
+    return [["The old key ", Code(old.id), " still works. Latchkey deletes it ", former.until, "."]]
 
 
 def _extend(request: Keyed) -> list[Operation]:
@@ -193,7 +195,7 @@ def _keyed(request: Keyed) -> list[Block]:
     # Buttons of one action may not stand in one block.
     below = _manage(request) if isinstance(request, Shown | Confirmed) else []
     is_fresh = isinstance(request, Shown) and not request.grant.is_unreviewed
-    if is_fresh or (isinstance(request, Undelivered) and not request.news):
+    if is_fresh or (isinstance(request, Undelivered) and not request.news and not request.reissue):
         again = button(_replace(request), ids.REPLACE, ref)
         below = [[*below[0], again]] if len(below) == 1 else [[again], *below]
     return [*blocks, *(actions(*each) for each in below)]
@@ -236,7 +238,7 @@ def _if_unseen(request: Ready) -> Row:
     glass = glass_of(request)
     if glass and glass.ends_at <= request.claim_by:
         return [f"View {them} soon: the {keys_are} deleted ", request.claim_by, " in any case."]
-    return ["If you don't by ", request.claim_by, f", the {keys_are} deleted."]
+    return [f"If you don't view {them} by ", request.claim_by, f", the {keys_are} deleted."]
 
 
 def _one_works(name: str) -> str:
@@ -278,8 +280,8 @@ def _of_key(request: Keyed) -> Rows:
         case Retired() if request.by is None or request.by.slack != request.ask.requester.slack:
             return [_gone(request, "Your key"), [_SEE_NEWEST]]
         case _:
-            kept = _kept(request) if isinstance(request, Retired) else []
-            return [*_left(request), _gone(request, _whose(request)), _why(request), *kept]
+            kept, why = _kept(request) if isinstance(request, Retired) else [], _why(request)
+            return [*_left(request), _gone(request, _whose(request)), *([why] if why else []), *kept]
 
 
 def _left(request: Request) -> Rows:
@@ -316,7 +318,14 @@ def _past(request: Request) -> Message:
 
 
 def _is_pair(request: Request) -> bool:
-    return request.ask.also is not None and not isinstance(request, Retired)  # each of the two ends alone
+    return request.ask.also is not None and not _is_alone(request)
+
+
+def _is_alone(request: Request) -> bool:
+    """Whether one key of a pair is left: each of the two goes its own way once one of them has changed."""
+    if isinstance(request, Living) and request.life.other is None:
+        return True
+    return isinstance(request, Retired) or (isinstance(request, Withdrawn) and request.left is not None)
 
 
 def _keys(request: Request) -> str:
@@ -329,24 +338,53 @@ def _are(request: Request) -> str:
 
 def _gone(request: Keyed, whose: str) -> Row:
     """Says that a key was deleted, or will be, and when."""
-    is_pair = request.ask.also is not None and isinstance(request, Unclaimed | Undelivered) and not request.left
+    is_pair = _is_pair(request)
     sign = "" if _left(request) else f"{DELETED.sign} "
     key: Row = [f"{whose}s", *_for(request)] if is_pair else [whose, " ", Code(request.key.id), *_for(request)]
     if not isinstance(request, Withdrawn):
         return key
+    expired, was = " expired and" if _has_expired(request) else "", "were" if is_pair else "was"
     if request.deleted_at:
-        return [sign, *key, f" {'were' if is_pair else 'was'} deleted ", request.deleted_at, "."]
+        return [sign, *key, f"{expired} {was} deleted ", request.deleted_at, *_by(request), "."]
     if request.tries:
-        works = "they may still work" if is_pair else "it still works"
-        return [f"{ATTENTION.sign} ", *key, f" couldn't be deleted yet, so {works}. Latchkey will keep trying."]
-    return [sign, *key, f" {'are' if is_pair else 'is'} being deleted."]
+        return [f"{ATTENTION.sign} ", *key, f"{' expired, but' if expired else ''} {_not_deleted(request)}"]
+    return [sign, *key, f"{expired} {'are' if is_pair else 'is'} being deleted."]
+
+
+def _became(request: Unclaimed | Undelivered) -> Row:
+    """The same in short, to follow why."""
+    if request.left is not None:
+        return left_over(request)
+    keys, were, are = ("Both keys", "were", "are") if _is_pair(request) else ("The key", "was", "is")
+    if request.deleted_at:
+        return [f"{keys} {were} deleted."]
+    return [f"The {_keys(request)} {_not_deleted(request)}" if request.tries else f"{keys} {are} being deleted."]
+
+
+def _not_deleted(request: Request) -> str:
+    works = "they may still work" if _is_pair(request) else "it still works"
+    return f"couldn't be deleted yet, so {works}. Latchkey will keep trying."
+
+
+def _has_expired(request: Keyed) -> bool:
+    """Whether the key ended because Latchkey's own time for it was over."""
+    return isinstance(request, Retired) and not (request.by or request.why)
+
+
+def _by(request: Withdrawn) -> Row:
+    """By whom the key was deleted, to follow when."""
+    if not isinstance(request, Retired) or request.by is None:
+        return []
+    return [" by ", "you" if request.by.slack == request.ask.requester.slack else Mention(request.by.slack)]
 
 
 def _why(request: Keyed) -> Row:
-    """Why it was deleted, or will be."""
+    """Why it was deleted, or will be; empty if that is said with it."""
     match request:
         case Unclaimed():
             return ["The secrets weren't viewed in time." if request.ask.also else "The secret wasn't viewed in time."]
+        case Undelivered() if request.reissue and request.news:
+            return ["The approval expired before a new key could be created."]
         case Undelivered() if request.reissue:
             return ["You requested a new key in its place."]
         case Undelivered():
@@ -354,29 +392,33 @@ def _why(request: Keyed) -> Row:
         case Retired():
             who = request.by.slack if request.by else None
             deleter = "You" if who == request.ask.requester.slack else Mention(who) if who else ""
-            by: Row = [deleter, " deleted it."] if deleter else []
+            by: Row = [deleter, " deleted it."] if deleter and not request.deleted_at else []
             said: Row = [" " if by else "", *told(request.why)] if request.why else []
-            return [*by, *said] or ["It expired."]
+            return [*by, *said]
         case _:
             return []
 
 
 def _ended(request: Withdrawn) -> str:
     """What became of a key, in a few words: one that Confluent refuses to delete still works."""
+    is_pair = _is_pair(request)
+    if request.deleted_at is None and request.tries:
+        return f"couldn't be deleted yet and {'may still work' if is_pair else 'still works'}"
     if request.deleted_at is None:
-        return "is being deleted"
-    return (
-        "expired and was deleted" if isinstance(request, Retired) and not (request.by or request.why) else "was deleted"
-    )
+        return "are being deleted" if is_pair else "is being deleted"
+    return "expired and was deleted" if _has_expired(request) else "were deleted" if is_pair else "was deleted"
 
 
 def _which(request: Request) -> Row:
     """Which key, to follow "key": what it is for, and its name."""
-    name, other = _named(request), request.ask.also
-    # Of a pair that someone has, each key goes its own way once one of them has changed.
-    is_alone = isinstance(request, Retired) or (isinstance(request, Living) and request.life.other is None)
-    is_alone = is_alone or (isinstance(request, Withdrawn) and bool(_left(request)))
-    also: Row = [" and ", Bold(other.kind.row.noun)] if other and not is_alone else []
+    other = request.ask.also if _is_pair(request) else None
+    also: Row = [" and ", Bold(other.kind.row.noun)] if other else []
+    return _first(request, also)
+
+
+def _first(request: Request, also: Row = ()) -> Row:
+    """The same for the first key of a pair alone. `also` is the second."""
+    name = _named(request)
     return ["for ", Bold(called(request.ask.resource)), *also, *([f" ({name})"] if name else [])]
 
 

@@ -110,9 +110,10 @@ def making(request: Approved | Offered | Working | Keyed, *, yours: bool) -> Row
         case Approved():
             return [_creating(request)]
         case Offered():
-            trouble = [*told(request.trouble), " "] if request.trouble else []
+            if request.trouble:
+                return [f"{_the_keys(request)} created yet. ", *told(request.trouble), *_again(request, yours=yours)]
             until: Row = _until(request, request.claim_by, yours=yours)
-            return [*trouble, *until, f" The key is created when {'you' if yours else 'they'} do."]
+            return [*until, f" The key is created when {'you' if yours else 'they'} do."]
         case Working():
             return [*told(request.trouble), _CHECKING] if request.trouble else [_creating(request)]
         case _:
@@ -143,6 +144,14 @@ def _until(request: Request, claim_by: datetime, *, yours: bool) -> Row:
     """Until when the secret can be viewed."""
     has, them = "have" if yours else "has", "secrets" if request.ask.also else "secret"
     return [*_requester(request, yours=yours), f" {has} until ", claim_by, f" to view the {them}."]
+
+
+def _again(request: Offered, *, yours: bool) -> Row:
+    """That the click after which no key was created can be tried again, and until when."""
+    if yours:
+        show = Bold("Show secrets" if request.ask.also else "Show secret")
+        return [" Select ", show, " to try again, by ", request.claim_by, "."]
+    return [" ", *_requester(request, yours=False), " can try again until ", request.claim_by, "."]
 
 
 def _requester(request: Request, *, yours: bool) -> Row:
@@ -212,7 +221,8 @@ def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
         why = [*by, *said] or ["The key expired."]
     if isinstance(request, Undelivered):
         # Only the requester's own wish is reissued, and its words are for the requester.
-        again: Row = [*_requester(request, yours=yours), " replaced the key with a new one."]
+        followed = ", but the approval expired first" if request.news else ""
+        again: Row = [*_requester(request, yours=yours), f" requested a new key in its place{followed}."]
         why = again if request.reissue else told(request.why)
     other: Row = [" ", *left_over(request)] if request.left else []
     if request.deleted_at:
@@ -220,7 +230,10 @@ def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
         were: Row = [" Both keys were deleted "] if both else [" Key ", code, " was deleted "]
         return [*why, *were, request.deleted_at, ".", *other]
     if request.tries:
-        return [*why, " Key ", code, " couldn't be deleted yet. Latchkey will keep trying.", *other]
+        both = is_pair and not request.left
+        kept: Row = [" The keys "] if both else [" Key ", code, " "]
+        works = "they may still work" if both else "it still works"
+        return [*why, *kept, f"couldn't be deleted yet, so {works}. Latchkey will keep trying.", *other]
     return [*why, *([" Latchkey is deleting both keys"] if is_pair else [" Latchkey is deleting key ", code]), "."]
 
 
@@ -245,7 +258,7 @@ def _break_glass(request: Request, *, yours: bool) -> Rows:
     if glass is None:
         return []
     used: Row = [*_requester(request, yours=yours), " used break-glass ", glass.at, "."]
-    if yours and not isinstance(request, Failed):
+    if yours and not isinstance(request, Failed | Withdrawn):
         used = [*used, " The key expires ", glass.ends_at, " and can't be extended."]
     return [used, _reviewed(glass, yours=yours)]
 

@@ -101,7 +101,7 @@ def _places(resource: Resource, endpoints: Endpoints) -> list[tuple[str, str]]:
 def drawn(value: str, key_id: str, resource: Resource, endpoints: Endpoints) -> list[Block]:
     """A configuration as blocks, for a message or a modal. Raises `NotFound` as `snippet` does."""
     text = snippet(value, key_id, resource, endpoints)
-    said: Row = [f"{_snippet(value, resource).label}, for key ", Code(key_id), ". The secret is not in it."]
+    said: Row = [f"{_snippet(value, resource).label}, for key ", Code(key_id), ". It doesn't include the secret."]
     return [lines(said), preformatted(text)]
 
 

@@ -51,7 +51,7 @@ def _shut(page: HomePage, shown: int) -> list[Block]:
 
 def _introduction(page: HomePage) -> list[Block]:
     """What Latchkey is for, to someone who has nothing here yet."""
-    is_new = not (page.keys or page.requests or page.waiting or page.trouble or page.notes)
+    is_new = not (page.keys or page.requests or page.waiting or page.trouble or page.notes or page.uses)
     return [lines([answers.INTRODUCTION]), divider()] if is_new else []
 
 

@@ -47,10 +47,10 @@ _PLAN = (
     "to it before the old key is deleted."
 )
 _PLAN_OF_A_LEAKED_ONE = (
-    "You get a new key for the same account and resource. The reported key keeps working until you view the new "
-    "secret. To stop it now, delete it instead."
+    "You get a new key for the same account and resource. The reported key keeps working at least until you view "
+    "the new secret. To stop it now, delete it instead."
 )
-_OVERLAP = "Starts when you view the new secret. You can shorten it, or add a day, later."
+_OVERLAP = "Starts when you view the new secret. If you keep it, you can shorten this or add a day later."
 _STOPS = (
     "every application using this key will stop working. This is permanent: not even Confluent can restore the key."
 )
@@ -140,8 +140,10 @@ def _access_left(view: KeyView) -> Rows:
     """The access that remains without the key: roles belong to the account, which may have other keys."""
     if not any(each.state == "given" for each in view.access):
         return []
-    first = " If nothing else needs it, select Remove access on the key's page first." if view.can_remove_access else ""
-    return [[f"The account keeps the access that was granted with this key.{first}"]]
+    keeps: Row = ["The account keeps the access that was granted with this key."]
+    if view.can_remove_access:
+        keeps = [*keeps, " If nothing else needs it, select ", Bold("Remove access"), " on the key's page first."]
+    return [keeps]
 
 
 def rotate(content: RotatePage) -> Block:
@@ -305,7 +307,7 @@ def _asking(title: str, blocks: list[Block], callback: str, view: KeyView, submi
 
 def _overlaps(content: RotatePage) -> Block:
     """The menu of overlaps: a day is preselected, but a leaked key is not kept."""
-    texts = {0: "Don't keep it", 1: "1 day"}
+    texts = {0: "0 days", 1: "1 day"}
     options = [option(texts.get(each, f"{each} days"), str(each)) for each in content.overlaps]
     usual = 0 if content.view.leak else min(1, len(options) - 1)
     return menu(ids.KEY_OVERLAP, options, options[usual])

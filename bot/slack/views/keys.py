@@ -118,7 +118,7 @@ def _filters(content: KeysPage) -> Block:
 
 
 def _text(typed: str) -> Block:
-    hint = "Search by key name, ID, description, account or resource."
+    hint = "Key name, ID, account or resource"
     element = text_input(ids.LIST_TEXT, typed, limit=TYPED, placeholder=hint)
     block = field("Search", ids.TEXT_BLOCK, element, optional=True)
     return {**block, "dispatch_action": True}

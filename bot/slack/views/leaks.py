@@ -37,4 +37,4 @@ def about_message(*, has_ids: bool, is_shown: bool, is_sure: bool) -> str:
     what = "contains" if is_sure else "seems to contain"
     then = "" if has_ids else " Latchkey found no key ID, and can't tell whose secret it is. Enter the ID of its key."
     delete = "Delete the message, or ask its author to."
-    return f"The message you reported {what} an API secret. Latchkey hasn't stored it. {delete}{then}"
+    return f"This message {what} an API secret. Latchkey hasn't stored it. {delete}{then}"

@@ -214,7 +214,7 @@ def _in_an_emergency(offer: timedelta | str | None, draft: str) -> list[Block]:
 
 def break_glass(content: GlassPage) -> Block:
     """What using break-glass means, and why it can't wait."""
-    people = "the 1 approver" if content.people == 1 else f"all {content.people} approvers"
+    people = "the only approver" if content.people == 1 else f"all {content.people} approvers"
     typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
     blocks = [
         header(f"{kind_of(content.resource)}{for_what(content.resource)}"),

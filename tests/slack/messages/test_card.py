@@ -13,7 +13,7 @@ from bot.domain.access import MOST, Access, WantedBinding
 from bot.domain.approvals import Ticket
 from bot.domain.keys import FlinkRegion, Operation, OrganizationScope, Resource
 from bot.domain.kinds import Kind
-from bot.domain.requests import Cancelled, Denied, Expired, Failed, Shown, approvals_of
+from bot.domain.requests import Cancelled, Denied, Done, Expired, Failed, Shown, approvals_of
 from bot.slack.blocks.limits import fits_a_message, message
 from bot.slack.blocks.text import Block
 from bot.slack.messages import answers, card
@@ -188,6 +188,33 @@ def test_a_risky_request_warns_and_asks_once_more(
     assert warned == [f"⚠️ High risk. This gives orders-service a key for {said}."]
     assert approve["confirm"]["title"]["text"] == "Approve “orders producer”?"
     assert approve["confirm"]["text"]["text"] == f"This gives orders-service a key for {said}."
+
+
+def test_the_first_of_two_who_approve_reads_that_one_more_is_needed() -> None:
+    first = build.pending(ask=build.an_ask(resource=build.CLOUD), terms=build.terms(approvals=2))
+
+    for request, said in ((first, True), (replace(first, approvals=build.a_grant().approvals), False)):
+        (approve,) = [each for _, each in interactive(card.card(request)[0]) if each["action_id"] == ids.APPROVE]
+        assert ("It needs 2 approvals." in approve["confirm"]["text"]["text"]) is said
+
+
+@pytest.mark.parametrize(("approvals", "note", "said"), [
+    (0, "", " deleted Kafka API key "),
+    (0, "Someone else had already deleted it.", " requested to delete Kafka API key "),
+    (1, "", " requested to delete Kafka API key "),
+])  # fmt: skip
+def test_a_change_that_needed_no_approval_was_made_and_not_requested(approvals: int, note: str, said: str) -> None:
+    ask, rules = build.a_change(Operation.DELETE), build.terms(approvals=approvals)
+
+    assert said in " ".join(rows(card.card(Done(ask, rules, build.a_grant(), 1, at=build.NOW, note=note))[0]))
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_a_reason_for_a_change_is_not_called_one_for_the_key(operation: Operation) -> None:
+    ask = build.a_change(operation) if operation is not Operation.CREATE else build.an_ask()
+
+    assert "Reason:" in rows(card.card(build.pending(ask=ask))[0])
+    assert "Reason for the key:" in rows(card.card(build.broken_glass(build.ready()))[0])
 
 
 PLACE = f"environment={build.CLUSTER.environment}/cloud-cluster={build.CLUSTER.id}/kafka={build.CLUSTER.id}"

@@ -220,7 +220,7 @@ def test_what_was_kept_is_told_with_by_whom_and_why() -> None:
 
     blocks, text = digests.message(replace(DIGEST, keys=(), kept=(kept,), names={KEY.id: "orders"}))
 
-    assert "All done until the next review." in words(blocks)
+    assert "Nothing to do until the next review." in words(blocks)
     assert "✅ API keys reviewed · orders-service" in words(blocks)
     assert "orders (OLDKEY0000000001) until" in words(blocks)
     assert "“the billing job”" in words(blocks)

@@ -6,7 +6,8 @@ import pytest
 
 from bot.domain.keys import Operation
 from bot.domain.readiness import OtherKey, Probe
-from bot.domain.requests import Confirmed, Life, Request, Undelivered
+from bot.domain.requests import Confirmed, Life, Request, Unclaimed, Undelivered
+from bot.slack.messages import card
 from bot.slack.messages import key as messages
 from bot.slack.messages.key import Message
 from sandbox.slack.blocks import interactive, plain_words
@@ -72,6 +73,41 @@ def test_a_key_of_a_pair_that_still_works_comes_first_and_no_message_says_that_t
     assert "and Schema Registry (" not in said or "Your request for keys" in said
 
 
+def test_a_reply_has_one_sign_and_says_what_became_of_the_keys() -> None:
+    refused = build.ready().then(Unclaimed, at=NOW, news=True)
+    cases: dict[str, tuple[Request, str]] = {
+        "left": (LEFT, f"⚠️ : Slack didn't accept it. Key {WORKS}"),
+        "pair": (replace(LOST, deleted_at=NOW), "🗑️ : Slack didn't accept it. Both keys were deleted."),
+        "deleted": (replace(refused, deleted_at=NOW), "🗑️ : The secret wasn't viewed in time. The key was deleted."),
+        "refused": (
+            replace(refused, tries=2),
+            "⚠️ : The secret wasn't viewed in time. The key couldn't be deleted yet, so it still works.",
+        ),
+    }
+
+    for request, said in cases.values():
+        assert read(messages.lost(request, 1, is_reply=True)).replace(f"<@{ASK.requester.slack}>", "").startswith(said)
+    assert messages.lost(cases["refused"][0], 1)[1].endswith("for orders-dev couldn't be deleted yet and still works")
+
+
+def test_a_key_that_is_being_replaced_offers_no_second_replacement_and_none_is_claimed_if_the_approval_ended() -> None:
+    follows = build.ready().then(Undelivered, why="You requested another key in its place.", at=NOW, reissue=True)
+    ended = replace(follows, deleted_at=NOW, news=True)
+
+    assert buttons(messages.key(follows, 1)) == []
+    assert "You requested a new key in its place." in read(messages.key(follows, 1))
+    assert "The approval expired before a new key could be created." in read(messages.lost(ended, 1, is_reply=True))
+    assert " requested a new key in its place, but the approval expired first." in str(card.card(ended)[0])
+
+
+def test_a_reminder_is_about_one_key_of_a_pair() -> None:
+    expiring = replace(SHOWN, life=replace(LIFE, ends_at=NOW + 30 * DAY, reminded=1))
+
+    assert "Schema Registry" not in read(messages.reminder(expiring))
+    assert read(messages.reminder(SHOWN)).startswith("✅ Your key KEY0000000000001 for orders-dev (")
+    assert "Schema Registry" not in read(messages.reminder(SHOWN))
+
+
 def test_the_notification_says_so_too() -> None:
     for _, text in (messages.lost(LEFT, 1), messages.key(FAILED, 1)):
         assert text == "One of your API keys for orders-dev couldn't be deleted yet and still works"
@@ -114,7 +150,7 @@ def test_a_key_by_break_glass_was_approved_by_no_one_and_is_deleted_in_any_case(
     assert "was sent with break-glass" in messages.key(making, 1)[1]
     assert "in any case" in read(messages.key(ends, 1))
     assert "If you don't" not in read(messages.key(ends, 1))
-    assert "If you don't by" in read(messages.key(build.ready(), 1))
+    assert "If you don't view it by" in read(messages.key(build.ready(), 1))
 
 
 def test_a_rotation_that_needed_no_approval_does_not_claim_one() -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from bot.domain.approvals import GlassReview
 from bot.domain.keys import Operation
-from bot.domain.requests import Done, Expired, Failed
-from bot.slack.messages import approvers, card, owners
-from bot.slack.messages.request import outcome, reviewed
+from bot.domain.requests import Done, Expired, Failed, Offered, Unclaimed
+from bot.slack.messages import approvers, card, key, owners
+from bot.slack.messages.request import asked, outcome, reviewed
 from tests.support import build
 from tests.support.build import DANA, NOW
 
@@ -51,6 +51,24 @@ def test_a_failure_after_a_key_may_have_been_created_does_not_say_that_nothing_w
 
     assert "An earlier attempt may have created a key. If so, Latchkey deletes it." in drawn
     assert "Nothing was changed" not in drawn
+
+
+def test_a_deleted_key_by_break_glass_does_not_expire_anymore() -> None:
+    lost = build.ready().then(Unclaimed, at=NOW, deleted_at=NOW)
+
+    assert "can't be extended" in said(asked(build.broken_glass(build.shown()))[0])
+    assert "can't be extended" not in said(asked(build.broken_glass(lost))[0])
+
+
+def test_an_offer_after_trouble_says_that_no_key_was_created_and_to_try_again() -> None:
+    offered = build.states()["offered"]
+    assert isinstance(offered, Offered)
+    offered = replace(offered, trouble="Confluent Cloud didn't answer.")
+
+    assert "The key isn't created yet. Confluent Cloud didn't answer. Select Show secret to try again, by " in said(
+        key.key(offered, 1)[0]
+    )
+    assert " can try again until " in said(card.card(offered)[0])
 
 
 def test_a_request_with_an_approval_does_not_expire_without_a_decision() -> None:

@@ -314,7 +314,7 @@ async def test_the_requester_gets_what_they_chose() -> None:
 
     assert f'username="{shown().key.id}"' in read
     assert "pkc-1.example:9092" in read
-    assert "The secret is not in it." in read
+    assert "It doesn't include the secret." in read
     assert [to for to, _, _ in context.said] == [DANA.slack]
 
 

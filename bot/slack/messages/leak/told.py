@@ -17,7 +17,7 @@ _OURS = (
     "Confluent Cloud Console, restart Latchkey with it, then delete this one."
 )
 _GONE = "The key was deleted, so its secret no longer works."
-_NO_APPROVAL = "People who manage this key can delete it without approval. Rotating may need one."
+_NO_APPROVAL = "People who manage this key can delete it without approval. Rotating it may need approval."
 
 
 def message(notice: LeakNotice) -> tuple[list[Block], str]:
