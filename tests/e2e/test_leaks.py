@@ -87,7 +87,11 @@ async def test_rotate_now_suggests_not_keeping_the_old_key(tmp_path: Path) -> No
         await report(it.dana)
         await it.erin.wait_for(lambda: leaks(it), "the message in the channel")
         await it.erin.click("Rotate now", in_channel=APPROVALS_CHANNEL)
-        await it.erin.see("Keep the old key for 0 days")
+        await it.erin.see("Keep the old key for")
+        (overlap,) = [
+            each["element"] for each in it.erin.front()["blocks"] if each.get("block_id") == ids.OVERLAP_BLOCK
+        ]
+        assert overlap["initial_option"]["text"]["text"] == "0 days"
         await it.erin.see("Reported as leaked")
 
 

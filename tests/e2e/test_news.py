@@ -74,5 +74,6 @@ async def test_who_approved_what_confluent_then_refuses_is_mentioned_below_the_c
         assert news["thread_ts"] == card["ts"]
         assert "<@U0ERIN>" in news["text"]
         assert "you approved it." in says(news)
-        assert "Forbidden Access" in says(news)
+        assert "Forbidden Access" in says(card)
+        assert "Forbidden Access" not in says(news), "the card right above says it"
         assert all("you approved it" not in says(each) for each in it.erin.messages()), "she reads it in the channel"

@@ -14,7 +14,7 @@ ORPHAN = "BILLINGPROD00001"
 
 def digests(person: PersonAtClient, channel: str | None = None) -> list[str]:
     """The messages of the review that this person sees, as text."""
-    heads = ("API keys to review", "API keys reviewed", "Near a Confluent Cloud quota")
+    heads = ("API key to review", "API keys to review", "API keys reviewed", "Near a Confluent Cloud quota")
     return [str(each) for each in person.messages(channel) if any(head in str(each) for head in heads)]
 
 

@@ -34,7 +34,7 @@ async def test_keys_are_reviewed_and_those_not_needed_are_deleted_from_the_messa
     """P32: the tip to review keys and to delete those that nobody needs."""
     async with play(tmp_path) as it:
         it.advance(days=7)
-        digest = await reads(it, it.dana, "API keys to review", LAPTOP)
+        digest = await reads(it, it.dana, "API key to review", LAPTOP)
         assert "Unused keys are a risk" in digest
 
         await it.dana.click("Review key", beside=LAPTOP, in_channel=it.dana.dm)

@@ -211,7 +211,7 @@ async def sunday_a_key_is_extended_after_its_reminder(week: Week) -> None:
 
 async def monday_again_the_review_and_a_deletion(week: Week) -> None:
     it, iceberg = week.it, week.keys["iceberg"]
-    digest = await reads(it, week.dana, "API keys to review", OLD_LAPTOP)
+    digest = await reads(it, week.dana, "API key to review", OLD_LAPTOP)
     assert "existed before Latchkey" in digest
     assert not any(key in digest for key in week.keys.values())
     await week.dana.click("Keep for now", beside=OLD_LAPTOP, in_channel=week.dana.dm)

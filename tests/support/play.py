@@ -173,7 +173,7 @@ class Play:
 
 
 def _asks_to_review(message: Json) -> bool:
-    return "API keys to review" in str(message.get("blocks", [])[:1])
+    return any(head in str(message.get("blocks", [])[:1]) for head in ("API key to review", "API keys to review"))
 
 
 def fields(view: Json | None) -> list[str]:
