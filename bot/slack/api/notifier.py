@@ -249,6 +249,8 @@ def drawn(surface: Surface, request: Request, note: str, beside: Post | None = N
         return key_messages.lost(request, surface.number or 0, is_reply=beside is not None)
     if surface.kind in ONCE:
         return conversation.drawn(surface.kind, request, surface.number or 0)
+    if surface.kind is SurfaceKind.COPY:
+        return approvers.copy(request, surface.number or 0)
     if surface.kind is SurfaceKind.APPROVERS:
         return approvers.told(request, surface.user)
     if draw := _OF_AN_ATTEMPT.get(surface.kind):
@@ -258,7 +260,6 @@ def drawn(surface: Surface, request: Request, note: str, beside: Post | None = N
 
 _OF_A_REQUEST: Mapping[SurfaceKind, Callable[[Request], tuple[Sequence[Block], str]]] = {
     SurfaceKind.CARD: card.card,
-    SurfaceKind.COPY: card.card,
     SurfaceKind.CHANGED: request_messages.changed,
     SurfaceKind.REPLACED: key_messages.replaced,
     SurfaceKind.END: key_messages.end,

@@ -1,14 +1,23 @@
-"""The message to the people who approved a request, if no key comes of it. Pure functions."""
+"""The messages to approvers: a copy of the card, and later that no key came of the request. Pure functions."""
 
 from collections.abc import Sequence
 
 from bot.domain.errors import plain
 from bot.domain.keys import SlackUserId
-from bot.domain.requests import Denied, Failed, Keyed, Request, approvals_of
+from bot.domain.requests import Denied, Failed, Keyed, Pending, Request, approvals_of
 from bot.slack.blocks.text import Block, Bold, Mention, Piece, Row, flat, lines, quote
-from bot.slack.messages.card import in_a_line, key_of, wish
+from bot.slack.messages.card import card, in_a_line, key_of, wish
 from bot.slack.messages.progress import stands
 from bot.slack.messages.state import state
+
+
+def copy(request: Request, number: int) -> tuple[list[Block], str]:
+    """The card as a direct message. From the second on (`number` counts from 0), it says that it is a reminder."""
+    blocks, said = card(request)
+    if not number or not isinstance(request, Pending):
+        return blocks, said
+    reminder = lines([Bold("Reminder: "), "this request has been waiting since ", request.ask.asked_at, "."])
+    return [blocks[0], reminder, *blocks[1:]], f"Reminder: {said}"
 
 
 def told(request: Request, to: SlackUserId | None) -> tuple[list[Block], str]:

@@ -475,7 +475,7 @@ def _account_now(request: Request) -> list[Block]:
     more = f"; and {found.more} more" if found.more else ""
     keys = "number of API keys unknown" if found.keys is None else f"{found.keys:,} API key{'s' * (found.keys != 1)}"
     whose = _account(ask.owner, f"{flat(ask.requester.name)}'s own account")
-    return [lines([Bold(f"{whose} today: "), f"{roles}{more} · {keys}"])]
+    return [lines([Bold(f"{whose} has: "), f"{roles}{more} · {keys}"])]
 
 
 def _access(request: Request) -> list[Block]:

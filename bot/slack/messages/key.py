@@ -265,11 +265,11 @@ def _of_key(request: Keyed) -> Rows:
         case Revealing():
             return [[f"{SECRET_WAITING.sign} Showing you {secret}your ", *keys, *_for(request), "."]]
         case Shown():
-            lost, replaced = ("them", "both keys") if is_pair else ("it", "the key")
+            lost, replaced = ("secrets", "both keys") if is_pair else ("secret", "the key")
             fresh = request.grant.fresh_until
-            lost_it: Row = [f"Lost {lost}? Until ", fresh, f", you can replace {replaced} without a new approval."]
+            lost_it: Row = [f"Lost the {lost}? Until ", fresh, f", you can replace {replaced} without a new approval."]
             if request.grant.is_unreviewed:
-                lost_it = ["Lost it? After the review, you can replace the key until ", fresh, "."]
+                lost_it = [f"Lost the {lost}? After the review, you can replace {replaced} until ", fresh, "."]
             viewed: Row = [f"{CREATED.sign} You viewed {secret}", *keys, *_for(request), " ", request.at, "."]
             return [viewed, lost_it, *_expires(request)]
         case Confirmed():

@@ -16,7 +16,7 @@ from bot.domain.kinds import Kind
 from bot.domain.requests import Cancelled, Denied, Done, Expired, Failed, Shown, approvals_of
 from bot.slack.blocks.limits import fits_a_message, message
 from bot.slack.blocks.text import Block
-from bot.slack.messages import answers, card
+from bot.slack.messages import answers, approvers, card
 from bot.slack.messages import key as key_messages
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
@@ -145,11 +145,11 @@ def test_approvals_stay_on_the_card_whatever_becomes_of_the_request(name: str) -
 @pytest.mark.parametrize(
     ("access", "said"),
     [
-        (None, "orders-service today: roles unknown · number of API keys unknown"),
-        (Access((), 0, 0), "orders-service today: no roles · 0 API keys"),
+        (None, "orders-service has: roles unknown · number of API keys unknown"),
+        (Access((), 0, 0), "orders-service has: no roles · 0 API keys"),
         (
             Access(("DeveloperRead on orders",), 3, 1_200),
-            "orders-service today: DeveloperRead on orders; and 3 more · 1,200 API keys",
+            "orders-service has: DeveloperRead on orders; and 3 more · 1,200 API keys",
         ),
     ],
 )
@@ -160,7 +160,7 @@ def test_approvers_read_what_the_account_can_do_already(access: Access | None, s
 def test_only_who_can_still_decide_reads_of_access_and_risk() -> None:
     denied = replace(build.states()["denied"], ask=build.an_ask(resource=build.CLOUD))
 
-    assert not [row for row in rows(card.card(denied)[0]) if " today: " in row or "High risk" in row]
+    assert not [row for row in rows(card.card(denied)[0]) if " has: " in row or "High risk" in row]
 
 
 @pytest.mark.parametrize(
@@ -255,3 +255,16 @@ def test_the_longest_access_stands_whole_on_the_card() -> None:
 
     assert fits_a_message(blocks)
     assert [each for each in names if each not in str(blocks)] == []
+
+
+def test_a_copy_of_the_card_says_from_the_second_on_that_it_is_a_reminder() -> None:
+    pending = build.pending()
+    blocks, said = card.card(pending)
+
+    assert approvers.copy(pending, 0) == (blocks, said)
+    reminder, its_said = approvers.copy(pending, 1)
+    assert [each for each in reminder if each not in blocks] == [reminder[1]]
+    assert "Reminder: this request has been waiting since" in " ".join(rows(reminder))
+    assert its_said == f"Reminder: {said}"
+    denied = build.states()["denied"]
+    assert approvers.copy(denied, 1) == card.card(denied)
