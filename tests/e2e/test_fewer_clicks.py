@@ -179,7 +179,7 @@ async def test_the_command_fills_the_form_while_confluent_is_away(tmp_path: Path
     [
         (
             "orders",
-            "“orders”: orders (Kafka cluster in production)",
+            "Filled in for orders (Kafka cluster in production)",
             {"environment": "production", "resource": "orders"},
         ),
         ("-dev", "match “-dev”: clicks-dev (Kafka cluster in dev)", {"environment": "dev"}),

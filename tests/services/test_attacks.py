@@ -159,7 +159,7 @@ def test_who_has_no_confirmed_address_reads_who_mends_that(lacking: dict[str, An
     with pytest.raises(Refused) as refusal:
         matched(replace(dana, **lacking), users, {})
 
-    assert "Ask your Latchkey administrator to add a `people:` line to the policy file." in refusal.value.tell
+    assert "ask your Latchkey administrator to add you to the policy file (under `people:`)." in refusal.value.tell
     assert f"`{dana.id}`" in refusal.value.tell
     assert matched(replace(dana, **lacking), users, {dana.id: build.DANA.principal}).principal == build.DANA.principal
 
