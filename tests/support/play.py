@@ -173,7 +173,8 @@ class Play:
 
 
 def _asks_to_review(message: Json) -> bool:
-    return any(head in str(message.get("blocks", [])[:1]) for head in ("API key to review", "API keys to review"))
+    heads = ("API key to review", "API keys to review", "for this channel to review")
+    return any(head in str(message.get("blocks", [])[:1]) for head in heads)
 
 
 def fields(view: Json | None) -> list[str]:
