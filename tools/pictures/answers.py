@@ -1,13 +1,20 @@
 """Stories of what Latchkey says by itself or when asked: answers, the weekly review, leaks."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 
 from bot.slack.payloads import ids
 from sandbox.cast import APPROVALS_CHANNEL, GENERAL_CHANNEL, PARTNER_CHANNEL
 from sandbox.scenarios import LEAKED, post_key
+from sandbox.slack.person import PersonAtClient
 from tests.support.browsing import Person
 from tools.pictures.scene import Scene
 from tools.pictures.shoot import SETTLED_MS
+
+
+def _answered(person: PersonAtClient, before: int) -> bool:
+    """Whether there is a modal, or one more ephemeral message than before."""
+    return person.modal is not None or len(person.ephemerals) > before
 
 
 async def answers(it: Scene) -> AsyncGenerator[str, None]:
@@ -16,7 +23,7 @@ async def answers(it: Scene) -> AsyncGenerator[str, None]:
         await it.at(it.dana, GENERAL_CHANNEL)
         before = len(it.dana.ephemerals)
         await it.dana.command(f"/apikey {line}".strip())
-        await it.dana.wait_for(lambda before=before: it.dana.modal or len(it.dana.ephemerals) > before, "an answer")  # type: ignore[misc]
+        await it.dana.wait_for(partial(_answered, it.dana, before), "an answer")
         await it.page.wait_for_timeout(2 * SETTLED_MS)
         yield f"command-{line or 'alone'}"
         if it.dana.modal:

@@ -16,9 +16,8 @@ async def keys(it: Scene) -> AsyncGenerator[str, None]:
     await it.approved(wish)
     await it.ready(wish)
     await it.at(it.dana)
-    await it.press(it.dana, ids.SHOW, place=it.dana.dm)
-    await it.dana.wait_for(lambda: it.dana.ephemerals, "the secret")
-    await it.press(it.dana, ids.SAVED)
+    await it.shown()
+    await it.saved()
     (key,) = it.it.our_keys()
     for line in ("list", f"show {key}", f"edit {key}", f"rotate {key}", f"delete {key}"):
         await it.at(it.dana, GENERAL_CHANNEL)
@@ -62,10 +61,9 @@ async def access(it: Scene) -> AsyncGenerator[str, None]:
     await it.ready(wish)
     yield "card-approved"
     await it.at(it.dana)
-    await it.press(it.dana, ids.SHOW, place=it.dana.dm)
-    await it.dana.wait_for(lambda: it.dana.ephemerals, "the secret")
+    await it.shown()
     yield "secret"
-    await it.press(it.dana, ids.SAVED)
+    await it.saved()
     (key,) = it.it.our_keys()
     await it.at(olga, GENERAL_CHANNEL)
     await olga.command(f"/apikey show {key}")

@@ -104,10 +104,8 @@ async def glass(it: Scene) -> AsyncGenerator[str, None]:
     yield "home-approver"
     await it.at(it.dana)
     yield "dm-ready"
-    await it.press(it.dana, ids.SHOW, place=it.dana.dm)
-    await it.dana.wait_for(lambda: it.dana.ephemerals, "the secret")
-    await it.press(it.dana, ids.SAVED)
-    await it.dana.wait_for(lambda: not it.dana.ephemerals, "the secret to be gone")
+    await it.shown()
+    await it.saved()
     yield "dm-saved"
     await it.at(it.dana, "home")
     yield "home-requester"

@@ -119,13 +119,26 @@ class Scene:
 
     async def ready(self, wish: Wish) -> None:
         """Wait until Dana's key is ready."""
-        spots = lambda: [  # noqa: E731 - looked at again and again
-            each
-            for message in self.dana.messages()
-            for _, each in interactive(message.get("blocks", []))
-            if each["action_id"] == ids.SHOW and wish.name in str(message)
-        ]
+
+        def spots() -> list[Json]:
+            return [
+                each
+                for message in self.dana.messages()
+                for _, each in interactive(message.get("blocks", []))
+                if each["action_id"] == ids.SHOW and wish.name in str(message)
+            ]
+
         await self.dana.wait_for(spots, "a key whose secret waits")
+
+    async def shown(self) -> None:
+        """Dana presses Show secret in her messages, and the secret is there."""
+        await self.press(self.dana, ids.SHOW, place=self.dana.dm)
+        await self.dana.wait_for(lambda: self.dana.ephemerals, "the secret")
+
+    async def saved(self) -> None:
+        """Dana presses I saved it, and the secret is gone."""
+        await self.press(self.dana, ids.SAVED)
+        await self.dana.wait_for(lambda: not self.dana.ephemerals, "the secret to be gone")
 
     async def card_says(self, *states: str) -> None:
         """Wait until the newest card shows one of these."""
@@ -158,11 +171,9 @@ async def delivered(it: Scene, wish: Wish) -> AsyncGenerator[str, None]:
     yield "card-approved"
     await it.at(it.dana)
     yield "dm-ready"
-    await it.press(it.dana, ids.SHOW, place=it.dana.dm)
-    await it.dana.wait_for(lambda: it.dana.ephemerals, "the secret")
+    await it.shown()
     yield "secret"
-    await it.press(it.dana, ids.SAVED)
-    await it.dana.wait_for(lambda: not it.dana.ephemerals, "the secret to be gone")
+    await it.saved()
     yield "dm-saved"
     await it.at(it.erin, APPROVALS_CHANNEL)
     yield "card-delivered"
