@@ -425,6 +425,7 @@ def test_foreign_text_pings_and_links_nothing() -> None:
                   for leaf in each["elements"]]  # fmt: skip
 
         assert some.PINGS not in "\n".join([notification, *marked_up])
+        assert all(each.get("verbatim") for each in objects(drawn) if each.get("type") == "mrkdwn"), "URLs would link"
         assert {leaf["type"] for leaf in leaves} <= {"text", "user", "date", "rich_text_section"}
 
 

@@ -6,7 +6,21 @@ from typing import Any, Literal, TypeAlias
 
 from bot.slack.blocks import limits
 from bot.slack.blocks.newer import one_table
-from bot.slack.blocks.text import NAME, TEXT, Block, Bold, Code, Link, Piece, Row, cut, lines, plain_text, small
+from bot.slack.blocks.text import (
+    NAME,
+    TEXT,
+    Block,
+    Bold,
+    Code,
+    Link,
+    Piece,
+    Row,
+    cut,
+    lines,
+    marked_up,
+    plain_text,
+    small,
+)
 from bot.slack.payloads import ids
 
 Style: TypeAlias = Literal["primary", "danger"]
@@ -44,9 +58,7 @@ def fields(*facts: tuple[str, Row]) -> list[Block]:
     sections: list[Block] = [
         {
             "type": "section",
-            "fields": [
-                {"type": "mrkdwn", "text": cut(each, FIELD), "verbatim": True} for each in shown[at : at + FIELDS]
-            ],
+            "fields": [marked_up(each, FIELD) for each in shown[at : at + FIELDS]],
         }
         for at in range(0, len(shown), FIELDS)
     ]
@@ -61,8 +73,7 @@ def section(*rows: Row, beside: Block) -> list[Block]:
     if any(_is_marked(piece) for row in rows for piece in row):
         return [lines(*([_short(piece) for piece in row] for row in rows)), actions(beside)]
     text = "\n".join("".join(small(_short(piece)) for piece in row) for row in rows)
-    shown: Block = {"type": "mrkdwn", "text": cut(text, TEXT), "verbatim": True}
-    return [{"type": "section", "text": shown, "accessory": beside}]
+    return [{"type": "section", "text": marked_up(text), "accessory": beside}]
 
 
 def button(text: str, action: str, value: str = "", style: Style | None = None) -> Block:

@@ -7,7 +7,7 @@ refuses a block that it should accept, `plain` turns it into the plain form: see
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, cast
 
-from bot.slack.blocks.text import TEXT, Block, Bold, Piece, Row, flat, lines, mrkdwn, small
+from bot.slack.blocks.text import TEXT, Block, Bold, Piece, Row, flat, lines, marked_up, mrkdwn, small
 
 Surface: TypeAlias = Literal["message", "modal", "home"]
 Level: TypeAlias = Literal["info", "warning", "error", "success"]
@@ -28,7 +28,7 @@ def alert(level: Level, *pieces: Piece, on: Surface) -> Block:
     """A notice that stands out: in a modal Slack's alert, elsewhere a section with a symbol."""
     text = "".join(map(small, pieces))
     if on == "modal" and len(text) <= ALERT:
-        return {"type": "alert", "level": level, "text": {"type": "mrkdwn", "text": text or " "}}
+        return {"type": "alert", "level": level, "text": marked_up(text)}
     return _plain_alert(level, text)
 
 

@@ -69,14 +69,19 @@ def plain_text(text: str, limit: int = TEXT) -> Block:
     return {"type": "plain_text", "text": cut(text, limit) or " ", "emoji": False}
 
 
+def marked_up(text: str, limit: int = TEXT) -> Block:
+    """A mrkdwn object. Only `<…>` becomes a link or a mention, and no plain URL, `@here` or `#channel` in a name."""
+    return {"type": "mrkdwn", "text": cut(text, limit) or " ", "verbatim": True}
+
+
 def mrkdwn(text: str) -> Block:
     """A mrkdwn section of our own words."""
-    return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, TEXT) or " "}}
+    return {"type": "section", "text": marked_up(text)}
 
 
 def context(*pieces: Piece) -> Block:
     """Small gray text: mrkdwn, because Slack accepts no rich text there."""
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": cut("".join(map(small, pieces)), TEXT)}]}
+    return {"type": "context", "elements": [marked_up("".join(map(small, pieces)))]}
 
 
 def lines(*rows: Sequence[Piece]) -> Block:

@@ -310,7 +310,7 @@ def test_a_key_has_its_usual_lifetime_unless_another_one_was_chosen_under_this_l
 def test_what_fills_the_form_is_said_above_it() -> None:
     page = replace(form(Draft(), CATALOG, POLICY), notice="Filled in from key `KEY1`.")
 
-    assert draw(page)["blocks"][0]["text"] == {"type": "mrkdwn", "text": "Filled in from key `KEY1`."}
+    assert draw(page)["blocks"][0]["text"] == {"type": "mrkdwn", "text": "Filled in from key `KEY1`.", "verbatim": True}
     assert draw(replace(page, notice=""))["blocks"][0]["type"] == "input"
 
 

@@ -31,7 +31,7 @@ def test_an_alert_is_an_alert_in_a_modal_and_a_section_with_a_sign_elsewhere(on:
     assert newer.alert("warning", "It's <permanent>.", on="modal") == {
         "type": "alert",
         "level": "warning",
-        "text": {"type": "mrkdwn", "text": "It's &lt;permanent&gt;."},
+        "text": {"type": "mrkdwn", "text": "It's &lt;permanent&gt;.", "verbatim": True},
     }
     assert newer.alert("warning", "It's <permanent>.", on=on)["text"]["text"] == "⚠️ It's &lt;permanent&gt;."
 
