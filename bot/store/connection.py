@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias, TypeVar, cast
@@ -11,7 +12,7 @@ from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode, urlsplit, 
 
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.connection import AbstractConnection, SSLConnection, parse_url
+from redis.asyncio.connection import AbstractConnection, Connection, RedisSSLContext, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import (
     Sentinel,
@@ -77,10 +78,25 @@ _OPTIONS: dict[str, Any] = {
     "retry": Retry(NoBackoff(), 0, supported_errors=_DROPPED),
     "protocol": 2,
 }
+_LIMITS: Mapping[str, Any] = {"max_connections": CONNECTIONS, "timeout": ANSWER_SECONDS}
 
 
 class _Pool(BlockingConnectionPool):
-    """Distrusts the idle connections to a server once one connection to it had to be closed."""
+    """Distrusts the idle connections to a server once one connection to it had to be closed.
+
+    Its connections share one SSL context. Making one reads all certificates of the system, 20 ms in which nothing else
+    runs: with one for each connection, 64 clicks at once stopped the process for more than a second.
+    """
+
+    _tls: RedisSSLContext | None = None
+
+    def make_connection(self) -> AbstractConnection:
+        """Like `ConnectionPool.make_connection`."""
+        make: Callable[[], AbstractConnection] = super().make_connection
+        made = make()
+        if isinstance(made, SSLConnection):
+            self._tls = made.ssl_context = self._tls or made.ssl_context
+        return made
 
     async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 - its base's
         """Like `ConnectionPool.disconnect`, but it doesn't close idle connections that a command takes meanwhile."""
@@ -109,7 +125,38 @@ class _SentinelPool(SentinelConnectionPool, _Pool):
         await super().release(connection)
 
 
-class _Nodes:
+class _Lookup(ABC):
+    """Finds the master that has our keys, once for all connections that ask at the same time.
+
+    When a server fails, all of them ask at once, and each lookup opens connections of its own. A lookup is never
+    cancelled, so that those are closed.
+    """
+
+    _asking: "asyncio.Task[tuple[str, int]] | None" = None
+
+    async def discover_master(self, service_name: str) -> tuple[str, int]:
+        """Host and port of the master of a service, or of that with the slot of a key. Raises `RedisError`."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._master(service_name), name="master")
+        return await asyncio.shield(self._asking)
+
+    @abstractmethod
+    async def _master(self, name: str) -> tuple[str, int]: ...
+
+
+class _Sentinels(_Lookup):
+    """Asks the sentinels for the master of a service."""
+
+    def __init__(self, hosts: Sequence[tuple[str, int]], options: Mapping[str, Any]) -> None:
+        manager: Any = Sentinel  # not typed
+        self.manager = manager(())
+        self.manager.sentinels = [Redis.from_pool(_Pool(host=host, port=port, **options)) for host, port in hosts]
+
+    async def _master(self, name: str) -> tuple[str, int]:
+        return cast("tuple[str, int]", await self.manager.discover_master(name))
+
+
+class _Nodes(_Lookup):
     """Finds the cluster node that has our keys, as redis-py's `Sentinel` finds the master of a service.
 
     All keys of a workspace are in one slot, so one node has them all, and one pool connects to it.
@@ -118,21 +165,10 @@ class _Nodes:
     def __init__(self, nodes: Sequence[tuple[str, int]], options: Mapping[str, Any]) -> None:
         self._given, self._seen = tuple(nodes), tuple[tuple[str, int], ...]()
         self._options = options
-        self._asking: asyncio.Task[tuple[str, int]] | None = None
 
-    async def discover_master(self, key: str) -> tuple[str, int]:
-        """Host and port of the master that has the slot of `key`. Raises `RedisError`.
-
-        When a node fails, all connections ask at once. They share one answer, because each lookup opens new connections
-        and fetches a list of all commands. A lookup is never cancelled, so that its connections are closed.
-        """
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._master(key), name="cluster")
-        return await asyncio.shield(self._asking)
-
-    async def _master(self, key: str) -> tuple[str, int]:
-        async with self.all() as cluster:
-            found = cluster.get_node_from_key(key)
+    async def _master(self, name: str) -> tuple[str, int]:
+        async with self.all() as cluster:  # which fetches a list of all commands, too
+            found = cluster.get_node_from_key(name)
             return found.host, found.port
 
     @asynccontextmanager
@@ -200,12 +236,12 @@ async def following(redis: Redis) -> AsyncGenerator[None]:
     if not isinstance(pool, _SentinelPool) or is_of_cluster(redis):
         yield
         return
-    manager: Any = pool.sentinel_manager
+    sentinels: Any = pool.sentinel_manager
     try:
         async with beside(_ask_each_second(pool), name="sentinels"):
             yield
     finally:
-        await manager.aclose()
+        await sentinels.manager.aclose()
 
 
 async def _ask_each_second(pool: _SentinelPool) -> None:
@@ -234,7 +270,7 @@ def connect(url: str, *, insecure: bool = False, key: str = "") -> Redis:
         return _to_cluster(url, insecure, key)
     if scheme not in {"redis", "rediss", "unix"}:
         raise ValueError(f"a Redis URL begins with {_SCHEMES}")
-    return Redis.from_pool(_Pool(max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **_from_url(url, insecure)))
+    return Redis.from_pool(_Pool(**_LIMITS, **_from_url(url, insecure)))
 
 
 def _from_url(url: str, insecure: bool) -> dict[str, Any]:  # noqa: FBT001 - passed on
@@ -276,8 +312,8 @@ def _through_sentinel(url: str, insecure: bool) -> Redis:  # noqa: FBT001 - pass
     # The master gets the same options as in a plain URL; its address comes from the sentinels.
     options, tls = _for_master(parts, f"/{db}", rest, insecure)
     named = {name: value for name, value in options.items() if name.startswith("ssl_")}
-    sentinel: Any = Sentinel  # not typed
-    manager = sentinel(hosts, sentinel_kwargs={**_OPTIONS, **named, **own, "ssl": tls})
+    link = SSLConnection if tls else Connection
+    manager = _Sentinels(hosts, {**_OPTIONS, **named, **own, **_LIMITS, "connection_class": link})
     kind = SentinelManagedSSLConnection if tls else SentinelManagedConnection
     return _following(service, manager, kind, options)
 
@@ -313,8 +349,7 @@ def _for_master(parts: SplitResult, path: str, query: str, insecure: bool) -> tu
 
 def _following(service: str, manager: object, kind: type[AbstractConnection], options: Mapping[str, Any]) -> Redis:
     pool: Any = _SentinelPool
-    limits = {"max_connections": CONNECTIONS, "timeout": ANSWER_SECONDS}
-    return Redis.from_pool(pool(service, manager, connection_class=kind, **limits, **options))
+    return Redis.from_pool(pool(service, manager, connection_class=kind, **_LIMITS, **options))
 
 
 def is_of_cluster(redis: Redis) -> bool:

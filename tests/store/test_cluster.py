@@ -1,7 +1,6 @@
 """A Redis Cluster of real processes: the node with our keys is found, also after they have moved."""
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,9 @@ from bot.store.sealing import Sealer, new_master_key
 from tests.store.given import added, event, pending
 from tests.support.build import TEAM
 from tests.support.clusters import Cluster, begin_move, cluster, end_move, has_refused, move_keys, move_slot
-from tests.support.processes import OwnRedis, Tls
+from tests.support.processes import OwnRedis, Tls, a_port
 
 KEYS = Keyspace(TEAM)
-
-
-def a_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,9 +13,19 @@ from redis.asyncio.sentinel import SentinelConnectionPool, SentinelManagedSSLCon
 from redis.exceptions import ReadOnlyError
 
 from bot.domain.errors import Unavailable
-from bot.store.connection import ANSWER_SECONDS, CONNECTIONS, clock_problem, connect, must_take_writes
+from bot.store.connection import (
+    ANSWER_SECONDS,
+    CONNECTIONS,
+    Commands,
+    clock_problem,
+    connect,
+    following,
+    must_take_writes,
+)
 from bot.store.keyspace import Keyspace
 from tests.support.build import TEAM
+from tests.support.processes import Tls, a_port
+from tests.support.sentinels import Watched
 
 PASSWORD = "marker0password"
 KEYS = Keyspace(TEAM)
@@ -41,7 +54,7 @@ def test_sentinels_are_asked_for_the_master() -> None:
     pool = client.connection_pool
     assert isinstance(pool, SentinelConnectionPool)
     assert pool.service_name == "main"
-    sentinels = [each.get_connection_kwargs() for each in pool.sentinel_manager.sentinels]
+    sentinels = [each.get_connection_kwargs() for each in pool.sentinel_manager.manager.sentinels]
     assert [(each["host"], each["port"]) for each in sentinels] == [("127.0.0.1", 26380), ("::1", 26379)]
     options: Any = pool.connection_kwargs
     assert (options["db"], options.get("username"), options["password"]) == (3, "user", f"{PASSWORD}!")
@@ -58,7 +71,7 @@ def test_r1_sentinels_have_a_password_of_their_own_and_tls_is_for_all_of_them(ca
     options = pool.connection_kwargs
     assert {name: options[name] for name in named} == named
     assert (options["db"], options.get("username"), options["password"]) == (2, None, PASSWORD)
-    for each in pool.sentinel_manager.sentinels:
+    for each in pool.sentinel_manager.manager.sentinels:
         theirs = each.get_connection_kwargs()
         assert {name: theirs[name] for name in named} == named
         assert (theirs["username"], theirs["password"], theirs["socket_timeout"]) == ("watch", f"{PASSWORD}%2", 2)
@@ -66,6 +79,33 @@ def test_r1_sentinels_have_a_password_of_their_own_and_tls_is_for_all_of_them(ca
     assert caplog.messages == []
     with pytest.raises(ValueError, match="LATCHKEY_REDIS_INSECURE=1"):
         connect("rediss+sentinel://a/main?ssl_cert_reqs=none")
+
+
+async def test_connections_that_are_made_at_once_share_what_takes_long(
+    tmp_path: Path, redis_program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An SSL context reads all certificates of the system, and while it does, nobody's click is answered.
+    asked, make_context = list[str](), ssl.create_default_context
+
+    def counted() -> ssl.SSLContext:
+        asked.append("context")
+        return make_context()
+
+    here = Watched(tmp_path / "redis", a_port, redis_program, Tls.made(tmp_path))
+    async with AsyncExitStack() as stack:
+        await here.add(stack)
+        await here.watch(stack)
+        assert await here.named(here.ports[0]) == here.servers[0].port
+        before = await here.visits(here.ports[0])
+        monkeypatch.setattr(ssl, "create_default_context", counted)
+
+        async with connect(here.url) as redis, following(redis):
+            commands: Commands = redis
+            await asyncio.gather(*(commands.get(KEYS.probe) for _ in range(20)))
+
+        monkeypatch.undo()
+        assert asked == ["context"] * 2  # the sentinel's and the master's
+        assert await here.visits(here.ports[0]) - before == 2  # one for all, and the one that counts
 
 
 async def test_r1_more_commands_at_once_than_connections_wait_for_one_with_sentinels_too() -> None:

@@ -1,7 +1,6 @@
 """What has to be on replicas before it counts, with a real master and a real replica."""
 
 import signal
-import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -20,17 +19,11 @@ from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
 from tests.store.given import added, event, pending
 from tests.support.build import TEAM
-from tests.support.processes import OwnRedis
+from tests.support.processes import OwnRedis, a_port
 from tests.support.sentinels import is_followed, replicated
 
 KEYS = Keyspace(TEAM)
 DURABLE = replace(added(pending()), durable=True)
-
-
-def a_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture

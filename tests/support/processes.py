@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -191,6 +192,13 @@ async def latchkey(*words: str, **environment: str) -> Ended:
                 process.send_signal(signal.SIGKILL)
                 await process.wait()
         return Ended(code, *(file.read_text("utf-8") for file in (out, err)))
+
+
+def a_port() -> int:
+    """A port of 127.0.0.1 that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,19 @@ class Watched:
             commands: Commands = client
             return await commands.execute_command(*words)
 
+    async def named(self, port: int) -> int:
+        """The port of the master that this sentinel names, once it answers."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                try:
+                    return await self._named(port)
+                except ConnectionFailed:  # it is just starting
+                    await asyncio.sleep(0.05)
+
+    async def visits(self, port: int) -> int:
+        """How many connections were made to this sentinel, with the one that asks."""
+        return int((await self.ask(port, "INFO", "stats"))["total_connections_received"])
+
     async def promoted(self, former: OwnRedis) -> OwnRedis:
         """Wait until all sentinels name another master than this one."""
         (other,) = (each for each in self.servers if each is not former)

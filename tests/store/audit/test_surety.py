@@ -20,9 +20,8 @@ from bot.store.connection import Commands, connect
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
 from tests.store.given import added, event, pending
-from tests.store.test_replicas import a_port
 from tests.support.build import TEAM
-from tests.support.processes import MovingName, OwnRedis, moving_name
+from tests.support.processes import MovingName, OwnRedis, a_port, moving_name
 from tests.support.sentinels import is_followed, replicated
 
 KEYS = Keyspace(TEAM)
