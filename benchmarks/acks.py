@@ -16,7 +16,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from benchmarks.measured import Bench, Latencies, Line, bench
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import User
-from bot.domain.keys import ApiKey, Principal, RequestId, Secret
+from bot.domain.keys import ApiKey, Person, Principal, RequestId, Secret
 from bot.domain.requests import Pending
 from bot.domain.roles import Binding
 from bot.services.commands import Draft
@@ -25,7 +25,7 @@ from bot.services.ports.store import Change
 from bot.slack.payloads import ids
 from bot.store.moments import utc_now
 from tests.support import build
-from tests.support.build import DANA, DAY, ERIN
+from tests.support.build import DANA, DAY, ERIN, FEMI
 from tests.support.fakes import FakeCloud
 
 PER_SECOND, SECONDS, BUDGET = 100, 8, 50.0
@@ -58,7 +58,7 @@ async def measure() -> list[Line]:
 
 
 async def _run(*, with_worker: bool) -> Latencies:
-    cloud = SlowCloud(utc_now, people=[DANA, ERIN])
+    cloud = SlowCloud(utc_now, people=[DANA, ERIN, FEMI])
     cloud.bindings[ERIN.principal] = [build.a_binding()]
     async with bench(cloud) as it:
         payloads = [await _payload(it, number) for number in range(PER_SECOND * SECONDS)]
@@ -104,12 +104,12 @@ async def _payload(it: Bench, number: int) -> Mapping[str, Any]:
     return button(f"R{number}", number)
 
 
-async def a_pending(it: Bench, name: str) -> None:
-    """A request of Dana's that waits for approval."""
+async def a_pending(it: Bench, name: str, requester: Person = DANA) -> None:
+    """A request that waits for approval."""
     now = utc_now()
-    ask = build.an_ask(id=RequestId(name), asked_at=now)
+    ask = build.an_ask(id=RequestId(name), requester=requester, asked_at=now)
     pending = Pending(ask, build.terms(), approvals=(), expires_at=now + DAY)
-    event = Event(now, DANA.slack, Action.SUBMITTED, ask.id)
+    event = Event(now, requester.slack, Action.SUBMITTED, ask.id)
     await it.store.requests.commit(Change(None, pending, None, (event,)))
 
 

@@ -1,6 +1,7 @@
 """How a measurement is written down, and what several of them share: a store, services, a Bolt app, a mute Slack."""
 
 import asyncio
+import gc
 import math
 import os
 import tempfile
@@ -134,6 +135,8 @@ async def bench(known: FakeCloud, clock: Clock = utc_now, cloud: Cloud | None = 
         app = bolt_app(client)
         context = a_context(services, cloud, replies, AckedViews(client), work)
         handlers.register(app, context)
+        gc.collect()
+        gc.freeze()  # as the product's process does when it starts
         yield Bench(store, services, app, known, client)
 
 
