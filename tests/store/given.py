@@ -7,13 +7,17 @@ needs is built by `tests/support/build.py`.
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from bot.domain.approvals import Approval, GlassReview, GlassUse, Grant, Terms
+from bot.domain.access import Access, GivenBinding, WantedBinding
+from bot.domain.approvals import Approval, GlassReview, GlassUse, Grant, Terms, Ticket
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
+from bot.domain.conditions import Condition, Party
+from bot.domain.conversation import Remark
 from bot.domain.keys import (
     ApiKey,
     Cluster,
     KeyId,
+    KsqlCluster,
     Operation,
     Person,
     Principal,
@@ -110,6 +114,7 @@ def states() -> dict[str, Request]:
     ended = Retired(*made, KEY, at=NOW, deleted_at=NOW, why="It was deleted.", by=BEN)
     more: dict[str, Request] = {"rotated": rotated(grant), "ended": ended, "pair": pair(), "beside": beside()}
     more |= {"by_break_glass": by_break_glass(), "failed_by_break_glass": failed_by_break_glass()}
+    more |= {"approvers": approvers(), "access": access(grant), "left": left(grant)}
     return {state.kind: state for state in every} | more
 
 
@@ -141,6 +146,53 @@ def failed_by_break_glass() -> Failed:
         news=True,
         glass=use,
     )
+
+
+def approvers() -> Pending:
+    """A request with everything that can be said about it while it waits, under a rule that says who approves."""
+    party, person = Party(("S01", "U02"), "payments"), Party(("U03",))
+    conditions = (
+        Condition((party, person), ("owner", "same group"), is_distinct=True, apart=("S09",)),
+        Condition(barred=("owner",)),
+    )
+    ticket = Ticket("OPS-[0-9]+", "https://tickets.example/{ticket}", required=True, example="OPS-1")
+    asked = replace(ask(), ticket="OPS-1")
+    question = Remark("C1", 1, BEN.slack, "Ben", "For which service?", NOW)
+    return Pending(
+        asked,
+        replace(TERMS, approvals=2, ticket=ticket, confirm="resource", risk="high", approvers=conditions),
+        approvals=(Approval(BEN, "EnvironmentAdmin of env-dev001", NOW, asked.digest(), "thread", ("S01",)),),
+        expires_at=NOW + 24 * HOUR,
+        told=("U02:0",),
+        policy="digest",
+        drawn=1,
+        mentioned=(BEN.slack,),
+        said=(question, Remark("C2", 2, ANN.slack, "Ann", "", NOW, to=BEN.slack, is_direct=True)),
+        forget_at=NOW + HOUR,
+        access=Access(("DeveloperRead on topic orders-*",), 1, 2),
+    )
+
+
+def access(grant: Grant) -> Approved:
+    """A key that comes with access, which is being granted."""
+    wanted = WantedBinding("ResourceOwner", "environment=env-dev001/kafka=lkc-dev001/ksql=lksqlc-dev001")
+    given = GivenBinding(wanted, "given", Principal("sa-abc001"), "rb-1", NOW, 1)
+    place = KsqlCluster("lksqlc-dev001", "reports", "env-dev001", "Development", "lkc-dev001")
+    return Approved(
+        replace(ask(), resource=place, bindings=(wanted,)),
+        TERMS,
+        replace(grant, bindings=(given,)),
+        2,
+        not_before=NOW,
+        without_end=True,
+        lost_answers=1,
+    )
+
+
+def left(grant: Grant) -> Retired:
+    """A pair whose second key couldn't be deleted, in a Basic cluster."""
+    life = Life(endpoints=Endpoints("pkc-1.example:9092", "", lacks_roles=True))
+    return Retired(pair().ask, TERMS, grant, 1, KEY, at=NOW, deleted_at=NOW, life=life, left=KeyId("SECOND0000000001"))
 
 
 def rotated(grant: Grant) -> Shown:

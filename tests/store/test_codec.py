@@ -35,6 +35,14 @@ def test_what_was_stored_once_still_reads(kind: str) -> None:
     assert read.ask.digest() == states()[kind].ask.digest()
 
 
+def test_every_stored_field_is_in_a_record_that_must_still_read() -> None:
+    defined = REQUEST_JSON.json_schema(mode="serialization")["$defs"].values()
+    fields = {name for each in defined for name in each.get("properties", ())}
+    written = "".join(file.read_text("utf-8") for file in GOLDEN.iterdir())
+
+    assert {name for name in fields if f'"{name}": ' not in written} == set()
+
+
 def test_approvals_given_before_there_were_later_fields_still_hold() -> None:
     """This digest was in approvals before an ask could name a key, a lifetime and an overlap."""
     assert states()["pending"].ask.digest() == "a1142a18e908ecaff87e4b84c2237be913c029a09e1473dda40e8cdcc2c6a748"
