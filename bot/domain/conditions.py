@@ -153,27 +153,18 @@ def open_to(condition: Condition, given: Iterable[Member]) -> tuple[Party, ...]:
     return tuple(party for at, party in enumerate(condition.one_of) if len(_matched([*options, (at,)])) > number)
 
 
-def whom(conditions: Conditions, given: Sequence[Member], missing: int = 1) -> str:
-    """Who the `missing` approvals can come from, in words: "the payments team"; "" if from anyone who may.
+def needed(conditions: Conditions, given: Sequence[Member], missing: int) -> str:
+    """The approvals that are missing, and whom they can come from: "1 more approval from the payments team".
 
     If there are several conditions, an approver meets each of them.
     """
-    parts: list[str] = []
-    for each in conditions:
-        names = [party.name for party in open_to(each, given)]
-        parts.append(listed(names, "and") if each.is_distinct and len(names) == missing else either(names))
-    return ", and also from ".join(filter(None, dict.fromkeys(parts)))
-
-
-def needed(conditions: Conditions, given: Sequence[Member], missing: int) -> str:
-    """The approvals that are missing beside these: "1 approval from the payments team and 1 from the fraud team"."""
     more = "more " if given else ""
-    if missing > 1 and len(conditions) == 1 and conditions[0].is_distinct:
-        names = [party.name for party in open_to(conditions[0], given)]
-        if len(names) == missing:
-            return f"1 {more}approval from {listed([names[0], *(f'1 from {each}' for each in names[1:])], 'and')}"
-    source = f" from {left}" if (left := whom(conditions, given, missing)) else ""
-    return f"{missing} {more}approval{'' if missing == 1 else 's'}{source}"
+    names = [[party.name for party in open_to(each, given)] for each in conditions]
+    if len(conditions) == 1 and conditions[0].is_distinct and len(names[0]) == missing:
+        first, *others = names[0]
+        return f"1 {more}approval from {listed([first, *(f'1 from {each}' for each in others)], 'and')}"
+    sources = ", and also from ".join(filter(None, dict.fromkeys(map(either, names))))
+    return f"{missing} {more}approval{'' if missing == 1 else 's'}{f' from {sources}' if sources else ''}"
 
 
 def adds(conditions: Conditions, given: Sequence[Member], member: Member) -> bool:

@@ -12,7 +12,17 @@ from typing import TypeAlias
 from bot.domain.access import WantedBinding
 from bot.domain.approvals import Approval, Terms
 from bot.domain.authority import HeldRoles, Target, authority, beyond, describe, lacks_only_the_account, owns_account
-from bot.domain.conditions import Condition, Conditions, Member, as_read, counted, either, groups_of, still_apart, whom
+from bot.domain.conditions import (
+    Condition,
+    Conditions,
+    Member,
+    as_read,
+    counted,
+    either,
+    groups_of,
+    needed,
+    still_apart,
+)
 from bot.domain.errors import listed
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, Owner, Principal
 from bot.domain.policy import CHANGES, Policy, Rule, unknown_group
@@ -214,9 +224,8 @@ def _unfit(condition: Condition, owner: Owner, approver: HeldRoles) -> str | Non
 
 def already_given(terms: Terms, given: Sequence[Approval]) -> str:
     """Why one more approval, by someone who meets the conditions, wouldn't count: a sentence for that person."""
-    left = whom(terms.approvers, [each.member for each in given], terms.approvals - len(given))
-    missing = f" Missing: an approval from {left}." if left else ""
-    return f"The policy counts one approval from each group, and yours already approved.{missing}"
+    needs = needed(terms.approvers, [each.member for each in given], terms.approvals - len(given))
+    return f"The policy counts one approval from each group, and yours already approved. Still needed: {needs}."
 
 
 def as_member(held_roles: HeldRoles) -> Member:

@@ -24,7 +24,6 @@ from bot.domain.conditions import (
     needed,
     open_to,
     still_apart,
-    whom,
 )
 from bot.domain.decision import Allowed, NeedsApproval, counting, decide, is_comparable, missing, refusal, unfit
 from bot.domain.errors import Unavailable
@@ -80,18 +79,23 @@ def test_each_approval_is_for_another_party(members: list[Member], number: int) 
 def test_what_is_missing_is_named_and_who_adds_nothing_is_known() -> None:
     flexible, pay = someone("S1", "S2"), someone("S1")
 
-    assert whom((DISTINCT,), []) == "the payments team or the fraud team"
-    assert whom((DISTINCT,), [], 2) == "the payments team and the fraud team"
     assert open_to(DISTINCT, [pay]) == (FRAUD,)
     assert open_to(DISTINCT, [flexible]) == (PAY, FRAUD)
     assert not adds((DISTINCT,), [pay], pay)
     assert adds((DISTINCT,), [flexible], pay)
-    assert whom((replace(DISTINCT, is_distinct=False),), [pay]) == "the payments team or the fraud team"
-    assert whom((Condition((PAY,)), Condition((FRAUD,))), []) == "the payments team, and also from the fraud team"
+    assert needed((DISTINCT,), [], 1) == "1 approval from the payments team or the fraud team"
     assert needed((DISTINCT,), [], 2) == "1 approval from the payments team and 1 from the fraud team"
     assert needed((DISTINCT,), [pay], 1) == "1 more approval from the fraud team"
+    assert (
+        needed((replace(DISTINCT, is_distinct=False),), [pay], 2)
+        == "2 more approvals from the payments team or the fraud team"
+    )
+    assert (
+        needed((Condition((PAY,)), Condition((FRAUD,)), Condition((FRAUD,), ("owner",))), [], 1)
+        == "1 approval from the payments team, and also from the fraud team"
+    )
     assert needed((), [pay], 2) == "2 more approvals"
-    assert whom((), []) == whom((Condition(barred=("owner",)),), []) == ""
+    assert needed((Condition(barred=("owner",)),), [], 1) == "1 approval"
 
 
 def test_conditions_read_as_sentences() -> None:

@@ -118,7 +118,7 @@ async def test_each_group_counts_once_and_who_is_in_two_counts_for_either(world:
     assert "1 more needed" in await approve(world, ERIN)
     said = await approve(world, FEMI)
     assert (
-        "counts one approval from each group, and yours already approved. Missing: an approval from the fraud-ops team"
+        "counts one approval from each group, and yours already approved. Still needed: 1 more approval from the fraud-ops team"
         in said
     )
     assert await counted(world) == ["Erin"]
