@@ -58,6 +58,7 @@ class Scenarios:
         self.bot = bot
         self._crashed = crashed
         self._crash: asyncio.Task[None] | None = None
+        self._gate = Gate()
 
     def describe(self) -> list[Json]:
         """Every scenario, and whether it's on, for a web page."""
@@ -83,10 +84,10 @@ class Scenarios:
         return ""
 
     def end(self) -> None:
-        """Cancel the crash that waits for a create."""
-        if self._crash and not self._crash.done():
+        """Cancel the crash that waits for a create. One that has begun continues, so that the bot starts again."""
+        if self._crash and not self._gate.reached.is_set():
             self._crash.cancel()
-        self._crash = None
+            self._crash = None
 
     def _is_on(self, scenario: Scenario) -> bool:
         if scenario.name == CRASH:
@@ -133,12 +134,15 @@ class Scenarios:
         return said
 
     async def crash(self) -> str:
-        """Kill and restart the bot once its next create has reached Confluent. If that is pending, cancel it."""
+        """Kill and restart the bot once its next create has reached Confluent. If that is pending, cancel it.
+
+        Does nothing while the bot is being killed.
+        """
         if self._crash and not self._crash.done():
             self.stage.faults.hold_after.pop("create", None)
             self.end()
             return ""
-        gate = Gate()
+        self._gate = gate = Gate()
         self.stage.faults.hold_after["create"] = gate
         self._crash = asyncio.create_task(self._crash_at(gate))
         return ""

@@ -1,4 +1,4 @@
--- Delete a value of the wrong type, from a key that holds only copies.
+-- Delete a value of the wrong type.
 -- KEYS: 1 the key
 -- ARGV: 1 the right type
 -- Reply: 1 if it was deleted

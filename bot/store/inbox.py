@@ -15,7 +15,7 @@ from bot.store.connection import Commands, translated, twice
 from bot.store.disk import Batches, Disk
 from bot.store.keyspace import CLICK_KEPT, DRAFT_KEPT, SCANNED, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, lifetime_ms
-from bot.store.scripts import Argument, load
+from bot.store.scripts import Argument, Healer, load
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
 
@@ -39,6 +39,7 @@ class RedisInbox:
         self._disk = disk
         self._receive, self._keep = load(redis, "receive"), load(redis, "keep")
         self._done, self._replan = load(redis, "done"), load(redis, "replan")
+        self._healer = Healer(redis)
         self._batches = Batches(self._store)
 
     async def put(self, click: Click, now: datetime) -> bool:
@@ -67,8 +68,9 @@ class RedisInbox:
 
     async def get(self, click: str) -> Click | None:
         """A click that hasn't been carried out yet, or None. Raises `Tampered`."""
+        key = self._keys.click(click)
         with translated():
-            sealed: bytes | None = await self._redis.get(self._keys.click(click))
+            sealed: bytes | None = await self._healer.read(key, "string", lambda: self._redis.get(key))
         return with_url(CLICK.open(self._sealer, sealed, self._place(click))) if sealed else None
 
     async def keep(self, click: Click, left: timedelta, due: datetime | None = None) -> None:
@@ -119,6 +121,7 @@ class RedisDrafts:
         self._redis: Commands = redis
         self._keys = keys
         self._sealer = sealer
+        self._healer = Healer(redis)
 
     async def put(self, draft: str, by: SlackUserId, form: Draft) -> None:
         """Store a form under an ID."""
@@ -128,8 +131,9 @@ class RedisDrafts:
 
     async def get(self, draft: str, by: SlackUserId) -> Draft | None:
         """The form, if it's this person's and hasn't expired. Raises `Tampered`."""
+        key = self._keys.draft(draft)
         with translated():
-            sealed: bytes | None = await self._redis.get(self._keys.draft(draft))
+            sealed: bytes | None = await self._healer.read(key, "string", lambda: self._redis.get(key))
         if sealed is None:
             return None
         owner, form = DRAFT.open(self._sealer, sealed, self._place(draft))

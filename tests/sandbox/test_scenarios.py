@@ -37,6 +37,7 @@ class StandIn(BotProcess):
 
     killed = reloads = 0
     started: asyncio.Event
+    can_die: asyncio.Event
 
     @property
     def is_alive(self) -> bool:
@@ -44,6 +45,7 @@ class StandIn(BotProcess):
 
     async def kill(self) -> None:
         self.killed += 1
+        await self.can_die.wait()
 
     def reload(self) -> None:
         self.reloads += 1
@@ -56,7 +58,8 @@ class StandIn(BotProcess):
 @pytest.fixture
 def bot(tmp_path: Path) -> StandIn:
     bot = StandIn({}, tmp_path / "clock", tmp_path / "bot.log")
-    bot.started = asyncio.Event()
+    bot.started, bot.can_die = asyncio.Event(), asyncio.Event()
+    bot.can_die.set()
     return bot
 
 
@@ -137,6 +140,25 @@ async def test_a_crash_is_called_off(here: Stage, http: httpx.AsyncClient, bot: 
     await begin(http, "crash")
     await http.post("/control/reset", json={})
     assert (await turned(http), here.faults.hold_after, bot.killed) == ([], {}, 0)
+
+
+@pytest.mark.parametrize("way", ["reset", "again"])
+async def test_a_crash_under_way_cannot_be_called_off_so_the_bot_starts_again(
+    here: Stage, http: httpx.AsyncClient, bot: StandIn, way: str
+) -> None:
+    bot.can_die.clear()
+    await begin(http, "crash")
+    create = asyncio.create_task(here.faults.hold_after["create"].pass_through())
+    async with asyncio.timeout(20):
+        while not bot.killed:
+            await asyncio.sleep(0)
+
+        await (begin(http, "crash") if way == "again" else http.post("/control/reset", json={}))
+        bot.can_die.set()
+        await bot.started.wait()
+        await create
+
+    assert (bot.killed, bot.starts, await turned(http), here.faults.hold_after) == (1, 1, [], {})
 
 
 async def test_the_policy_gets_rules_and_loses_them(here: Stage, http: httpx.AsyncClient, bot: StandIn) -> None:

@@ -115,6 +115,20 @@ async def test_a_click_that_was_carried_out_already_is_done(shop: Shop) -> None:
     assert (shop.dispatcher.clicks, await shop.due_in()) == ([], None)
 
 
+async def test_t9_a_click_whose_place_something_else_took_is_dropped_and_logged(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    await shop.click()
+    key = shop.store.keys.click(CLICK.name)
+    await shop.redis.delete(key)
+    await shop.redis.hset(key, "planted", "value")
+
+    await shop.work()
+
+    assert (shop.dispatcher.clicks, await shop.due_in()) == ([], None)
+    assert caplog.messages == ["removed a value that Latchkey didn't write"]
+
+
 async def test_r1_a_click_of_which_a_failover_lost_that_it_is_done_is_carried_out_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -317,10 +317,10 @@ def test_a_workspace_id_fits_a_hash_tag(team: str) -> None:
 
 
 async def test_every_error_of_redis_is_unavailable(store: Store, redis: Any, keys: Keyspace) -> None:
-    await redis.sadd(keys.click("C1"), "of another kind")
-    await redis.pexpire(keys.click("C1"), 1000)
+    await redis.sadd(keys.agenda, "of another kind")
+    await redis.pexpire(keys.agenda, 1000)
 
     with pytest.raises(Unavailable) as raised:
-        await store.inbox.get("C1")
+        await store.agenda.take(NOW, HOUR, 1)
 
     assert raised.value.tell.startswith("Latchkey's store isn't accepting requests")

@@ -1,4 +1,4 @@
-"""T9: a value of another type at a key that holds copies only is removed by the first who meets it, and logged."""
+"""T9: a value of another type that isn't evidence is removed by the first who meets it, and logged."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -27,6 +27,8 @@ READERS: dict[str, tuple[Where, Use, Any]] = {
     "homes": (lambda keys: keys.homes, lambda store: store.homes.since(NOW), frozenset()),
     "visit": (lambda keys: keys.homes, lambda store: store.homes.came(BOB, NOW), None),
     "digest": (lambda keys: keys.digest(OWNER), lambda store: store.keeps.reviewed(OWNER), None),
+    "click": (lambda keys: keys.click("C1"), lambda store: store.inbox.get("C1"), None),
+    "draft": (lambda keys: keys.draft("D1"), lambda store: store.drafts.get("D1", BOB), None),
     "review-pass": (lambda keys: keys.review_pass, lambda store: store.keeps.review_pass(), None),
 }  # fmt: skip
 
