@@ -1,4 +1,4 @@
-"""Checks a rule's conditions on approvers, as far as the file alone shows."""
+"""Checks and compares rules' conditions on approvers, as far as the file alone shows."""
 
 from bot.domain.conditions import Condition, Member, most
 from bot.domain.policy import Rule
@@ -18,6 +18,32 @@ def too_many(rule: Rule) -> str:
     entries = f"{able} {'entry' if able == 1 else 'entries'}, and `distinct` counts one approval for each"
     names = entries if condition.is_distinct else f"{able} {'person' if able == 1 else 'people'}"
     return f"can't give {needed} approvals: it names only {names}"
+
+
+def lacks(condition: Condition | None, other: Condition | None, approvals: int) -> tuple[str, ...]:
+    """What `condition` lacks of a stricter one, in the words of the file, for rules with this number of approvals.
+
+    Empty also if neither is stricter: if each lets someone approve whom the other one doesn't, or may.
+    """
+    mine, theirs = condition or Condition(), other or Condition()
+    return () if _lacks(theirs, mine, approvals) else _lacks(mine, theirs, approvals)
+
+
+def _lacks(mine: Condition, theirs: Condition, approvals: int) -> tuple[str, ...]:
+    """The parts of `theirs` that don't follow from `mine`."""
+    found = ["one_of"] if theirs.one_of and not (mine.one_of and _ids(mine) <= _ids(theirs)) else []
+    found += [f"not: {each}" for each in theirs.barred if each not in mine.barred]
+    if approvals > 1 and theirs.is_distinct and not (mine.is_distinct and _parties(mine) <= _parties(theirs)):
+        found.append("distinct")
+    return tuple(found)
+
+
+def _ids(condition: Condition) -> frozenset[str]:
+    return frozenset[str]().union(*_parties(condition))
+
+
+def _parties(condition: Condition) -> frozenset[frozenset[str]]:
+    return frozenset(frozenset(each.ids) for each in condition.one_of)
 
 
 def _people(condition: Condition) -> list[Member]:

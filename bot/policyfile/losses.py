@@ -5,8 +5,9 @@ Rules that only overlap are different: nobody sees the common part in either of 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bot.domain.conditions import Condition
 from bot.domain.keys import Operation
 from bot.domain.policy import (
     CHANGES,
@@ -19,6 +20,7 @@ from bot.domain.policy import (
     Rule,
     Selector,
 )
+from bot.policyfile.conditions import lacks
 from bot.policyfile.reach import Example, Reach, TooManySteps
 from bot.policyfile.words import shown
 
@@ -26,7 +28,8 @@ NEVER = MOST_APPROVALS + 1
 """Stands for a refusal: more approvals than any rule can require."""
 _OTHERS = frozenset({SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT})
 _ALIKE = (Match(MAKES, owners=frozenset({ME})), Match(CHANGES, owners=frozenset({ME})), Match(owners=_OTHERS))
-"""All requests, in classes within which a rule requires the same."""
+"""All requests, in classes within which a rule requires the same, except that new service accounts have no owners. For
+those, `Reach.taken` returns an example only if there is none with an existing account."""
 _DOING = {
     Operation.CREATE: "creating",
     Operation.EDIT: "editing",
@@ -46,6 +49,8 @@ class Loss:
     """Whether the requester manages the key."""
     decided: int
     wanted: int
+    lacks: tuple[str, ...] = ()
+    """What the `approvers` of the earlier rule lack, if both require as many approvals."""
 
     @property
     def is_grave(self) -> bool:
@@ -57,10 +62,11 @@ class Loss:
         name = shown(rules[self.earlier].name)
         manages = "manages" if self.manages else "doesn't manage"
         who = f"{_whom(self.example)} who {manages} it"
+        stricter = f" and is stricter about who approves ({', '.join(self.lacks)})" if self.lacks else ""
         return (
             f"part of what it matches is decided by {name} above it, which is less strict. "
             f"Example: {_request(self.example)}, by {who}: "
-            f"{name} {_asks(self.decided)}, this rule {_asks(self.wanted)}. "
+            f"{name} {_asks(self.decided)}, this rule {_asks(self.wanted)}{stricter}. "
             f"Move this rule up, or narrow {name}. If that's intended, add a rule for just that part above both"
         )
 
@@ -78,16 +84,32 @@ def losses(reach: Reach, rules: Sequence[Rule], index: int) -> Iterator[Loss]:
 
 def _between(reach: Reach, rules: Sequence[Rule], earlier: int, index: int) -> Loss | None:
     found = [
-        Loss(earlier, example, manages, decided, wanted)
+        loss
         for among in _ALIKE
         if (example := reach.taken(index, earlier, among)) is not None
         for manages in (True, False)
-        if (decided := needed(rules[earlier], example, manages=manages))
-        < (wanted := needed(rules[index], example, manages=manages))
+        if (loss := _loss(rules, earlier, index, example, manages=manages))
     ]
     if not found or reach.is_exception(earlier, index):
         return None
     return max(found, key=lambda loss: (loss.is_grave, loss.wanted - loss.decided))
+
+
+def _loss(rules: Sequence[Rule], earlier: int, index: int, example: Example, *, manages: bool) -> Loss | None:
+    """The loss of this one request, if the earlier rule is less strict about it."""
+    decided, wanted = (needed(rules[each], example, manages=manages) for each in (earlier, index))
+    lacking = tuple[str, ...]()
+    if decided == wanted != NEVER and wanted:
+        lacking = lacks(_approvers(rules[earlier], example), _approvers(rules[index], example), wanted)
+    is_less = decided < wanted or lacking
+    return Loss(earlier, example, manages, decided, wanted, lacking) if is_less else None
+
+
+def _approvers(rule: Rule, example: Example) -> Condition | None:
+    """The rule's conditions that matter for this request: only service accounts that exist have owners."""
+    if rule.approvers is None or example.owner not in {ME, NEW_SERVICE_ACCOUNT}:
+        return rule.approvers
+    return replace(rule.approvers, barred=tuple(each for each in rule.approvers.barred if each != "owner"))
 
 
 def needed(rule: Rule, example: Example, *, manages: bool) -> int:

@@ -72,7 +72,8 @@ class Reach:
         )
         self._people = _People.of(match.by for match in matches)
         self._matches = tuple(self._boxes(match, every) for match in matches)
-        self._world = tuple((*box, *self._people.all) for kind in Kind for box in _of_kind(kind, every))
+        boxes = zip(*(_of_kind(kind, every) for kind in Kind), strict=True)  # new service accounts last, for examples
+        self._world = tuple((*box, *self._people.all) for alike in boxes for box in alike)
 
     def _boxes(self, match: Match, every: Box) -> tuple[Box, ...]:
         """All requests that match, with one set for each person, user group and role that it names."""
@@ -99,7 +100,7 @@ class Reach:
     def taken(self, rule: int, earlier: int, among: Match) -> Example | None:
         """A request that both `among` and this rule match, and that the earlier rule decides; None if there is none.
 
-        Raises `TooManySteps`.
+        Its service account exists, unless all such requests are for a new one. Raises `TooManySteps`.
         """
         both = _both(self.possible(rule, among), self._matches[earlier])
         found = _first_left(self._environments.likely(both), self._before(earlier))
@@ -245,8 +246,8 @@ def _box(match: Match, every: Box) -> Box:
     return tuple(part or whole | _NONE for part, whole in zip(parts, every, strict=True))
 
 
-def _of_kind(kind: Kind, every: Box) -> list[Box]:
-    """All requests for a kind. Only `create` can have a new service account."""
+def _of_kind(kind: Kind, every: Box) -> tuple[Box, Box]:
+    """All requests for a kind; those with a new service account, which only `create` can have, are the second set."""
     operations, _, environments, clusters, owners = every
     if kind.row.is_wide:
         environments = clusters = _NONE
@@ -254,7 +255,7 @@ def _of_kind(kind: Kind, every: Box) -> list[Box]:
         clusters = frozenset(id_ for id_ in clusters if id_ == _ANOTHER or kind_of(id_) is kind)
     place = (frozenset[str]({kind}), environments, clusters)
     create, new = frozenset[str]({Operation.CREATE}), frozenset({NEW_SERVICE_ACCOUNT})
-    return [(operations, *place, owners - new), (create, *place, new)]
+    return (operations, *place, owners - new), (create, *place, new)
 
 
 def _union(boxes: Sequence[Box]) -> Box:

@@ -1,13 +1,16 @@
 """`approvers` of a rule in the policy file: what it means, and which slips are told."""
 
-from itertools import permutations
+from itertools import combinations, permutations, product
 
 import pytest
+from hypothesis import assume, event, given
+from hypothesis import strategies as st
 
 from bot.domain.authority import Target
-from bot.domain.conditions import Condition, Party
+from bot.domain.conditions import Barred, Condition, Member, Party, counted
 from bot.domain.keys import Operation
 from bot.domain.policy import Policy
+from bot.policyfile.conditions import lacks
 from tests.policy.written import file, findings, problems
 from tests.support.build import ACCOUNT, CLUSTER, DANA, holding
 
@@ -121,3 +124,72 @@ def test_the_order_of_rules_about_other_things_changes_no_condition() -> None:
         assert terms is not None
         found.add((terms.rule, terms.approvers))
     assert found == {("dev", (Condition((Party(("S7", "U1"), "leads"),)),))}
+
+
+BARRED: tuple[tuple[Barred, ...], ...] = ((), ("owner",), ("same group",), ("owner", "same group"))
+GROUPS = (frozenset[str](), frozenset({"S1"}), frozenset({"S2"}), frozenset({"S1", "S2"}))
+EVERYONE = tuple(
+    (Member(slack, groups), why)
+    for slack, groups, why in product(("U1", "U8", "U9"), GROUPS, ("", "owner", "same group"))
+)
+"""People, and why they may be barred."""
+CONDITIONS = st.builds(
+    lambda ids, barred, is_distinct: Condition(
+        tuple(Party((each,)) for each in ids), barred, is_distinct=is_distinct and bool(ids)
+    ),
+    st.lists(st.sampled_from(("S1", "S2", "U1")), unique=True),
+    st.sampled_from(BARRED),
+    st.booleans(),
+)
+
+
+def accepted(condition: Condition, approvals: int) -> set[tuple[int, ...]]:
+    """All ways in which so many people approve together, each as their indexes in `EVERYONE`."""
+
+    def is_enough(at: tuple[int, ...]) -> bool:
+        people = [EVERYONE[each] for each in at]
+        members = [member for member, _ in people]
+        return (
+            len({each.slack for each in members}) == approvals
+            and all(condition.parties(each) or not condition.one_of for each in members)
+            and all(why not in condition.barred for _, why in people)
+            and len(counted((condition,), members)) == approvals
+        )
+
+    return set(filter(is_enough, combinations(range(len(EVERYONE)), approvals)))
+
+
+@given(CONDITIONS, CONDITIONS, st.sampled_from((1, 2)))
+def test_conditions_lack_something_exactly_when_they_accept_more(
+    upper: Condition, lower: Condition, number: int
+) -> None:
+    """Without teams, whose members may overlap so that the file alone doesn't show it."""
+    more, fewer = accepted(upper, number), accepted(lower, number)
+    assume(more and fewer)
+
+    lacking = lacks(upper, lower, number)
+
+    assert bool(lacking) == (fewer < more)
+    event(f"lacks: {', '.join(lacking)}")
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "lacking"),
+    [
+        (None, Condition((Party(("S1",)),), ("owner",)), ("one_of", "not: owner")),
+        (Condition(barred=("owner",)), Condition(barred=("owner", "same group")), ("not: same group",)),
+        (Condition((Party(("S1", "S2"), "a"),)), Condition((Party(("S1",), "b"),)), ("one_of",)),
+        (Condition((Party(("S1",)),)), Condition(barred=("owner",)), ()),
+        (Condition((Party(("S1", "S2"), "a"),)), Condition((Party(("S1",)), Party(("S2",)))), ()),
+        (
+            Condition((Party(("S1", "S2"), "a"), Party(("S3",))), is_distinct=True),
+            Condition((Party(("S1",)), Party(("S2", "S3"), "b")), is_distinct=True),
+            (),
+        ),
+    ],
+)
+def test_what_conditions_lack_is_named_unless_they_require_something_else(
+    upper: Condition | None, lower: Condition, lacking: tuple[str, ...]
+) -> None:
+    assert lacks(upper, lower, 2) == lacking
+    assert lacks(lower, upper, 2) == ()

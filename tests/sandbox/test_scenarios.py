@@ -37,6 +37,7 @@ class StandIn(BotProcess):
 
     killed = reloads = 0
     started: asyncio.Event
+    dying: asyncio.Event
     can_die: asyncio.Event
 
     @property
@@ -45,6 +46,7 @@ class StandIn(BotProcess):
 
     async def kill(self) -> None:
         self.killed += 1
+        self.dying.set()
         await self.can_die.wait()
 
     def reload(self) -> None:
@@ -58,7 +60,7 @@ class StandIn(BotProcess):
 @pytest.fixture
 def bot(tmp_path: Path) -> StandIn:
     bot = StandIn({}, tmp_path / "clock", tmp_path / "bot.log")
-    bot.started, bot.can_die = asyncio.Event(), asyncio.Event()
+    bot.started, bot.dying, bot.can_die = asyncio.Event(), asyncio.Event(), asyncio.Event()
     bot.can_die.set()
     return bot
 
@@ -150,9 +152,7 @@ async def test_a_crash_under_way_cannot_be_called_off_so_the_bot_starts_again(
     await begin(http, "crash")
     create = asyncio.create_task(here.faults.hold_after["create"].pass_through())
     async with asyncio.timeout(20):
-        while not bot.killed:
-            await asyncio.sleep(0)
-
+        await bot.dying.wait()
         await (begin(http, "crash") if way == "again" else http.post("/control/reset", json={}))
         bot.can_die.set()
         await bot.started.wait()

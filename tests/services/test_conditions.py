@@ -117,10 +117,8 @@ async def test_each_group_counts_once_and_who_is_in_two_counts_for_either(world:
     await waiting(world, DISTINCT)
     assert "1 more needed" in await approve(world, ERIN)
     said = await approve(world, FEMI)
-    assert (
-        "counts one approval from each group, and yours already approved. Still needed: 1 more approval from the fraud-ops team"
-        in said
-    )
+    assert "counts one approval from each group, and yours already approved." in said
+    assert "Still needed: 1 more approval from the fraud-ops team." in said
     assert await counted(world) == ["Erin"]
 
     world.slack.groups[FRAUD] = [ERIN.slack]  # so that Erin's is for fraud-ops now, and Femi's for payments-leads
