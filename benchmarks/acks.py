@@ -100,7 +100,7 @@ async def _payload(it: Bench, number: int) -> Mapping[str, Any]:
     """A click on a card of its own, or the form: what people do most."""
     if number % 2:
         return submit(number)
-    await a_pending(it, f"R{number}")
+    await a_pending(it, f"R{number}", FEMI)  # Dana would soon have more than one person can
     return button(f"R{number}", number)
 
 
