@@ -1,6 +1,6 @@
-"""What an account can do already, read once, when a key for it is requested. Approvers see it on the card.
+"""Reads what an account can do already, once, when a key for it is requested. Approvers see it on the card.
 
-It decides nothing, so what can't be read in time is unknown, and nobody waits for it.
+No decision depends on it, so what can't be read within `WITHIN` counts as unknown.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from bot.services.people.approvers import names_of
 from bot.services.ports.cloud import Cloud
 
 WITHIN = 5.0
-"""Seconds for both reads. Confluent answers each in a fraction of one."""
+"""Seconds for each of the reads, which run at the same time. Confluent answers in a fraction of one."""
 T = TypeVar("T")
 Names: TypeAlias = Callable[[], Awaitable[Mapping[str, str]]]
 """Reads the names of environments, clusters and accounts by ID; without those that aren't in the catalog."""
 
 
 async def access_of(cloud: Cloud, ask: Ask, names: Names) -> Access | None:
-    """The roles and the number of keys of the account; None if approving gives it no more than it has."""
+    """The account's roles and number of keys; None if the account is new, or approving gives it nothing more."""
     owner = ask.owner
     gives = ask.makes_key or ask.operation is Operation.EXTEND
     if isinstance(owner, NewServiceAccount) or not gives:
@@ -41,7 +41,7 @@ async def access_of(cloud: Cloud, ask: Ask, names: Names) -> Access | None:
 
 async def _roles(cloud: Cloud, account: Principal) -> Sequence[Binding]:
     bindings = await cloud.role_bindings(account)
-    await cloud.must_see_all()  # else roles may only not be shown to us
+    await cloud.must_see_all()  # otherwise, Confluent may only be hiding roles from us
     return bindings
 
 

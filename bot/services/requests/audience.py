@@ -23,7 +23,7 @@ SEARCHED_WITHIN = 5.0
 MOST_OWNERS = 5
 """How many owners of a service account are told about a change of its key."""
 MEMBERS_WITHIN = 2.0
-"""Seconds that anything waits for the members of a channel."""
+"""Seconds to wait for the members of a channel."""
 log = logging.getLogger("latchkey.audience")
 
 
@@ -47,7 +47,7 @@ class Notices:
     async def able(self, ask: Ask, terms: Terms, *, fresh: bool) -> Sequence[Candidate] | None:
         """The people who could approve; None if Slack or Confluent Cloud doesn't answer in time.
 
-        Such a request is opened anyway: the search only spares people a request that no one could approve.
+        The request is opened even then: the search only spares people a request that no one could approve.
         """
         try:
             async with asyncio.timeout(SEARCHED_WITHIN):
@@ -60,7 +60,7 @@ class Notices:
             return None
 
     async def of(self, ask: Ask, terms: Terms, able: Sequence[Candidate]) -> Told:
-        """The people closest to the key, unless the rule says whom to tell."""
+        """The people closest to the key; nobody if the rule itself names people, or no one, to tell."""
         if terms.notify:
             return Told()
         people = tuple(dict.fromkeys(each.slack for each in closest(able, ask.id) if each.slack))
@@ -71,9 +71,10 @@ class Notices:
         )
 
     async def owners_of(self, ask: Ask, terms: Terms) -> tuple[SlackUserId, ...] | None:
-        """The owners who are told about a change without an approval; None for a new key, or one of no service account.
+        """The owners to tell about a change that needs no approval, at most `MOST_OWNERS`.
 
-        A search that fails delays no change: its card is there in any case.
+        None for a new key, or if no service account owns the key. If the search fails, nobody is told: that doesn't
+        delay the change, and its card is posted in any case.
         """
         if ask.operation is Operation.CREATE or not isinstance(ask.owner, ServiceAccount):
             return None

@@ -42,9 +42,10 @@ class KeyRequests:
     clock: Clock
 
     async def edit(self, deed: Edit, click: Click) -> Page:
-        """Change the name and description.
+        """Request a new name and description.
 
-        If someone else changed them in the meantime, shows that and doesn't overwrite.
+        If someone else changed them since the page was opened, nothing is sent: returns the page again, with what was
+        typed.
         """
         held_roles = await self._held_roles(deed.key, Operation.EDIT, click)
         page = await self.key_views.edit_page(deed.key, held_roles)
@@ -63,7 +64,7 @@ class KeyRequests:
         return await self._propose(replace(ask, name=name, description=description), click, "Updating")
 
     async def delete(self, deed: Delete, click: Click) -> Page:
-        """Delete the key for good, if the word was typed."""
+        """Request the deletion of the key. Raises `Refused` also if the word `CONFIRM` wasn't typed."""
         if deed.word != CONFIRM:
             raise Refused(f"Nothing was deleted, because you didn't type {CONFIRM}.")
         held_roles = await self._held_roles(deed.key, Operation.DELETE, click)
@@ -74,7 +75,7 @@ class KeyRequests:
         return await self._propose(ask, click, "Deleting")
 
     async def rotate(self, deed: Rotate, click: Click) -> Page:
-        """Create a new key for the same owner and resource. This one is deleted after the overlap."""
+        """Request a new key for the same owner and resource. This one is deleted after the overlap."""
         held_roles = await self._held_roles(deed.key, Operation.ROTATE, click)
         page = await self.key_views.rotate_page(deed.key, held_roles)
         if not deed.name.strip() or not deed.reason.strip():
@@ -92,7 +93,7 @@ class KeyRequests:
         return await self._propose(ask, click, "Rotating")
 
     async def extend(self, deed: Extend, click: Click) -> Page:
-        """Give the key a longer lifetime, counted from the approval."""
+        """Request a longer lifetime, from the approval on. Raises `Refused` also if the key would expire earlier."""
         held_roles = await self._held_roles(deed.key, Operation.EXTEND, click)
         page = await self.key_views.extend_page(deed.key, held_roles)
         if not deed.reason.strip():
@@ -107,7 +108,10 @@ class KeyRequests:
         return await self._propose(ask, click, "Extending")
 
     async def _held_roles(self, key: KeyId, operation: Operation, click: Click) -> HeldRoles:
-        """The person who clicked, with their roles now; and the catalog, which has to know the key's environment."""
+        """The roles that the person who clicked holds now.
+
+        Raises `Unavailable` if the catalog may still learn the key's environment, on which the rule may depend.
+        """
         held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
         await self.catalog.must_place((await self.key_views.key_view(key, held_roles)).key)
         view = await self.key_views.key_view(key, held_roles)
@@ -116,7 +120,10 @@ class KeyRequests:
     async def _ask(
         self, operation: Operation, view: KeyView, held_roles: HeldRoles, click: Click, deed: _Change
     ) -> Ask:
-        """The ask with the key's own texts. The key in it carries our marker, as Confluent has it."""
+        """The ask, with the key's present name and description. `Ask.key` is as Confluent has it, with our marker.
+
+        Raises `Refused` if the ticket isn't what the rule requires, or the key is gone or was just changed.
+        """
         target = Target(view.owner, view.resource)
         rule = self.directory.policy().rule(operation, target, held_roles)
         if view.leak is None and (wrong := ticket_problem(rule, deed.ticket)):
@@ -153,7 +160,7 @@ class KeyRequests:
 
 
 def chosen(days: str, terms: Terms) -> timedelta | None:
-    """The lifetime that was chosen; None for the rule's own. Raises `Refused` for more than the rule allows."""
+    """The chosen lifetime; None for as long as the rule allows. Raises `Refused` for more than that."""
     if not is_lifetime(days):
         raise Refused("Nothing was sent, because the lifetime couldn't be read. Choose it again.")
     wanted, most = lifetime_of(days), terms.lifetime

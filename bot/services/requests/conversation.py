@@ -1,8 +1,8 @@
 """Questions of approvers and replies of the requester, below the card of a request that waits for approval.
 
-A text is on record only until it's posted. A question also stays next to its message to the requester, which loses its
-button once the request is decided. Slack has no idempotent posting: a crash right after a post may repeat it, as with
-every message.
+A text is stored with the request only until it's posted. A question also stays in the record of its message to the
+requester, which is drawn again without its button once the request is decided. Slack has no idempotent posting: a crash
+right after a post may repeat it, as with every message.
 """
 
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ class Conversations:
         return pending
 
     async def ask(self, deed: Question, click: Click) -> str:
-        """Ask the requester. Only people who can approve may."""
+        """Send the requester a question. Raises `Refused` unless this person may decide about the request."""
         stored, pending, held_roles = await self.deciders.admit(deed, click)
         requester = f"<@{pending.ask.requester.slack}>"
         answer = f"Question sent to {requester}. Replies appear in the card's thread."
@@ -64,7 +64,7 @@ class Conversations:
         return pending
 
     async def reply(self, deed: Reply, click: Click) -> str:
-        """Reply to a question. Only the requester can."""
+        """Reply to a question. Raises `Refused` for anyone but the requester."""
         stored, pending, asked = await self._replying(deed, click)
         answer = f"Reply sent to <@{asked.by}>."
         if _is_said(pending, click):
@@ -77,7 +77,7 @@ class Conversations:
         return answer
 
     async def forget(self, stored: Stored[Request], pending: Pending) -> None:
-        """Remove the texts that were posted from the record, and those that Slack hasn't accepted for long."""
+        """Remove texts from the record that were posted, or that Slack hasn't accepted for `GIVEN_UP`."""
         now, there = self.transitions.clock(), {post.surface for post in await self.posts.get(pending.ask.id)}
         kept = tuple(
             replace(each, text="") if there.issuperset(of_said(each)) or now >= each.at + GIVEN_UP else each

@@ -60,7 +60,7 @@ class Decisions:
         return (await self.deciders.for_one_decision().admit(deed, click))[1]
 
     async def approvable(self, deed: Approve, click: Click) -> Pending:
-        """The same for an approval that has to be confirmed, on the terms of the card as it is now."""
+        """Like `deniable`, for an approval that has to be confirmed. Raises `Refused` also if the terms changed."""
         deciders = self.deciders.for_one_decision()
         _, pending, held_roles = await deciders.admit(deed, click)
         if pending.drawn != deed.seen:
@@ -81,7 +81,7 @@ class Decisions:
     async def deny(self, deed: Deny, click: Click) -> str:
         """Deny the request for good."""
         stored, pending, held_roles = await self.deciders.admit(deed, click)
-        await self.deciders.still_open(stored, pending, deed)  # the look at roles took its time
+        await self.deciders.still_open(stored, pending, deed)  # reading the roles took time
         now, given = self.transitions.clock(), pending.approvals
         denied = pending.then(Denied, by=held_roles.person, reason=deed.reason, at=now, approvals=given)
         event = self.transitions.event(Action.DENIED, deed.request, click.by, reason=deed.reason)
@@ -111,9 +111,9 @@ class Decisions:
         return _cancelled(cancelled, click)
 
     async def approve(self, deed: Approve, click: Click) -> str | None:
-        """Add one approval; with the last one needed, the key is created. Only on a service `for_one_decision`.
+        """Add one approval. The last one needed starts the work. Call this on the result of `for_one_decision`.
 
-        Returns a sentence, or None if the card with the button shows everything there is to say.
+        Returns a sentence, or None if the card that was clicked shows the outcome. Raises `Refused`.
         """
         stored, pending, held_roles = await self.deciders.admit(deed, click)
         ask, now, directory = pending.ask, self.transitions.clock(), self.directory
@@ -129,7 +129,7 @@ class Decisions:
         mine = [] if again else [(Approval(held_roles.person, shown, now, ask.digest(), told, groups), held_roles)]
         given = [*await directory.held_by_approvers(pending.approvals, conditions), *mine]
         verdict = decide(directory.policy(), ask, requester, given, pending.terms)
-        await self.deciders.still_open(stored, pending, deed)  # the look at roles took its time
+        await self.deciders.still_open(stored, pending, deed)  # reading the roles took time
         approvals = counting(ask, given, conditions)  # those that lapsed are gone from the card, too
         if isinstance(verdict, Forbidden):
             return await self.deciders.refuse(deed, pending, click, forbidden(verdict), verdict.rule)
@@ -158,14 +158,14 @@ class Decisions:
                 return f"Approved {called(pending)}. {then} {stricter}".strip()
 
     async def _told(self, pending: Pending, click: Click) -> Literal["thread", "direct"]:
-        """Where the approver reads that the request came to nothing: see `Approval.told`."""
+        """Where the approver is told if the request comes to nothing: see `Approval.told`."""
         if click.card is not None and click.card.channel == pending.terms.channel:
             return "thread"
         is_in = click.by in await members(self.channels, pending.terms.channel)
         return "thread" if is_in else "direct"
 
     async def _as_shown(self, stored: Stored[Request], pending: Pending, terms: Terms, deed: Approve) -> Pending:
-        """The request on these terms. If the card showed others, raises `Refused` once these are on record."""
+        """The request under these terms. If the card showed others, stores these and raises `Refused`."""
         after = under(pending, terms, self.directory.policy().digest)
         if after.drawn == pending.drawn == deed.seen:
             return after
@@ -175,7 +175,7 @@ class Decisions:
         raise Refused(_drawn_anew(after))
 
     async def _requester(self, pending: Pending, deed: Approve, click: Click) -> HeldRoles:
-        """The requester's roles now. Raises `Refused` if there is no such person."""
+        """The roles that the requester holds now. Raises `Refused` if they can't be matched to one Confluent user."""
         asker = pending.ask.requester
         try:
             person = await self.directory.identify(asker.slack, asker.team)

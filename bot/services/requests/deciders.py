@@ -1,6 +1,6 @@
-"""Proof that a person may decide or ask about a waiting request, checked again at every click.
+"""Checks, at every click, whether a person may decide or ask about a waiting request.
 
-Each method returns what was proven, or raises `Refused` with a sentence for the person.
+Each method returns what it found, or raises `Refused` with a sentence for the person.
 """
 
 from contextlib import suppress
@@ -52,7 +52,7 @@ class Deciders:
         return stored, pending
 
     async def admit(self, deed: Decision, click: Click) -> tuple[Stored[Request], Pending, HeldRoles]:
-        """The request, and the roles of a person who may decide about it now. Raises `Refused` otherwise."""
+        """The request, and the roles of the person, who may decide about it now. Raises `Refused` otherwise."""
         stored, pending = await self.waiting(deed, click)
         try:
             held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
@@ -63,8 +63,8 @@ class Deciders:
         return stored, pending, held_roles
 
     async def refuse(self, deed: Decision, pending: Pending, click: Click, reason: str, rule: str = "") -> NoReturn:
-        """Record the refusal, and raise it."""
-        await self.cloud.must_see_all()  # else roles may only not be shown to us
+        """Record the refusal, and raise `Refused`; or `Throttled`, while Confluent may be hiding roles from us."""
+        await self.cloud.must_see_all()  # otherwise, Confluent may only be hiding roles from us
         details = {"reason": reason, "rule": rule or pending.terms.rule, "policy": self.directory.policy().digest}
         await self.refusals.record(Action.APPROVAL_REFUSED, pending.ask.id, click, tried=deed.kind, **details)
         raise Refused(f"You can't {_VERBS[type(deed)]} {called(pending)}. {reason} {_kept(deed)}")

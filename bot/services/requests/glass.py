@@ -1,7 +1,7 @@
 """Uses of break-glass: who is told about one, and the review by someone else that it needs.
 
-Whom to tell is recorded with the use, or due at once with it: a process that dies right after it loses neither that nor
-the review. The key waits for the search for people, but not for a search that fails: that is repeated.
+The people to tell are stored with the use, or their search is due at once: if the process dies right after it, neither
+they nor the review are lost. The key waits for that search, but not if it fails: then it's repeated.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ SEARCHED_WITHIN = 10.0
 Used: TypeAlias = Granted | Failed
 """The states that a use can be in."""
 Reviewable: TypeAlias = Keyed | Failed
-"""Those in which it can be reviewed, where it has to be."""
+"""The states in which a use can be reviewed, if it has to be."""
 log = logging.getLogger("latchkey.break-glass")
 
 
@@ -66,7 +66,7 @@ class GlassUses:
     catalog: CatalogCache
 
     async def step(self, stored: Stored[Request]) -> bool:
-        """Take the round that is due; the first comes before there is a key. Returns whether there was one."""
+        """Tell people, if a round is due, and return whether one was. The first one comes before the key is created."""
         request, due = stored.value, glass_round(stored.value)
         glass = glass_of(request)
         if due is None or due > self.transitions.clock() or glass is None or not isinstance(request, Used):
@@ -78,7 +78,7 @@ class GlassUses:
         """Tell everyone who could have approved, or remind them that a review is due."""
         now = self.transitions.clock()
         number = glass.rounds
-        while glass.due(number + 1) <= now:  # of those that we slept through, one is enough
+        while glass.due(number + 1) <= now:  # of several that were missed, one is enough
             number += 1
         try:
             readers = await (self._readers(request, glass) if glass.rounds else self._everyone(request, glass))
@@ -114,7 +114,7 @@ class GlassUses:
         return [each for each in dict.fromkeys(people) if each != ask.requester.slack]
 
     async def _readers(self, _: Used, glass: GlassUse) -> Sequence[str]:
-        """The people who were told at first."""
+        """The people who were told in earlier rounds."""
         return [reader for reader in dict.fromkeys(reader for reader, _ in glass.readers) if not is_channel(reader)]
 
     async def reviewable(self, deed: Judge, click: Click) -> Request:
@@ -148,7 +148,7 @@ class GlassUses:
             )  # a crash may have kept the answer back
             said = f"{who} reviewed it {when(glass.review.at)}: {glass.review.outcome}"
             raise Refused(f"{called(request)}: {said}. Nothing{more} changed.")
-        if isinstance(request, Revealing):  # what is on its way right now is written down first
+        if isinstance(request, Revealing):  # the outcome of showing it is stored first
             raise Refused(f"{called(request)}: the secret is being shown. Nothing changed. Try again in a minute.")
         try:
             held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
@@ -169,7 +169,7 @@ class GlassUses:
 
     async def _refuse(self, request: Request, deed: Judge, click: Click, reason: str) -> None:
         """Record a refusal."""
-        await self.cloud.must_see_all()  # else roles may only not be shown to us
+        await self.cloud.must_see_all()  # otherwise, Confluent may only be hiding roles from us
         details = {"reason": reason, "rule": request.terms.rule, "policy": self.directory.policy().digest}
         await self.refusals.record(Action.APPROVAL_REFUSED, request.ask.id, click, tried=deed.kind, **details)
 

@@ -43,7 +43,10 @@ class PolicyChanges:
     cloud: Cloud
 
     async def apply(self) -> bool:
-        """Bring all waiting requests under the policy. Returns whether some have to be tried again. Never raises."""
+        """Bring all waiting requests under the policy. Returns whether some have to be tried again.
+
+        Raises no `LatchkeyError`: they are logged.
+        """
         one_look = replace(self, directory=self.directory.for_one_decision())
         used, is_done = one_look.directory.policy().digest, True
         try:
@@ -56,7 +59,10 @@ class PolicyChanges:
         return not is_done
 
     async def tried(self, request: RequestId) -> bool:
-        """Bring one request under the policy. Returns whether that is done."""
+        """Bring one request under the policy. Returns False if it has to be tried again.
+
+        An error that isn't a `LatchkeyError` is logged, and not tried again.
+        """
         try:
             await persistently(lambda: self._one(request))
         except LatchkeyError as error:
@@ -79,7 +85,7 @@ class PolicyChanges:
             event = self.transitions.event(Action.TERMS_CHANGED, request, **record(after))
             await self.transitions.commit(stored, after, *([event] if after.changed != pending.changed else []))
             return
-        await self.cloud.must_see_all()  # else roles may only not be shown to us
+        await self.cloud.must_see_all()  # otherwise, Confluent may only be hiding roles from us
         unchanged = "Nothing was created." if pending.ask.makes_key else "The key is unchanged."
         again = "Ask your Latchkey administrator, or request something else."
         now, happened = self.transitions.clock(), f"The policy changed: {ended}"
@@ -93,7 +99,7 @@ class PolicyChanges:
         await self.transitions.commit(stored, failed, event)
 
     async def _terms(self, pending: Pending) -> tuple[Terms, str | None]:
-        """The terms by the present policy; and why nobody can approve the request anymore, if that is so."""
+        """The terms under the present policy; and why the request ends, in mrkdwn, or None if it continues."""
         ask = pending.ask
         try:
             person = await self.directory.identify(ask.requester.slack, ask.requester.team)
@@ -112,7 +118,7 @@ class PolicyChanges:
 
 
 def under(pending: Pending, terms: Terms, policy: str) -> Pending:
-    """The same request on these terms. If they are others, and not merely stricter, its approvals start over."""
+    """The request under these terms. Unless they are the same or only stricter, its approvals start over."""
     is_stricter = is_comparable(pending.ask, pending.terms, terms)
     remind = terms.remind != pending.terms.remind
     changed = difference(pending.ask, pending.terms, terms)

@@ -1,4 +1,4 @@
-"""The decision, once more, at the moment of the effect, on the roles that everyone holds now."""
+"""Makes the decision once more right before it takes effect, from the roles that everyone holds then."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Permission:
     requests: Requests
 
     async def renew(self, granted: Approved | Working) -> Terms:
-        """The terms on which it's allowed now: those that were approved, or stricter ones.
+        """The terms under which it's allowed now: those that were approved, or stricter ones.
 
         Raises `Refused` if it's no longer allowed, `Unavailable` if that is unknown. If Latchkey itself lost its
         rights, everyone seems to have lost theirs: that is unknown, too.
@@ -73,7 +73,7 @@ class Permission:
         """Raise `Refused` for the rotation of a key that is gone: that would be a new key, which nobody approved."""
         ask = granted.ask
         if ask.operation is not Operation.ROTATE or ask.key is None or granted.attempt > 1:
-            return  # another attempt may follow a key that took its place already
+            return  # it may be gone because an earlier attempt replaced it
         if await present(ask.key, Target(ask.owner, ask.resource), self.cloud) is None:
             how = "has expired" if has_expired(ask.key, self.clock()) else "was deleted"
             raise Refused(f"The key `{plain(ask.key.id)}` {how} in the meantime, so it wasn't replaced.")

@@ -29,7 +29,7 @@ class Reminders:
     candidates: Candidates
 
     async def tell(self, stored: Stored[Request], pending: Pending) -> None:
-        """Send the round that is due: a message to each person who can approve and hasn't."""
+        """Have the round that is due sent: a message to each person who can approve and hasn't."""
         is_named = pending.rounds == 0 and pending.terms.notify
         people = await (self._named(pending) if is_named else self._closest(pending))
         told = tuple(f"{slack}:{pending.rounds}" for slack in people)

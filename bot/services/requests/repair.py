@@ -31,7 +31,7 @@ class AgendaRepair:
     _deadlines: dict[RequestId, tuple[int, datetime | None]] = field(
         default_factory=dict[RequestId, tuple[int, datetime | None]], init=False
     )
-    """By request: its revision, and when it has to be looked at by its own deadlines. Each record is read once only."""
+    """For each request, its revision, and when it's due by its own deadlines. One that isn't late is read only once."""
     _looked: datetime | None = field(default=None, init=False)
 
     async def look(self) -> int:
@@ -42,9 +42,9 @@ class AgendaRepair:
         planned = await self.requests.planned()
         self._deadlines = {request: known for request, known in self._deadlines.items() if request in planned}
         for request, (rev, at) in planned.items():
-            with suppress(Tampered):  # it is told as one that the log contradicts, or that does not open
+            with suppress(Tampered):  # reported already, as contradicted or unreadable
                 if await self._has_lost(request, rev, at):
-                    # At once, for its messages may wait as well.
+                    # Due at once, because its messages may be waiting, too.
                     await self.agenda.put(Item(ItemKind.REQUEST, request), self.clock())
                     put_back += 1
             if at and self._looked and at < min(self._looked, now):

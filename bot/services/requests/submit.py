@@ -55,13 +55,13 @@ class Proposals:
     names: Names
 
     async def propose(self, ask: Ask, click: Click, why: str = "") -> Approved | Pending | None:
-        """Open the request, and return it; None when the same click opened it before.
+        """Open the request, and return it; None if the same click opened it before.
 
-        `why` is why it can't wait, where it uses break-glass: then open requests don't count.
+        For a use of break-glass, `why` is why it can't wait. The number of open requests doesn't limit that.
 
-        Raises `Refused` when the policy forbids it, or when nobody could approve it, or when its requester has as many
-        open requests as they may have, or a use of break-glass that is not reviewed; `Occupied` when an open request is
-        for the same.
+        Raises `Refused` if the policy forbids it, too few people could approve it, or its requester has as many open
+        requests as the policy allows, or a use of break-glass that isn't reviewed yet. Raises `Occupied` if they have
+        an open request for the same.
         """
         policy = self.directory.policy()
         used = policy.digest
@@ -69,7 +69,7 @@ class Proposals:
         asker = await self.directory.asking(held_roles, ask.operation, target, break_glass=ask.break_glass)
         verdict = decide(policy, ask, asker)
         if isinstance(verdict, Forbidden):
-            await self.cloud.must_see_all()  # else roles may only not be shown to us
+            await self.cloud.must_see_all()  # otherwise, Confluent may only be hiding roles from us
             details = {"reason": verdict.reason, "rule": verdict.rule, "policy": used}
             await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), **details)
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
@@ -178,8 +178,8 @@ class Forms:
     async def check(self, deed: Check, click: Click) -> ReviewPage | FormPage | TextPage:
         """The review page of a form, which is kept; or the form again, with what is wrong under each field.
 
-        Raises `Refused` when the policy forbids it, too few people could approve it, its requester has too many open
-        requests, or Confluent has no room for it; where break-glass is a way around that, a page says both.
+        Raises `Refused` if the policy forbids it, too few people could approve it, its requester has too many open
+        requests, or Confluent has no room for it. If break-glass is possible instead, returns a page that says both.
         """
         await self.drafts.put(click.id, click.by, deed.draft)
         return await self.directory.before_no(click.by, lambda directory: self._checked(directory, deed.draft, click))
@@ -197,7 +197,7 @@ class Forms:
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
         not_alone = why_not_alone(directory.policy(), ask, held_roles, verdict)
         if not_alone and not directory.is_afresh:
-            raise Refused(not_alone)  # looks again: a role that was granted a moment ago may be enough
+            raise Refused(not_alone)  # `before_no` reads again: a role granted a moment ago may be enough
         ask = usual(ask, verdict.terms)
         if problem := lifetime_problem(ask, verdict.terms):
             return await self.validator.form(draft, {"lifetime": problem})
@@ -221,7 +221,10 @@ class Forms:
     async def _glass_offered(
         self, directory: Directory, ask: Ask, target: Target, held_roles: HeldRoles
     ) -> timedelta | str | None:
-        """What a page offers, as its `break_glass`; None also while Slack doesn't tell who may use it."""
+        """The `break_glass` of a page: the longest lifetime, or why this person can't use it yet.
+
+        None if the policy doesn't allow it, or if Slack doesn't say who is in a group.
+        """
         with suppress(Unavailable):
             asker = await directory.asking(held_roles, Operation.CREATE, target, shown=True, break_glass=True)
             verdict = decide(directory.policy(), with_glass(ask), asker)
@@ -244,19 +247,19 @@ class Forms:
         held_roles: HeldRoles,
         reviewers: Sequence[Candidate],
     ) -> TextPage:
-        """Why a form can't be sent for approval, with the offer of break-glass. Raises `error` where that isn't one."""
+        """Why a form can't be sent for approval, and the offer to use break-glass. Raises `error` if that isn't one."""
         is_way = directory.is_afresh and reviewers
         glass = await self._glass_offered(directory, ask, target, held_roles) if is_way else None
         if glass is None:
             raise error
-        await self.cloud.must_see_all()  # else roles may only not be shown to us
+        await self.cloud.must_see_all()  # otherwise, Confluent may only be hiding roles from us
         await must_have_room(self.cloud, ask)
         return TextPage("Couldn't do that", error.tell, back=ask.id, break_glass=glass)
 
     async def _open_alike(self, ask: Ask) -> Request | None:
-        """An open request of the same person for the same. Raises `Refused` when they have no room for another one.
+        """An open request of the same person for the same. Raises `Refused` if they can't open another one.
 
-        What is opened until this one is sent, `propose` sees.
+        `propose` checks again, because they may open one before this one is sent.
         """
         mine = await self.requests.of_requester(ask.requester.slack, MOST_READ)
         open_ = [each.value for each in mine if isinstance(each.value, Open) and each.value.ask.beside is None]
@@ -266,7 +269,7 @@ class Forms:
         return next((each for each in open_ if each.ask.likeness() == ask.likeness()), None)
 
     async def _reaches(self, person: Person) -> bool:
-        """Whether a message about this person's last request reached them, so that one about the next one will."""
+        """Whether a message about this person's last request reached them, so that the next one will, too."""
         for last in await self.requests.of_requester(person.slack, 2):
             if last.value.ask.beside is None:
                 posts = await self.posts.get(last.value.ask.id)
@@ -417,7 +420,7 @@ def enough(candidates: Sequence[Candidate], verdict: Verdict) -> None:
 
 
 def too_few(candidates: Sequence[Candidate], verdict: NeedsApproval) -> str | None:
-    """Why so few people can't give the missing approvals; None if they can."""
+    """Why these people can't give the missing approvals, as the start of a sentence; None if they can."""
     conditions, people = verdict.terms.approvers, {each.principal: each.member for each in candidates}
     able = most(conditions, tuple(people.values()))
     if able >= verdict.missing:
@@ -427,7 +430,7 @@ def too_few(candidates: Sequence[Candidate], verdict: NeedsApproval) -> str | No
 
 
 def forbidden(verdict: Forbidden) -> str:
-    """The reason, in mrkdwn: both parts of it were written by people."""
+    """The reason and its rule, escaped for mrkdwn, because people wrote both."""
     return f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})"
 
 

@@ -1,4 +1,4 @@
-"""Writing a request's next state: one atomic change, due at once so that a worker shows it, and the worker woken."""
+"""Writes a request's next state in one atomic change, due at once so that a worker shows it, and wakes the worker."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,7 +38,7 @@ ROUNDS = 8
 
 
 async def persistently(step: Callable[[], Awaitable[T]]) -> T:
-    """Take a step on the record as it is now, and again while others are faster. Raises `Refused` after `ROUNDS`."""
+    """Run a step, and run it again if someone else changed the record first. Raises `Refused` after `ROUNDS` tries."""
     for _ in range(ROUNDS):
         try:
             return await step()
