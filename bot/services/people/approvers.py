@@ -29,18 +29,18 @@ from bot.services.ports.slack import People, Profile
 AT_ONCE = 5
 """Look-ups in Slack, or at Confluent, at the same time."""
 MOST_HALVES = 20
-"""How many people who lack only the right to make service accounts are asked for it one by one."""
+"""How many people who lack only the right to create service accounts are checked for it one by one."""
 NOT_IN_SLACK = "No one in this Slack workspace has this Confluent user's email address."
 NO_LINE = "Only people listed under `people:` in the policy can approve, and this person isn't listed."
 _ANYBODY = Principal("?")
-"""No real principal: weighs what a binding gives to someone who does not own the key."""
+"""Not a real principal: stands for someone who doesn't own the key, to see what a binding would give them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Someone:
     """A person; `refusal` says why Latchkey would refuse them ("" if it wouldn't).
 
-    A refused person may have a stand-in for an id: `?`, and what was looked for.
+    A refused person may have a placeholder for an ID: `?` and what was looked for.
     """
 
     person: Person
@@ -66,13 +66,13 @@ class Approver:
     via: str = ""
     """The Slack id that the policy maps to the role; "" for a role binding at Confluent."""
     account: Binding | None = None
-    """The role that creates the new service account of the key, if `basis` doesn't."""
+    """The role that allows creating the key's new service account, if `basis` doesn't."""
     account_via: str = ""
     """As `via`, for `account`."""
     distance: int = 0
     """How far the basis of the authority is from the key: see `authority.distance`."""
     more: tuple[Binding, ...] = ()
-    """What else it takes, for the second key of a pair."""
+    """The other roles that it takes for the second key of a pair."""
     groups: tuple[str, ...] = ()
     """The user groups that this person is in, among those that the conditions name."""
 
@@ -113,15 +113,15 @@ class Approvers:
         thorough: bool = False,
         most: int | None = None,
     ) -> Sequence[Approver]:
-        """Everybody but the requester who has authority over the key, those first who can use it; each once.
+        """Everyone except the requester who has authority over the key, each once; those who can use it come first.
 
-        People who don't fit the conditions are refused. Raises `Unavailable` for a user group that can't be read.
+        People who don't meet the conditions have a refusal. Raises `Unavailable` for a user group that can't be read.
 
-        Only the `most` holders who are closest to the key are looked up in Slack, which takes 50 such questions a
-        minute; the rest count as people who can approve, with no Slack id.
+        Only the `most` people who are closest to the key are looked up in Slack, which allows 50 such calls a minute;
+        the others count as people who can approve, without a Slack ID.
 
-        Unless `thorough`, which reads all bindings of the organization, roles bound by a pattern such as
-        `environment=*` are not found: these people can approve all the same.
+        `thorough` reads all role bindings of the organization. Otherwise, people with a role on a pattern such as
+        `environment=*` aren't found, although they can approve.
         """
         organization, users = await asyncio.gather(self.cloud.organization(), self.cloud.users())
         held = defaultdict[Principal, list[Binding]](list)
@@ -150,14 +150,14 @@ class Approvers:
         return tuple(once.values())
 
     def _pinned(self, approver: Approver) -> Approver:
-        """The same, but refused where the policy asks for a `people` line and has none for this person."""
+        """The same approver, refused if the policy requires a line in `people` and has none for them."""
         someone = approver.someone
         if someone.refusal or someone.person.named or not self.policy.table.people_only:
             return approver
         return replace(approver, someone=replace(someone, refusal=NO_LINE))
 
     async def meet(self, user: User, users: Sequence[User]) -> Someone:
-        """The Slack side of a Confluent user."""
+        """The person behind a Confluent user; refused if Slack has nobody, or someone who can't use Latchkey."""
         stand_in = Someone(self._unmet(user), NOT_IN_SLACK)
         profile = await in_slack(user, self.people, self.policy.people)
         if profile is None:
@@ -189,11 +189,11 @@ class Approvers:
             found = []
         found += await asyncio.gather(*map(self.cloud.bindings_at, places))
         if isinstance(target.owner, MyAccount):
-            found.append(await self.cloud.role_bindings(target.owner.id))  # a person may decide about the own key
+            found.append(await self.cloud.role_bindings(target.owner.id))  # people may decide about keys of their own
         return list(dict.fromkeys(binding for each in found for binding in each))
 
     async def _complete(self, held: dict[Principal, list[Binding]], target: Target, organization: str) -> None:
-        """Read everything of those who lack only a role that makes accounts: it may be bound at any other place."""
+        """Read all bindings of people who lack only a role that creates accounts, as that may be bound elsewhere."""
         lacking = [
             holder
             for holder, roles in held.items()
@@ -215,7 +215,7 @@ class Approvers:
         users: Sequence[User],
         most: int | None,
     ) -> list[Approver]:
-        """Those to whom Confluent alone gives the authority, but for the people `known` already."""
+        """The people who have authority from Confluent alone, except for those in `known`."""
         organization = await self.cloud.organization()
         holders: list[tuple[User, Sequence[Binding]]] = []
         for user in users:
@@ -234,21 +234,19 @@ class Approvers:
         return [*met, *(_approver(Someone(self._unmet(user)), roles, {}, target) for user, roles in unmet)]
 
     def _unmet(self, user: User) -> Person:
-        """A Confluent user whom nobody looked for in Slack, or found there."""
+        """A Confluent user who wasn't looked up in Slack, or wasn't found there."""
         named = user.id in self.policy.people.values()
         return Person(SlackUserId(f"?{user.id}"), self.tenant.team, user.name, user.email, user.id, named=named)
 
     async def _mapped(
         self, target: Target, organization: str, users: Sequence[User], conditions: Conditions
     ) -> Sequence[_Mapped]:
-        """Whom the policy gives a role that matters here, each with all such roles."""
+        """The people to whom the policy gives roles that matter here, each with all of these roles."""
         found, bars_owners = dict[SlackUserId, _Mapped](), any("owner" in each.barred for each in conditions)
         for mapping in self.policy.mappings:
             owns = bars_owners and mapping.role == RESOURCE_OWNER
-            if not owns and not self._matters(
-                mapping, target, organization
-            ):  # spares Slack the question who is in a group
-                continue
+            if not owns and not self._matters(mapping, target, organization):
+                continue  # which saves asking Slack who is in the group
             for slack in await self.subjects(mapping):
                 if slack not in found:
                     found[slack] = _Mapped(await self._member(slack, users))
@@ -258,7 +256,7 @@ class Approvers:
         return tuple(found.values())
 
     def _matters(self, mapping: RoleMapping, target: Target, organization: str) -> bool:
-        """Whether the role gives authority over the target to anybody, or a part of it."""
+        """Whether the role gives anyone authority over the target, or over a part of it."""
         for holder in filter(None, (_ANYBODY, target.owner.id)):
             binding = mapping.binding(holder, organization)
             held_roles = self._holding(holder, [binding], organization)
@@ -274,7 +272,7 @@ class Approvers:
         target: Target,
         organization: str,
     ) -> Iterator[Approver]:
-        """Those to whom the policy gives the authority, alone or together with what Confluent gives them."""
+        """The people who have authority from the policy, alone or together with their roles at Confluent."""
         for each in mapped:
             principal = each.someone.person.principal
             all_roles = [*held.get(principal, ()), *each.roles]
@@ -289,7 +287,7 @@ class Approvers:
         return bases(self._holding(holder, closest_first, organization), target)
 
     def _holding(self, holder: Principal, bindings: Sequence[Binding], organization: str) -> HeldRoles:
-        """Someone of whom only these bindings are known."""
+        """A person about whom only these bindings are known."""
         person = Person(SlackUserId(f"?{holder}"), self.tenant.team, "", "", holder)
         return HeldRoles(person, tuple(bindings), organization, self.policy.table)
 
@@ -306,7 +304,10 @@ def _fitting(
     conditions: Conditions,
     groups: Mapping[str, frozenset[SlackUserId]],
 ) -> Approver:
-    """The same, but refused where this person doesn't fit. Who was not looked for in Slack may be in every group."""
+    """The same approver, refused if they don't meet the conditions.
+
+    Someone who wasn't looked up in Slack is assumed to meet those about user groups.
+    """
     someone = approver.someone
     if someone.refusal or not conditions:
         return approver
@@ -335,7 +336,7 @@ def _usable_first(approver: Approver) -> tuple[bool, bool, str]:
 
 
 def _places(target: Target) -> Sequence[Path]:
-    """Every place that a binding may name to reach the target from above, the organization first."""
+    """Every place where a role binding covers the target, the organization first."""
     paths = [path for each in target.resources for path in each.paths()]
     if isinstance(target.owner, ServiceAccount):
         paths.append((("service-account", target.owner.id),))
@@ -367,7 +368,7 @@ def in_short(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
 
 
 def names_of(target: Target) -> dict[str, str]:
-    """The names of the target's resource and owner, by id."""
+    """The names of the target's resources, environment and service account, by ID."""
     owner: dict[str, str] = {target.owner.id: target.owner.name} if isinstance(target.owner, ServiceAccount) else {}
     names = {each.id: each.name for each in target.resources}
     return {**names, target.resource.environment: target.resource.environment_name} | owner

@@ -13,7 +13,7 @@ from bot.services.people.directory import DISPLAY
 from bot.services.ports.store import Cache, Clock
 
 MOST_MET = 30
-"""How many holders of roles are looked up in Slack, which answers 50 such calls a minute."""
+"""How many people with a role are looked up in Slack, which allows 50 such calls a minute."""
 MOST_TOLD = 5
 """How many people are told about a request whose rule names no one."""
 
@@ -47,14 +47,14 @@ class Candidates:
     clock: Clock
     approvers: Callable[[Policy], Approvers]
     remembered: Callable[[Policy], Approvers]
-    """The same, with people as Slack showed them within the last minutes."""
+    """The same, with Slack users up to `remembered.KEPT` old."""
 
     async def of(
         self, target: Target, requester: Person, conditions: Conditions = (), *, fresh: bool = False
     ) -> Sequence[Candidate]:
-        """Everybody but the requester who could approve now on these conditions, those closest to the key first.
+        """Everyone except the requester who could approve now under these conditions, those closest to the key first.
 
-        Unless `fresh`, as read within the last minute. Raises `Unavailable` for a user group that can't be read.
+        Unless `fresh`, the answer may be a minute old. Raises `Unavailable` for a user group that can't be read.
         """
         ids = "+".join(each.id for each in target.resources)
         place = f"{target.resource.kind}:{target.resource.environment}:{ids}"
@@ -91,10 +91,10 @@ class Candidates:
 
 
 def closest(candidates: Sequence[Candidate], request: RequestId, most: int = MOST_TOLD) -> Sequence[Candidate]:
-    """Those in Slack whose right is closest to the key, at most `MOST_TOLD`, in the order of `candidates`.
+    """Those in Slack whose right is closest to the key, at most `most`, in the order of `candidates`.
 
-    Among people who are equally close, each request tells different ones, so that the first in the alphabet aren't told
-    about all; its review page and its card name the same people.
+    Among people who are equally close, the choice depends on the request, so that the same few aren't told about all of
+    them. A request's review page and card name the same people.
     """
 
     def turn(each: Candidate) -> tuple[int, str]:
@@ -106,7 +106,7 @@ def closest(candidates: Sequence[Candidate], request: RequestId, most: int = MOS
 
 
 def _said_of_people(policy: Policy) -> object:
-    """Whatever the policy says about people and roles."""
+    """Everything that the policy says about people and roles."""
     table = (policy.table.name, sorted(policy.table.creates_accounts), policy.table.people_only)
     return table, policy.mappings, sorted(policy.people.items())
 

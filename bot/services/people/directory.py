@@ -1,6 +1,6 @@
-"""Which Confluent user a Slack user is, and which roles they hold: reads, some of them cached.
+"""Finds the Confluent user behind a Slack user, and the roles that they hold. Some reads are cached.
 
-Who is who follows from what both sides say now. If that is unknown, the person is refused.
+Slack, Confluent and the policy say at that moment who someone is. A person who can't be matched is refused.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -23,7 +23,7 @@ from bot.services.ports.store import Cache, Clock
 
 T = TypeVar("T")
 DISPLAY = timedelta(seconds=60)
-"""How old what was read about a person may be, if it's only shown."""
+"""How old data about a person may be that is only shown."""
 MOST_REREADS = 60
 """How often a minute a refusal from the cache is checked again for one person: each check takes several calls."""
 ORGANIZATION_KEPT = timedelta(days=1)
@@ -41,11 +41,11 @@ class Tenant:
 
 
 def belongs(tenant: Tenant, team: str, enterprise: str = "", teams: Collection[str] = ()) -> bool | None:
-    """Whether someone is a member of our workspace; None where what Slack says of them leaves it open.
+    """Whether someone is a member of our workspace; None if what Slack says about them doesn't settle it.
 
     `team` is their own `team_id`: a workspace, or the organization (`E…`). In a Grid it names any one of a person's
     workspaces, wherever they click, and may be missing. `enterprise` and `teams` are their organization and all of
-    their workspaces there, which `users.info` tells and no click does. What speaks against them goes first.
+    their workspaces there, which `users.info` tells and no click does. Evidence against them is checked first.
     """
     if teams and tenant.team not in teams:
         return False
@@ -61,15 +61,15 @@ def belongs(tenant: Tenant, team: str, enterprise: str = "", teams: Collection[s
 
 
 def seat(tenant: Tenant, claimed: TeamId) -> TeamId:
-    """What a click is stored with: our workspace, unless what it says rules out that its user belongs there.
+    """The workspace that a click is stored with: ours, unless the click itself rules out that its user belongs there.
 
-    Who is let in this way is still asked about at `users.info`, which decides.
+    That decides nothing yet: `identify` asks `users.info`.
     """
     return claimed if belongs(tenant, claimed) is False else tenant.team
 
 
 def admitted(profile: Profile | None, tenant: Tenant, *, with_guests: bool = False) -> Profile:
-    """Someone whom Latchkey deals with, as a member of our workspace. Raises `Refused` for everybody else."""
+    """The profile of someone who can use Latchkey, as a member of our workspace. Raises `Refused` for everyone else."""
     if profile is None:
         raise Refused("Slack doesn't show your account to Latchkey.")
     if not belongs(tenant, profile.team, profile.enterprise, profile.teams):
@@ -92,9 +92,9 @@ async def in_slack(user: User, people: People, named: Mapping[SlackUserId, Princ
 
 
 def matched(profile: Profile, users: Sequence[User], people: Mapping[SlackUserId, Principal]) -> Person:
-    """The person that an admitted profile belongs to. Raises `Refused` when there is not exactly one Confluent user.
+    """The person that an admitted profile belongs to. Raises `Refused` unless there is exactly one Confluent user.
 
-    `people` is what the policy says about who is who; it goes before the e-mail address.
+    `people` is what the policy says about who is who. It takes precedence over the email address.
     """
     if (named := people.get(profile.id)) is not None:
         if not any(each.id == named for each in users):
@@ -147,19 +147,19 @@ class Directory:
         return self.tenant.team
 
     def for_one_decision(self) -> "Directory":
-        """The same for a decision about several people: each list is read afresh, and once; the policy stays as it is.
+        """A copy for one decision, also about several people: it reads each list once, afresh, and keeps its policy.
 
-        Else an organization of thousands has its users read for every approver, and Slack lets nobody ask for the
-        members of groups more than 20 times a minute.
+        Otherwise, thousands of users would be read again for each approver, and Slack allows only about 20 reads of
+        the members of user groups a minute.
         """
         now = self.policy()
         return replace(self, policy=lambda: now, is_one_decision=True)
 
     async def before_no(self, user: SlackUserId, look: Callable[["Directory"], Awaitable[T]]) -> T:
-        """Look at what was read within the last minute, and before that says no, once more at what is true now.
+        """What `look` returns from data up to a minute old; if it refuses that, what it returns from fresh reads.
 
-        Raises `Throttled` in place of a no to who had `MOST_REREADS` such looks within a minute, and while Confluent
-        may show us a part only.
+        Raises `Throttled` instead of a refusal if this person had `MOST_REREADS` fresh looks within a minute, and while
+        Confluent may be hiding things from us.
         """
         try:
             return await look(self)
@@ -168,7 +168,7 @@ class Directory:
         try:
             return await look(replace(self.for_one_decision(), is_afresh=True))
         except (Refused, NotFound):
-            await self.cloud.must_see_all()  # else it may only not be shown to us
+            await self.cloud.must_see_all()  # otherwise, Confluent may only be hiding it from us
             raise
 
     async def _count_reread(self, user: SlackUserId) -> None:
@@ -185,10 +185,11 @@ class Directory:
         await self.cache.put(name, (*recent, now), tuple[datetime, ...], now=now, keep=DISPLAY)
 
     async def identify(self, user: SlackUserId, team: TeamId, *, shown: bool = False) -> Person:
-        """The Confluent user behind a Slack user. Raises `Refused` with the reason when there is not exactly one.
+        """The Confluent user behind a Slack user. Raises `Refused` with the reason unless there is exactly one.
 
-        Raises `Throttled` instead while Confluent may show us a part of its users only.
-        `team` is what a click or a record says, which only a refusal believes: `users.info` decides who belongs.
+        Raises `Throttled` instead while Confluent may show us only some of its users.
+
+        `team` is what a click or a record says. It's only a reason to refuse: `users.info` decides who belongs.
         `shown` accepts a list of users up to `DISPLAY` old: for pages, never for decisions.
         """
         if seat(self.tenant, team) != self.team:
@@ -202,7 +203,7 @@ class Directory:
             raise
 
     async def must_belong(self, user: SlackUserId, team: TeamId) -> None:
-        """Return for members and guests of our workspace, with or without a Confluent user. Raises `Refused`."""
+        """Return for members and guests of our workspace, with or without a Confluent user; else raise `Refused`."""
         if seat(self.tenant, team) != self.team:
             raise Refused(ELSEWHERE)
         admitted(await self.people.profile(user), self.tenant, with_guests=True)
@@ -215,7 +216,7 @@ class Directory:
     async def held_by_approvers(
         self, approvals: Sequence[Approval], conditions: Conditions = ()
     ) -> list[tuple[Approval, HeldRoles]]:
-        """The roles that approvers hold now. One who can't be matched anymore is left out, and doesn't count.
+        """The roles that approvers hold now. An approver who can't be matched anymore is left out, and doesn't count.
 
         Raises `Unavailable` as `fitting` does.
         """
@@ -229,9 +230,9 @@ class Directory:
         return found
 
     async def fitting(self, held_roles: HeldRoles, conditions: Conditions, *, shown: bool = False) -> HeldRoles:
-        """Someone who approves, with the user groups that tell whether they fit these conditions.
+        """The roles of an approver, and whether they are in each user group that the conditions name.
 
-        Raises `Unavailable` where Slack does not tell who is in one of them. `shown` is as for `members`: for pages.
+        Raises `Unavailable` if Slack doesn't say who is in a group. `shown` is as for `members`: for pages.
         """
         groups = groups_of(conditions)
         return await looked_up(
@@ -258,11 +259,11 @@ class Directory:
         shown: bool = False,
         break_glass: bool = False,
     ) -> HeldRoles:
-        """Someone who asks for this, with the groups and names that tell which rule decides.
+        """The roles of a requester, with the user groups and environment names that tell which rule decides.
 
-        See `Policy.unread` and `environments`. Raises `Unavailable` where Slack does not tell who is in a group, and
-        where a rule about people with a role is passed over, but Confluent may not show us all roles. `shown` is as
-        for `members`: for pages.
+        See `Policy.unread` and `environments`. Raises `Unavailable` if Slack doesn't say who is in a group, or if a
+        rule about people with a role is passed over while Confluent may be hiding roles from us. `shown` is as for
+        `members`: for pages.
         """
         policy = self.policy()
         asker = await looked_up(
@@ -275,9 +276,9 @@ class Directory:
         return asker
 
     async def environments(self, target: Target, *, shown: bool = False) -> EnvironmentNames:
-        """What environments are called, for a decision about this; nothing where no rule hangs on a name.
+        """The names of environments by ID, for a decision about this target; empty if no rule depends on a name.
 
-        `shown` accepts a minute-old list, if this environment is on it.
+        `shown` accepts a minute-old list if the target's environment is on it.
         """
         wanted = target.resource.environment
         if not wanted or not self.policy().names_environments:
@@ -321,7 +322,7 @@ class Directory:
         return HeldRoles(person, (*bindings, *mapped), organization, policy.table)
 
     async def name_of(self, principal: Principal) -> str:
-        """A user's name, by the list that was read within the last minute; "" if it isn't there."""
+        """A user's name, from a list that was read within the last minute; "" if there's none, or no such user."""
         cached = await self.cache.get("users", tuple[User, ...])
         return next((each.name for each in cached[0] if each.id == principal), "") if cached else ""
 
@@ -339,11 +340,11 @@ class Directory:
         return users
 
     async def is_own(self, owner: Owner) -> bool:
-        """Whether this is the account of Latchkey itself, whose rights nobody gets by asking for a key of it."""
+        """Whether this is Latchkey's own account, as read within `OWN_KEPT`. A key of it would give its rights away."""
         return owner.id == await self._remembered("own-account", str, self.cloud.own_account, OWN_KEPT)
 
     async def own_known(self) -> str:
-        """The id of Latchkey's own account as it was read last, never waiting for Confluent; "" before that."""
+        """The ID of Latchkey's own account, without waiting for Confluent; "" if it wasn't read within `OWN_KEPT`."""
         cached = await self.cache.get("own-account", str)
         return cached[0] if cached else ""
 
@@ -354,7 +355,7 @@ class Directory:
     async def _remembered(
         self, name: str, of: type[T], ask: Callable[[], Awaitable[T]], keep: timedelta = DISPLAY, *, fresh: bool = False
     ) -> T:
-        """What was read last, while it is kept; else, and always for `fresh`, what is read now."""
+        """The cached value, or else what `ask` reads now. With `fresh`, always the latter."""
         cached = None if fresh or self.is_afresh else await self.cache.get(name, of)
         if cached is not None:
             return cached[0]

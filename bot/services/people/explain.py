@@ -1,7 +1,7 @@
-"""Why a decision is what it is, and who could approve: the functions that decide, with their reasons kept.
+"""Explains a decision, and who could approve: it calls the functions that decide, and keeps their reasons.
 
-This only reads, so it works on a snapshot as well. It's for people; where something happens, every decision is made
-again, from fresh reads.
+It only reads, so it also works on a snapshot. Explanations are for people: Latchkey itself decides anew, from fresh
+reads, before it does anything.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ OWN_ACCOUNT = "Keys for Latchkey's own account can't be requested."
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A role of the requester, and what it gives here; `via` is as in `Approver`."""
+    """One of the requester's roles, and what it gives them for one key; `via` is as in `Approver`."""
 
     weighed: Weighed
     via: str = ""
@@ -42,25 +42,25 @@ class Explanation:
     ask: Ask
     requester: Someone
     rules: tuple[Rule, ...]
-    """The rule for each of its keys; () if none matches."""
+    """The rule for each of its keys; () unless there is one for each."""
     verdict: Verdict
     table: Table
     roles: tuple[Looked, ...]
     approvers: tuple[Approver, ...]
-    """Everyone with authority, those first who can use it; empty if no approval would help."""
+    """Everyone else with authority over the key, those who can use it first; empty if the request is forbidden."""
     offers: tuple[str, ...] = ()
-    """The access that can be requested with it, by its names in the policy."""
+    """The access that can be requested with it, by the names that the policy gives it."""
     also_roles: tuple[Looked, ...] = ()
     """As `roles`, for the second key of a pair."""
 
     @property
     def rule(self) -> Rule | None:
-        """The rule that decides; of a pair, both as one, with the stricter of their terms."""
+        """The rule that decides, None without one; for a pair, both rules as one, with the stricter of their terms."""
         return reduce(lambda one, other: _together(one, other, self.table), self.rules) if self.rules else None
 
     @property
     def roles_of_keys(self) -> tuple[tuple[Looked, ...], ...]:
-        """`roles`, and of a pair `also_roles`."""
+        """`roles`, and for a pair also `also_roles`."""
         return (self.roles, self.also_roles) if self.ask.also else (self.roles,)
 
     @property
@@ -70,13 +70,13 @@ class Explanation:
 
     @property
     def is_by_ownership(self) -> bool:
-        """Whether the key's owner is allowed to do it, whatever their roles are."""
+        """Whether it's a change to a key of the requester's own account, allowed whatever roles they hold."""
         is_own = isinstance(self.ask.owner, MyAccount) and self.ask.owner.id == self.requester.principal
         return isinstance(self.verdict, Allowed) and is_own and self.ask.operation in CHANGES
 
     @property
     def approvals(self) -> int:
-        """How many people have to approve, as decided; as the rule says, where it is forbidden."""
+        """How many people have to approve; for a forbidden request, as many as its rule says (0 without one)."""
         match self.verdict:
             case Forbidden():
                 return self.rule.approvals if self.rule else 0
@@ -85,18 +85,18 @@ class Explanation:
 
     @property
     def able(self) -> tuple[Approver, ...]:
-        """Those who can approve."""
+        """The approvers whom Latchkey wouldn't refuse."""
         return tuple(each for each in self.approvers if not each.someone.refusal)
 
     @property
     def most(self) -> int:
-        """How many approvals those who can approve could give together."""
+        """How many approvals these people could give together, at most."""
         conditions = () if isinstance(self.verdict, Forbidden) else self.verdict.terms.approvers
         return most(conditions, [each.member for each in self.able])
 
     @property
     def is_possible(self) -> bool:
-        """Whether it is allowed, or enough people could approve it; by break-glass, whether anyone could review it."""
+        """Whether it's allowed, or enough people could approve it; for break-glass, also whether anyone could review it."""
         match self.verdict:
             case Allowed():
                 return bool(self.able) or not self.ask.break_glass
@@ -117,7 +117,10 @@ class Explainer:
     who: Approvers
 
     async def find(self, word: str) -> Someone:
-        """The person with this address or Confluent id. Raises `NotFound` if neither side knows them."""
+        """The person with this email address or Confluent ID; refused unless both Slack and Confluent know one person.
+
+        Raises `NotFound` if neither knows them, and `Unavailable`.
+        """
         users, email = await self.cloud.users(), normal_email(word)
         found = [each for each in users if each.id == word or (each.email and each.email == email)]
         if len(found) == 1:
@@ -135,7 +138,10 @@ class Explainer:
     async def explain(
         self, requester: Someone, operation: Operation, target: Target, *, break_glass: bool = False
     ) -> Explanation:
-        """What would be decided if this person asked for this now, and why; with `break_glass`, if they used that."""
+        """What Latchkey would decide if this person requested this now, and why; with `break_glass`, if they used that.
+
+        Raises `Unavailable` if something can't be read.
+        """
         person = requester.person
         ask = Ask(RequestId(""), person, operation, target.owner, target.resource, "", "", "", _NO_TIME)
         ask = replace(ask, bindings=target.bindings, also=target.also, break_glass=break_glass)
@@ -168,7 +174,7 @@ class Explainer:
         )
 
     async def asker(self, someone: Someone) -> HeldRoles:
-        """The roles of a person, with every user group that tells which rule decides about their request."""
+        """A person's roles, with every user group by which the policy selects people."""
         held_roles, groups = (await self.held_roles(someone))[0], frozenset[str]()
         groups = groups.union(*(each.groups for each in self.policy.selectors))
         return await looked_up(
@@ -176,14 +182,14 @@ class Explainer:
         )
 
     def _offers(self, ask: Ask) -> tuple[str, ...]:
-        """The names of the access that can be requested with a new key: none for one of a person's own account."""
+        """The names of the access that can be requested with it: none for a person's own account, or by break-glass."""
         if ask.operation is not Operation.CREATE or isinstance(ask.owner, MyAccount) or ask.break_glass:
             return ()
         kinds = {each.kind for each in Target.of(ask).resources}
         return tuple(each.name for each in self.policy.offers if each.kind in kinds)
 
     async def held_roles(self, someone: Someone) -> tuple[HeldRoles, Mapping[Binding, str]]:
-        """The roles of a person, and by role binding, whom the policy names where it gives it."""
+        """A person's roles; and for each one from the policy, the Slack ID of the person or group that it's given to."""
         person, organization = someone.person, await self.cloud.organization()
         bindings = await self.cloud.role_bindings(person.principal) if someone.principal else ()
         via: dict[Binding, str] = {}

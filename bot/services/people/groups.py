@@ -1,4 +1,4 @@
-"""Whether someone is in the Slack user groups on which a decision hangs: as few of them as tell."""
+"""Reads whether someone is in the Slack user groups that a decision depends on, and no more groups than it takes."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -12,7 +12,7 @@ async def looked_up(
     unread: Callable[[HeldRoles], str | None],
     members: Callable[[str], Awaitable[Sequence[SlackUserId]]],
 ) -> HeldRoles:
-    """The same person, with the groups that `unread` names one by one, until it names no more.
+    """The same person, after looking up the groups that `unread` names one by one, until it names none.
 
     Raises `Unavailable` for a group that has no members, or that can't be read.
     """

@@ -1,4 +1,4 @@
-"""Slack users as they were read within the last minutes, because Slack answers about 50 look-ups a minute."""
+"""Slack users and channels, up to `KEPT` old, because Slack allows about 50 look-ups a minute."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +10,7 @@ from bot.services.ports.slack import Channels, People, Profile
 from bot.services.ports.store import Cache, Clock
 
 KEPT = timedelta(minutes=10)
-"""For telling people only. Decisions read who someone is at that moment."""
+"""Only for choosing whom to tell. Decisions read who someone is at that moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class RememberedPeople:
     clock: Clock
 
     async def profile(self, user: SlackUserId) -> Profile | None:
-        """The user, as read within the last minutes."""
+        """The user, up to `KEPT` old; None if Slack doesn't show them. Raises `Unavailable`."""
         return await self._profile(f"profile:{user}", lambda: self.people.profile(user))
 
     async def by_email(self, email: str) -> Profile | None:
-        """The user with this address, as read within the last minutes."""
+        """The user with this address, up to `KEPT` old; None if there is none. Raises `Unavailable`."""
         address = hashlib.sha256(email.encode()).hexdigest()[:32]  # names of copies are in the clear
         return await self._profile(f"profile-of:{address}", lambda: self.people.by_email(email))
 
@@ -46,7 +46,7 @@ class RememberedPeople:
 
 @dataclass(frozen=True, slots=True)
 class RememberedChannels:
-    """`Channels`, as read within the last minutes."""
+    """`Channels`, up to `KEPT` old."""
 
     channels: Channels
     cache: Cache
