@@ -1,4 +1,4 @@
-"""How many requests and keys are in each state, by the audit log: no record has to be opened for it."""
+"""Counts requests and keys by state, from the lines of the audit log, so that no record has to be opened."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ REQUEST_STATES = (
 )
 """The states of a request after `UNDECIDED`, named as in its record."""
 WAITING, IN_USE, DELETING, ORPHANED, DELETED = KEY_STATES = ("waiting", "in_use", "deleting", "orphaned", "deleted")
-"""The states of a key: its secret was not viewed yet; it was; the key is to be deleted; no record knows it; gone."""
+"""The states of a key: its secret wasn't viewed yet; it was; the key is about to be deleted; it has no record; gone."""
 
 _REQUEST: Mapping[str, str] = {
     Action.SUBMITTED: UNDECIDED,
@@ -56,7 +56,7 @@ _DELETION: Mapping[str, str] = {
     Action.DELETED: "done",
     Action.FOUND_GONE: "done",
 }
-"""Of a request to delete a key. Under any other request, these are about a key that it gave up or replaced."""
+"""For requests to delete a key. In other requests, these actions are about a key that was given up or replaced."""
 _KEY: Mapping[str, str] = {
     Action.CREATED: WAITING,
     Action.SHOWN: IN_USE,
@@ -69,11 +69,11 @@ _KEY: Mapping[str, str] = {
     Action.FOUND_GONE: DELETED,
 }
 _FIRST = frozenset({Action.CREATED, Action.FOUND_ORPHANED})
-"""What makes a key one of ours: other keys are deleted through Latchkey as well."""
+"""The actions from which on a key counts. Keys created elsewhere can be deleted through Latchkey, and don't count."""
 
 
 class Census:
-    """Counts for metrics; nothing is decided by it. About 150 bytes per request, for as long as the process runs."""
+    """Counts for metrics. No decision depends on it. Keeps about 150 bytes for each request while the process runs."""
 
     def __init__(self) -> None:
         self.requests = Counter[str]()
@@ -91,7 +91,7 @@ class Census:
         if request is not None:
             self._take_request(action, request, details.get("operation"))
         if isinstance(key := details.get("key"), str) and action in _KEY:
-            # What ends a key that is gone says why; what ends it with its lifetime does not, and deletes it next.
+            # A key that is gone already is retired with a `why`. One that is too old has none: it's deleted next.
             is_gone = action == Action.RETIRED and "why" in details
             self._take_key(DELETED if is_gone else _KEY[action], action, key)
 
@@ -114,7 +114,7 @@ class Census:
         return dict(self._key_states)
 
     def begin(self, seq: int, requests: Mapping[str, tuple[str, bool]], keys: Mapping[str, str], deleted: int) -> None:
-        """Know what all lines up to `seq` say, in place of all that was counted of them so far."""
+        """Start from the states after line `seq`, in place of all counts so far, unless that line was taken already."""
         if seq <= self._seen:
             return
         self._seen = seq
@@ -127,7 +127,7 @@ class Census:
         self.keys[DELETED] = deleted
 
     def become(self, other: "Census") -> None:
-        """Know what another one knows, in place of all that was counted so far."""
+        """Take over the counts of another census, in place of all counts so far."""
         self._seen = -1
         self.begin(other.seen, other.requests_known(), other.keys_known(), other.deleted)
 
@@ -135,7 +135,7 @@ class Census:
         if action == Action.SUBMITTED and operation == Operation.DELETE:
             self._deletions.add(request)
         state = _REQUEST.get(action) or (_DELETION.get(action) if request in self._deletions else None)
-        # A line about a request of which there is none that it was sent is about a refusal, or a key without a record.
+        # A line about a request that was never sent is about a refusal, or about a key without a record.
         if state is None or (request not in self._states and action != Action.SUBMITTED):
             return
         self.requests[self._states.get(request, "")] -= 1

@@ -1,7 +1,7 @@
-"""What the audit log alone says of each request and key at a moment, in the rows of `bot.domain.reports.rows`.
+"""Builds the rows of `bot.domain.reports.rows` from the audit log alone, as they were at one moment.
 
-It keeps what it was told of each request, about 2 kB, until the end is read: only then is the log proven, and any line
-may still change a row. Lines of older versions leave out what later ones say; such a cell is `UNKNOWN`.
+It keeps about 2 kB for each request until the log was read to its end: only then is the log verified, and until then
+any line may change a row. Lines of older versions don't say all that later ones do; such a cell is `UNKNOWN`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ _OF_A_DELETION: Mapping[str, str] = {
     Action.FOUND_GONE: rows.DONE,
 }
 _FINAL = frozenset({rows.DENIED, rows.CANCELLED, rows.EXPIRED, rows.FAILED, rows.DONE})
-"""Nothing follows on these; a line that comes late tells of an effect at Confluent that had been given up."""
+"""Outcomes that stay. A later line is about an effect at Confluent that Latchkey had given up on."""
 _OVER = _FINAL | {rows.UNDELIVERED, rows.UNCLAIMED, rows.RETIRED}
 _BY_PEOPLE = frozenset({rows.DENIED, rows.CANCELLED, rows.RETIRED})
 _KEYS: Mapping[str, str] = {
@@ -58,32 +58,32 @@ class _Key:
     state: str
     ends_at: str
     name: str | None = None
-    """As an edit left it; None where it has the name that was asked for."""
+    """The name after an edit; None if it still has the requested one."""
 
 
 @dataclass(slots=True)
 class _Asked:
-    """A request, as its lines tell."""
+    """A request, as its lines so far describe it."""
 
     at: str | None
     details: Mapping[str, str]
     outcome: str
     rule: str
     approvals: dict[str, str | None] | None = field(default_factory=dict[str, str | None])
-    """When each of those whose approval counts gave it; None where the log does not say whose still count."""
+    """When each approval that counts was given, by Slack ID; None if the log doesn't say which still count."""
     account: str = ""
     key: str | None = None
     ended_by: str | None = None
     ended_at: str | None = None
     ended_why: str | None = None
     glass: str | None = None
-    """What became of the use of break-glass that it is; None of any other."""
+    """The outcome of the use of break-glass; None for a request without one."""
 
 
 class Ledger:
-    """Takes the lines of the whole log, in their order, and counts those that were written `until` a moment.
+    """Takes all lines of the log in order, and uses those that were written no later than `until`.
 
-    With `keys_only` it forgets each request when its key is gone, and has no rows of requests.
+    With `keys_only`, it forgets each request when its key is gone, and has no complete rows of requests.
     """
 
     def __init__(self, until: datetime, *, keys_only: bool = False) -> None:
@@ -115,12 +115,12 @@ class Ledger:
             del self._asked[request]
 
     def key_rows(self) -> Iterator[KeyRow]:
-        """Every key that existed, by the ids of their requests."""
+        """Every key that existed then, sorted by the IDs of their requests."""
         for id_, key in sorted(self._keys.items(), key=lambda item: (item[1].request, item[0])):
             yield self._key_row(id_, key, self._asked.get(key.request))
 
     def request_rows(self) -> Iterator[RequestRow]:
-        """Every request that was there, by its id."""
+        """Every request that was sent until then, sorted by ID."""
         for id_, asked in sorted(self._asked.items()):
             yield _request_row(id_, asked)
 
@@ -166,7 +166,7 @@ class Ledger:
             return
         if key is None:
             return
-        # What ends a key that is gone already says why; what ends it with its lifetime does not, and deletes it next.
+        # A key that is gone already is retired with a `why`. One that is too old has none: it's deleted next.
         if action in _GONE or (action == Action.RETIRED and "why" in details):
             self._forget(id_, key)
         elif action == Action.FOUND_ORPHANED:
@@ -217,7 +217,7 @@ _COLUMNS = (
     "operation", "requester", "principal", "owner", "kind", "environment", "resource", "key", "name", "reason",
     "ticket",
 )  # fmt: skip
-"""What is kept of what was asked."""
+"""The details of a request that are kept."""
 
 
 def _request_row(id_: str, asked: _Asked) -> RequestRow:
@@ -248,13 +248,13 @@ def _request_row(id_: str, asked: _Asked) -> RequestRow:
 
 
 def _after(details: Mapping[str, str], unsaid: str) -> str:
-    """Whether enough people have approved, where the line says how many are missing."""
+    """The outcome, if the line says how many approvals are missing, or else `unsaid`."""
     missing = details.get("missing")
     return unsaid if missing is None else rows.APPROVED if missing == "0" else rows.PENDING
 
 
 def _count(asked: _Asked, action: str, actor: str, at: datetime, details: Mapping[str, str]) -> None:
-    """Learn whose approvals count after this line."""
+    """Update which approvals count after this line."""
     before, counted = asked.approvals, details.get("approvals")
     if action == Action.APPROVED:
         asked.outcome = _after(details, rows.UNDECIDED)
@@ -264,7 +264,7 @@ def _count(asked: _Asked, action: str, actor: str, at: datetime, details: Mappin
         known = asked.approvals or {actor: moment(at)}
         asked.approvals = {each: known.get(each) for each in counted.split()}
     elif action == Action.TERMS_CHANGED and before:
-        asked.approvals = None  # under other terms they may count no more, and this line does not say
+        asked.approvals = None  # under other terms they may no longer count, and this line doesn't say
 
 
 def _why(action: str, details: Mapping[str, str]) -> str | None:
@@ -300,7 +300,7 @@ def _replaced(said: Mapping[str, str]) -> str | None:
 
 
 def _moment(said: str | None) -> str:
-    """An end as the log has it."""
+    """When a key expires, from the log: as `rows.moment`, `NEVER`, or `UNKNOWN`."""
     if said in {None, rows.NEVER}:
         return said or UNKNOWN
     return moment(datetime.fromisoformat(str(said))) or UNKNOWN

@@ -1,7 +1,7 @@
-"""Who has which key, and what became of each request: the rows that auditors read, as records tell them.
+"""The rows that auditors read: who has which key, and what became of each request, from the stored records.
 
-`ledger` makes the same rows from the audit log alone. The names of the fields are columns, and a promise.
-None is "there is none"; `UNKNOWN` is "nobody wrote it down".
+`ledger` builds the same rows from the audit log alone. The fields are the columns of a report, so their names stay.
+None means that there is none; `UNKNOWN`, that it wasn't recorded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,17 @@ from bot.domain.review import Attestation
 
 UNKNOWN, NEVER = "unknown", "never"
 UNDECIDED = "undecided"
-"""Waiting for approvals, or approved: lines of the audit log from before they counted approvals do not say which."""
+"""Waiting for approvals, or approved: older lines of the audit log, without a number of approvals, don't say which."""
 WAITING, IN_USE, DELETING, ORPHANED = "waiting", "in_use", "deleting", "orphaned"
 """The states of a key that exists, as metrics name them."""
 PENDING, APPROVED, READY, SHOWN, DONE = "pending", "approved", "ready", "shown", "done"
 DENIED, CANCELLED, EXPIRED, FAILED = "denied", "cancelled", "expired", "failed"
 UNDELIVERED, UNCLAIMED, RETIRED = "undelivered", "unclaimed", "retired"
 UNREVIEWED = "unreviewed"
-"""Of a use of break-glass. Others are "justified", "not justified", and `FAILED` where it ended without a key."""
+"""For a use of break-glass. Others are "justified", "not justified", and `FAILED` if there was no key."""
 Cell: TypeAlias = str | tuple[str, ...] | None
 _OUTCOMES: Mapping[str, str] = {"offered": APPROVED, "working": APPROVED, "revealing": READY, "confirmed": SHOWN}
-"""Of records whose state is called otherwise here: what the audit log cannot tell apart has one name."""
+"""States with another name in reports: those that the audit log can't tell apart share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class KeyRow:
     requester: Cell
     """The Slack id of the person who requested it."""
     principal: Cell
-    """The same person at Confluent."""
+    """The ID of the same person at Confluent."""
     request: Cell
     created_at: Cell
     ends_at: Cell
@@ -59,7 +59,7 @@ class KeyRow:
     replaces: Cell
     """The key that it was created to replace."""
     reviewed_by: Cell
-    """Who said last in the review that it's kept, as long as that applies."""
+    """The Slack ID of the person who last kept it in a review, while that applies."""
     reviewed_at: Cell
     reviewed_until: Cell
     break_glass: Cell
@@ -98,7 +98,7 @@ class RequestRow:
 
 
 def key_row(request: states.Request, kept: Mapping[KeyId, Attestation]) -> KeyRow | None:
-    """The key of a request as its record has it; None where it has none, or none anymore."""
+    """The row for a request's key, from its record; None if it has no key, or no longer has one."""
     if not isinstance(request, states.Keyed) or (isinstance(request, states.Withdrawn) and request.deleted_at):
         return None
     ask, key, review = request.ask, request.key, kept.get(request.key.id)
@@ -127,7 +127,7 @@ def key_row(request: states.Request, kept: Mapping[KeyId, Attestation]) -> KeyRo
 
 
 def request_row(request: states.Request) -> RequestRow:
-    """A request as its record has it."""
+    """The row for a request, from its record."""
     ask = request.ask
     return RequestRow(
         request=ask.id,
@@ -153,12 +153,12 @@ def request_row(request: states.Request) -> RequestRow:
 
 
 def moment(at: datetime | None) -> str | None:
-    """ISO 8601, UTC, to the second."""
+    """A time as ISO 8601, UTC, to the second: "2026-03-04T05:06:07Z"."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
 
 
 def words(text: str) -> str:
-    """What was written in mrkdwn, as it is read."""
+    """A text in mrkdwn, without its escapes."""
     return unescape(text)
 
 

@@ -96,7 +96,7 @@ class Explanation:
 
     @property
     def is_possible(self) -> bool:
-        """Whether it's allowed, or enough people could approve it; for break-glass, also whether anyone could review it."""
+        """Whether it's allowed, or enough people could approve it; by break-glass, if someone could also review it."""
         match self.verdict:
             case Allowed():
                 return bool(self.able) or not self.ask.break_glass
@@ -189,7 +189,7 @@ class Explainer:
         return tuple(each.name for each in self.policy.offers if each.kind in kinds)
 
     async def held_roles(self, someone: Someone) -> tuple[HeldRoles, Mapping[Binding, str]]:
-        """A person's roles; and for each one from the policy, the Slack ID of the person or group that it's given to."""
+        """A person's roles; and for each one from the policy, the Slack ID of the person or group that is given it."""
         person, organization = someone.person, await self.cloud.organization()
         bindings = await self.cloud.role_bindings(person.principal) if someone.principal else ()
         via: dict[Binding, str] = {}

@@ -1,4 +1,4 @@
-"""Counts calls of Slack's API by method and outcome, and Slack's own calls of us by how long they wait."""
+"""Counts calls to Slack's API by method and outcome, and measures how long Slack waits for our answers."""
 
 import logging
 import time
@@ -54,21 +54,21 @@ _KINDS = {
 _REFUSED = frozenset(
     {"invalid_arguments", "invalid_attachments", "invalid_blocks", "invalid_blocks_format", "only_one_table_allowed"}
 )
-"""How Slack may refuse a block that it doesn't know, or not in that place."""
+"""Codes with which Slack may refuse a block that it doesn't know, or doesn't allow in that place."""
 
 
 class CountedClient(AsyncWebClient):
     """The SDK's client. `answered` is called after each call: method, outcome, seconds.
 
     A message or view with newer blocks that Slack refuses is sent again in its plain form. If Slack accepts that, the
-    newer blocks were the trouble, and none is sent again until the next start.
+    newer blocks were the reason, and no more are sent until the next start.
     """
 
     answered: Callable[[str, str, float], None] = staticmethod(lambda *_: None)
     takes_newer = True
 
     async def api_call(self, api_method: str, **options: Any) -> Any:  # noqa: ANN401 - as the SDK has it
-        """Call a method, with the plain form of what this workspace doesn't accept."""
+        """Call a method, in plain form if this workspace doesn't accept newer blocks. Raises `SlackApiError`."""
         body: object = options.get("json")
         if not isinstance(body, dict) or not newer.has_newer(cast("dict[str, Any]", body)):
             return await self._counted(api_method, **options)
@@ -113,11 +113,11 @@ class TimedApp(AsyncApp):
     acked: Callable[[str, float, bool], None] = staticmethod(lambda *_: None)
 
     async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
-        """Carry out what Slack sent, and tell how long Slack had to wait for the answer."""
+        """Handle what Slack sent, and report how long Slack had to wait for the answer."""
         begun = time.monotonic()
         req.body = dict(read.unfolded(req.body))
         response = await super().async_dispatch(req)
-        if response.status != HTTPStatus.UNAUTHORIZED:  # else anyone may have sent it
+        if response.status != HTTPStatus.UNAUTHORIZED:  # otherwise, anyone may have sent it
             is_answer = response.status < HTTPStatus.INTERNAL_SERVER_ERROR
             self.acked(kind_of(req.body), time.monotonic() - begun, is_answer)
         return response

@@ -33,7 +33,7 @@ _TOKEN = {
     "token_expired",
     "token_revoked",
 }
-"""What only a new installation of the app repairs, whatever was called."""
+"""Codes that only installing the app again can fix, whichever method was called."""
 _PASSING = {
     "accesslimited",
     "fatal_error",
@@ -44,9 +44,9 @@ _PASSING = {
     "team_access_not_granted",
     "team_added_to_org",
 }
-"""What passes by itself: Slack's own trouble, a workspace on its way to an organization, or a network limit."""
+"""Codes that pass by themselves: Slack's own trouble, a workspace that joins an organization, or a network limit."""
 RESPONSE_URL = "response_url"
-"""What posts to one are counted as, among the methods of the Web API."""
+"""The name under which posts to a response_url are counted, among the methods of the Web API."""
 _AWAY = "Slack didn't answer. Nothing was changed. Try again in a minute."
 _UNREADABLE = "Slack's response can't be read"
 _LONGEST = 1024 * 1024
@@ -73,8 +73,8 @@ class Answer(dict[str, Any]):
 
 
 def translated(error: SlackApiError) -> LatchkeyError:
-    """One of ours for Slack's error; its text names Slack's code and nothing of the payload."""
-    # Where the body is no JSON at all, this is aiohttp's response in place of the SDK's.
+    """Latchkey's error for one of Slack. Its text has Slack's code, and nothing from the payload."""
+    # If the body isn't JSON at all, this is aiohttp's response instead of the SDK's.
     response: Any = error.response
     status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0) or 0)
     said: object = getattr(response, "data", None)
@@ -102,7 +102,7 @@ async def call(client: AsyncWebClient, method: str, body: Mapping[str, Any], *, 
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Unreachable(_AWAY, log=f"{method}: {type(error).__name__}") from None
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
-        # The SDK takes whatever was answered for an object: a list, a string, another encoding break it.
+        # The SDK expects an object, and fails on a list, a string or another encoding.
         raise Unavailable(_AWAY, log=f"{method}: {_UNREADABLE} ({type(error).__name__})") from None
     said: object = answer.data
     if not isinstance(said, dict):
@@ -121,9 +121,9 @@ def ephemeral(text: str, blocks: Sequence[Block]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """Answers to clicks and commands. `hosts` are those that a response_url may point at.
+    """Answers clicks and commands. A response_url may only point at one of `hosts`.
 
-    `answered` is told of each post to one: `response_url`, outcome and seconds, as `calls.CountedClient` tells.
+    `answered` is called after each post to one, with `RESPONSE_URL`, the outcome and seconds, as in `CountedClient`.
     """
 
     client: AsyncWebClient
@@ -134,7 +134,8 @@ class Replies:
     async def send(self, to: SlackUserId, reply: ReplyTo, text: str, blocks: Sequence[Block] = ()) -> None:
         """Say something that only `to` sees: by response_url, else in the channel, else in the DM with Latchkey.
 
-        No answer of a response_url says for certain which block was refused, so newer blocks have their plain form.
+        The answer of a response_url doesn't say for certain which block was refused, so newer blocks have their plain
+        form. Raises as `call` does if even the DM fails.
         """
         shown = limits.message(plain({"blocks": blocks})["blocks"]) or [mrkdwn(text)]
         if reply.response_url is not None:
@@ -203,11 +204,12 @@ class UrlAnswer:
 
     @property
     def refusal(self) -> str | None:
-        """Why this answer of a response_url is not a yes; None when it is one.
+        """Why a response_url didn't accept the post; None if it did.
 
-        Slack documents neither `ok` nor JSON for it, and nobody has recorded what it answers. So plain text is a yes,
-        for what is taken for a no shows the secret twice or ends its key, unless it begins with an error code. JSON
-        says yes with `ok: true` or with nothing in it; other JSON, web pages and pictures are someone else's.
+        Slack documents neither `ok` nor JSON for this answer, and nobody has recorded one. An acceptance taken for a
+        refusal would show the secret twice, or delete its key. So plain text is an acceptance unless it begins with an
+        error code, and so is an object with `ok: true` or nothing in it. Other objects, lists, web pages and pictures
+        don't come from Slack, or aren't an acceptance.
         """
         if not HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES:
             return f"response_url_{self.status}"
@@ -232,7 +234,7 @@ class UrlAnswer:
 
 
 async def unreachable(session: aiohttp.ClientSession, bases: Sequence[str]) -> str | None:
-    """Why answers to clicks, and so secrets, don't reach Slack; None if they do. Changes nothing there."""
+    """A sentence about why answers to clicks, and so secrets, don't reach Slack; None if they do. Changes nothing."""
     for base in bases:
         way = proxy_for(base)
         through = " through the proxy from the environment" if way else ""
@@ -253,7 +255,7 @@ async def unreachable(session: aiohttp.ClientSession, bases: Sequence[str]) -> s
 
 
 async def _head(answer: aiohttp.ClientResponse) -> bytes:
-    """The body, as far as it matters."""
+    """The body, at most `_LONGEST` bytes of it."""
     try:
         return await answer.content.readexactly(_LONGEST)
     except IncompleteReadError as all_of_it:
@@ -261,7 +263,7 @@ async def _head(answer: aiohttp.ClientResponse) -> bytes:
 
 
 def _named(error: object) -> str:
-    """Slack's code, and nothing else that an answer may hold."""
+    """Slack's error code, and nothing else that an answer may contain."""
     return error if isinstance(error, str) and _CODE.fullmatch(error) else "response_url_refused"
 
 
@@ -273,8 +275,8 @@ def _seconds(headers: Mapping[str, str]) -> int:
 def proxy_for(url: str) -> str | None:
     """The proxy for this URL, by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; None to go there directly.
 
-    Neither aiohttp nor Slack's SDK does this alone: the one knows no proxy for `wss`, the other no NO_PROXY. What is
-    read, and how, is as httpx has it, which calls Confluent: a proxy may be written without a scheme.
+    Neither aiohttp nor Slack's SDK does all of this: aiohttp knows no proxy for `wss`, and the SDK no NO_PROXY. The
+    variables are read as by httpx, which calls Confluent: a proxy may be written without a scheme.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""

@@ -43,7 +43,7 @@ LONGEST_WAIT = 5.0
 """Seconds that we wait if Slack asks us to, before trying once more."""
 _TRIES = 3
 _DOUBTS = 3
-"""Views that were open and had no such id, before we believe that Slack takes none over."""
+"""After this many open views without the ID, Latchkey assumes that Slack doesn't adopt it."""
 _LATE, _LATE_PAUSE = 2, 2.0
 _CLOSED = "not_found"
 _MARK = "-"
@@ -88,7 +88,7 @@ class AckedViews:
         if waiting and await self._put_when_there(waiting, page):
             return
         if _MARK in waiting and self._was_adopted:
-            # The first answer had its page; where the second one never came, another page may stand there already.
+            # The first answer got its page. If the second one never arrived, the view may already show another page.
             await self._put_if_late(waiting, page)
             return
         if await self._put({"view_id": view, "view": page}) and waiting:
@@ -96,7 +96,10 @@ class AckedViews:
             await self._put_if_late(waiting, page)
 
     async def _put_when_there(self, waiting: str, page: Block) -> bool:
-        """Whether it is there; if not so in time, it never will be, and the answer is applied already."""
+        """Put the page into the view that `waiting` names, once there is one.
+
+        Returns False if there is none in time: by then Slack has applied the answer, or lost it.
+        """
         body = {"external_id": waiting, "view": page}
         for pause in _PAUSES if self.is_adopted else (PATIENCE,):
             if await self._put(body):
@@ -106,7 +109,7 @@ class AckedViews:
         return False
 
     async def _put_if_late(self, waiting: str, page: Block) -> None:
-        """Once more, should the answer be applied later than ever: then it hides the page, and has its id."""
+        """Put the page once more if Slack applied the answer unusually late: it then hides the page, and has the ID."""
         for _ in range(_LATE if self.is_adopted else 0):
             await asyncio.sleep(_LATE_PAUSE)
             if await self._put({"external_id": waiting, "view": page}):
@@ -114,7 +117,7 @@ class AckedViews:
                 return
 
     async def _put(self, body: Mapping[str, Any]) -> bool:
-        """Whether there is such a view. A page that stays away would leave its reader waiting: it is tried again."""
+        """Put the page, and return whether there is such a view. Tries again, so that its reader isn't left waiting."""
         for again in range(_TRIES, 0, -1):
             try:
                 await call(self.client, "views.update", body)
@@ -134,7 +137,7 @@ class AckedViews:
 
 @dataclass(frozen=True, slots=True)
 class SlackNotifier:
-    """Posts, updates and answers. Cards are drawn from the record: losing one loses nothing."""
+    """Posts and updates messages, and answers clicks. Cards are drawn from records, so losing one loses nothing."""
 
     replies: Replies
     views: AckedViews
@@ -204,7 +207,10 @@ class SlackNotifier:
         await call(self.replies.client, "views.open", {"trigger_id": trigger, "view": pages.page(page)})
 
     async def hand_over(self, reply: ReplyTo, handover: Handover) -> None:
-        """Show the secret in answer to the click that asked for it. Never retried; unsure counts as not shown."""
+        """Show the secret in answer to the click that asked for it. Never retried.
+
+        Raises `Undeliverable` unless Slack clearly accepted it: then it counts as not shown.
+        """
         if reply.response_url is None:
             raise Undeliverable("no_response_url", lasting=True)
         await must_hold()

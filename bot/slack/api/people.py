@@ -31,7 +31,7 @@ PAGES = 10
 class SlackPeople:
     """`People` and `Channels`, read afresh every time.
 
-    A minute has 100 calls of `profile`, 50 of `by_email`, 20 of `members`, and 100 pages of `joined`.
+    Slack allows about 100 calls of `profile` a minute, 50 of `by_email`, 20 of `members`, and 100 pages of `joined`.
     """
 
     client: AsyncWebClient
@@ -45,7 +45,7 @@ class SlackPeople:
         """The user with this address; None if nobody has it, or only a deactivated user. Raises `Unavailable`."""
         answer = await self._ask("users.lookupByEmail", {"email": email}, _ABSENT, _AWAY)
         found = _profile(answer["user"]) if answer else None
-        # Slack matches its own way; we mean this address and no other.
+        # Slack has its own way of matching; we mean exactly this address.
         return found if found and found.email == normal_email(email) else None
 
     async def members(self, group: str) -> Sequence[SlackUserId]:
@@ -73,7 +73,7 @@ class SlackPeople:
     async def _ask(
         self, method: str, body: Mapping[str, str], absent: frozenset[str], tell: str
     ) -> dict[str, Any] | None:
-        """What Slack answers; None when it refuses with a code of `absent`. Unknown never passes for absent."""
+        """Slack's answer; None if it refuses with a code in `absent`. An unclear answer never counts as absent."""
         try:
             return await call(self.client, method, body, form=True)
         except Undeliverable as error:
@@ -116,7 +116,7 @@ def _text(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
-    """Those without a confirmed address among `looked` people; `trouble` is why there may be more."""
+    """The people without a confirmed address among the `looked` ones; `trouble` is why there may be more."""
 
     users: tuple[SlackUserId, ...]
     looked: int
@@ -124,7 +124,7 @@ class Unconfirmed:
 
     @property
     def text(self) -> str:
-        """How many they are."""
+        """Their number as a sentence, and `trouble`."""
         has = "has" if len(self.users) == 1 else "have"
         counted = f"{len(self.users)} of {self.looked} people {has} no confirmed email address in Slack."
         return f"{counted} {self.trouble}".strip()
@@ -154,13 +154,13 @@ async def unconfirmed(client: AsyncWebClient, policy: Policy) -> Unconfirmed:
 
 
 async def _members(client: AsyncWebClient, people: SlackPeople, policy: Policy) -> AsyncIterator[SlackUserId]:
-    """Everybody in the channels and in the user groups that the policy names; some of them more than once."""
+    """Everyone in the channels and user groups that the policy names; some of them more than once."""
     for channel in sorted({rule.channel for rule in policy.rules}):
         try:
             async for user in _in_channel(client, channel):
                 yield user
         except Undeliverable:
-            continue  # what is wrong with the channel is said elsewhere
+            continue  # another check says what is wrong with the channel
     named = (each.subject for each in policy.mappings if each.is_group)
     notified = (each for rule in policy.rules for each in rule.notify if each.startswith("S"))
     asking = (each for selector in policy.selectors for each in selector.groups)

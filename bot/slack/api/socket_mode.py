@@ -24,7 +24,7 @@ FIRST_WAIT = 2.0
 """Seconds before reconnecting after Slack rejected a connection; doubled after each further one."""
 LONGEST_WAIT = 120.0
 GAP = 1.0
-"""Seconds between any two tries at least, times up to one and a half."""
+"""The fewest seconds between two tries, times a random factor of up to one and a half."""
 LIVED = 10.0
 """Seconds after its greeting until a connection counts as one that worked. Slack keeps one for hours."""
 REFRESHES = {"warning", "refresh_requested"}
@@ -37,10 +37,10 @@ log = logging.getLogger("latchkey.slack")
 
 
 class PatientClient(SocketModeClient):
-    """Waits, ever longer, before it connects again when Slack sent it away before `hello`, or soon after.
+    """Waits longer each time before it reconnects, if Slack closed the connection before `hello` or soon after.
 
-    The SDK's own client connects at once, hundreds of times a second. `trouble` says why there is no connection.
-    Only the refresh that Slack asks of a connection that had worked is made at once.
+    The SDK's own client reconnects at once, hundreds of times a second. This one does so only if Slack asks for a
+    refresh of a connection that had worked. `trouble` says why there is no connection.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class PatientClient(SocketModeClient):
         return await self.is_connected() and self._is_greeted()
 
     async def issue_new_wss_url(self) -> str:
-        """A new address, after a wait where the last one led nowhere; the proxy is that of its host."""
+        """A new address, after a wait if the last connection failed. Also sets the proxy for its host."""
         await self._rest()
         self._not_before = _now() + GAP * self._draw(1.0, 1.5)
         url = await super().issue_new_wss_url()
@@ -81,7 +81,7 @@ class PatientClient(SocketModeClient):
         return url
 
     async def connect_to_new_endpoint(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - as the SDK has it
-        """Connect again, after a wait where the last connection was none."""
+        """Connect again, after a wait if the last connection failed."""
         before = self.current_session
         if before is None or before is not self._refreshed:
             self._blame(
@@ -89,7 +89,7 @@ class PatientClient(SocketModeClient):
             )
         async with self._one_at_a_time:
             await self._rest()
-            if before is self.current_session and not self.closed:  # else another task has connected meanwhile
+            if before is self.current_session and not self.closed:  # otherwise, another task has connected
                 await super().connect_to_new_endpoint(force)
 
     async def _heard(self, message: WSMessage) -> None:
@@ -105,7 +105,7 @@ class PatientClient(SocketModeClient):
             self._greeted = None
 
     def _blame(self, why: str, advice: str = "") -> None:
-        """Once for each connection: the next one has to wait, and longer unless this one had worked."""
+        """Make the next connection wait, once for each one that ended; longer each time, unless this one had worked."""
         if self._blamed is not None and self._blamed is self.current_session:
             return
         self._blamed = self.current_session
@@ -114,7 +114,7 @@ class PatientClient(SocketModeClient):
         self.wait_longer(why, advice)
 
     def wait_longer(self, why: str, advice: str = "") -> None:
-        """The next connection has to wait, longer than the last one had to."""
+        """Make the next connection wait, longer than the last one had to."""
         wait = min(FIRST_WAIT * 2**self._in_a_row, LONGEST_WAIT) * self._draw(0.5, 1.5)
         self._in_a_row = min(self._in_a_row + 1, 10)
         self._not_before = max(self._not_before, _now() + wait)
@@ -135,7 +135,7 @@ class PatientClient(SocketModeClient):
 class _OneTry:
     """The SDK's HTTP session, which makes its client take a new address for each try.
 
-    Slack takes an address once, and the SDK's loop would try the same one for ever after a handshake that failed.
+    Slack accepts an address once, and after a failed handshake, the SDK's loop would try the same one forever.
     """
 
     client: PatientClient
@@ -170,14 +170,14 @@ class Sockets(AsyncSocketModeHandler):
         listeners.append(self.handle)
 
     async def handle(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:  # noqa: ARG002 - ours
-        """Carry out what Slack sent, and answer. An answer whose connection has ended is one line: Slack asks again."""
+        """Handle what Slack sent, and answer. If the connection has ended, logs one line: Slack sends it again."""
         try:
             await super().handle(self.client, req)
         except ConnectionError as error:
             log.warning("couldn't answer Slack: the connection had ended", extra={"type": req.type, "why": str(error)})
 
     async def connect(self) -> None:
-        """Connect for the first time; from that point on it connects again by itself."""
+        """Connect for the first time; after that, the client reconnects by itself."""
         untyped: Any = self
         await untyped.connect_async()
 
@@ -187,7 +187,7 @@ class Sockets(AsyncSocketModeHandler):
         await untyped.close_async()
 
     async def problem(self) -> str | None:
-        """Why clicks don't reach us: a sentence; None if they do."""
+        """A sentence about why clicks don't reach Latchkey; None if they do."""
         if await self._patient.is_ready():
             return None
         return self._patient.trouble or "no connection to Slack"

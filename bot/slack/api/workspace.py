@@ -72,7 +72,10 @@ async def introduce(client: AsyncWebClient) -> Workspace:
 
 
 async def app_token_problem(client: AsyncWebClient, token: str) -> str | None:
-    """What is wrong with the app-level token; None when Slack takes it. Bolt itself would try a bad one for ever."""
+    """Slack's code for what is wrong with the app-level token; None if Slack accepts it. Raises `Unavailable`.
+
+    Bolt itself would try a bad one forever.
+    """
     bearer = routed(AsyncWebClient(token=token, base_url=client.base_url, session=client.session))
     try:
         await call(bearer, "apps.connections.open", {}, form=True)
@@ -102,7 +105,7 @@ async def channel_problem(client: AsyncWebClient, channel: str) -> str | None:
 
 @dataclass(slots=True)
 class Watch:
-    """The last results. If Slack doesn't answer, they stay as they were."""
+    """Checks the token and the channels now and then, and keeps the results until Slack answers differently."""
 
     client: AsyncWebClient
     look_at_channels: Callable[[], Awaitable[str | None]]
@@ -138,7 +141,7 @@ class Watch:
             self.at = self.clock()
 
     def aged(self, verdict: str | None) -> str | None:
-        """A verdict with its age."""
+        """A result with its age: "… (checked 12 s ago)"."""
         if verdict is None or self.at is None:
             return verdict
         return f"{verdict} (checked {int((self.clock() - self.at).total_seconds())} s ago)"
