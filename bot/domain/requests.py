@@ -9,8 +9,8 @@
 What was asked (`Ask`) never changes; approvals carry its digest. Deadlines are fields: all code that looks at a request
 compares them with the clock, so that a late worker never makes a late click valid.
 
-Stored records outlive the code: add fields with a default at the end, never rename a `kind`, and keep one golden
-JSON per state in `tests/data/states`.
+Stored records outlive the code: add fields with a default at the end, and never rename a `kind`. Each state and each
+field is in a golden JSON in `tests/data/states`.
 
 `state.then(Next, at=now)` makes the next state: it carries the fields of the bases over, positionally, which lets type
 checkers see the rest. A state's own fields take keywords only.
