@@ -10,7 +10,8 @@ from sandbox.slack.views import Views
 from sandbox.slack.workspace import Workspace
 
 Place: TypeAlias = Literal["modal", "message", "home"]
-SECONDS = 20.0
+SECONDS = 60.0
+"""Much longer than anything takes: how busy a machine is, is not what a person waits to see."""
 
 
 @dataclass(frozen=True, slots=True)

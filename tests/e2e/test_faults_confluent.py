@@ -126,7 +126,7 @@ async def test_after_five_lost_answers_the_request_fails_and_no_key_is_left(tmp_
         await it.ask()
         it.stage.faults.answer_lost = "every create"
         await it.approve()
-        await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6, seconds=20)
+        await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
 
         assert it.our_keys() == []
         assert keys.most == 1
@@ -158,7 +158,7 @@ async def test_a_key_that_lands_after_its_request_failed_is_swept(tmp_path: Path
         await it.ask()
         it.stage.faults.failing = "create"
         await it.approve()
-        await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6, seconds=20)
+        await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
         created = await it.audit("key:create-intended")
         markers = [line["details"]["marker"] for line in created]  # type: ignore[index]
         assert len(markers) == 5

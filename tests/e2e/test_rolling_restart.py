@@ -19,7 +19,9 @@ from tests.support.balancer import balancer
 from tests.support.processes import PRODUCT, SECONDS, creates, crew, has_read, own_redis, reached, readiness, until
 
 A_SECOND = 20
-"""Commands."""
+"""Commands, where the machine keeps up with them."""
+AT_ONCE = 5
+"""Commands on their way at most: more of them would wait for a busy machine, not for a process that stops."""
 
 
 @dataclass(slots=True)
@@ -34,7 +36,7 @@ class Traffic:
 @asynccontextmanager
 async def traffic(here: Stage) -> AsyncGenerator[Traffic]:
     """Dana asks for help, twenty times a second."""
-    slack, seen = here.slack, Traffic()
+    slack, seen, room = here.slack, Traffic(), asyncio.Semaphore(AT_ONCE)
 
     async def ask() -> None:
         person, channel = slack.workspace.people["U0DANA"], slack.workspace.channels[APPROVALS_CHANNEL]
@@ -47,10 +49,13 @@ async def traffic(here: Stage) -> AsyncGenerator[Traffic]:
             seen.lost += 1
         else:
             seen.answered += "Latchkey" in str(answer)
+        finally:
+            room.release()
 
     async def keep_asking() -> None:
         async with asyncio.TaskGroup() as group:
             while not over.is_set():
+                await room.acquire()
                 group.create_task(ask())
                 await asyncio.sleep(1 / A_SECOND)
 
@@ -92,12 +97,14 @@ async def test_asked_to_stop_it_is_not_ready_first_and_goes_on_answering_and_wor
     async with crew(tmp_path) as (it, bots):
         port = it.stage.free_port()
         bot = await bots.start(SLACK_MODE="http", PORT=str(port), LATCHKEY_DRAIN="8")
+        await it.ask()
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             assert "connection" not in (await client.get("/healthz")).headers
             stopping = asyncio.create_task(bot.stop())
             unready = await readiness(port, lambda answer: "stopping" in answer.json()["checks"])
             alive = await client.get("/healthz")
-            await it.ask()  # as far as the card, which the worker sends
+            await it.approve()
+            await it.dana.see("is ready.")  # what the worker makes and says
             assert not stopping.done()
         assert await stopping == 0
 

@@ -210,7 +210,7 @@ async def test_all_problems_are_logged_and_the_first_is_told(path: Path, caplog:
 
 
 async def test_stopping_does_not_wait_for_the_next_look(path: Path) -> None:
-    async with asyncio.timeout(20), following(opened(path, every=3600)):
+    async with asyncio.timeout(60), following(opened(path, every=3600)):
         pass
 
 
@@ -258,11 +258,11 @@ async def test_who_follows_the_policy_is_told_when_a_part_of_it_ended(path: Path
         await asyncio.sleep(0)
         assert not source.taken.is_set()
         today.day = "2027-01-01"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await source.taken.wait()
 
         source.taken.clear()
         write(path, ENDING.replace("usual", "new"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await source.taken.wait()
         assert name(source) == "new"

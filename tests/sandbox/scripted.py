@@ -42,7 +42,7 @@ def workspace_of(bot: Scripted) -> Slack:
 
 async def hears(bot: Scripted, action_id: str) -> dict[str, Any]:
     """Wait until the bot was told of this action; what it was told, with the action alone under `actions`."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             for envelope in reversed(bot.received):
                 for action in envelope.payload.get("actions", ()):

@@ -173,7 +173,7 @@ async def test_any_change_can_be_held_on_either_side_of_its_effect(
     held = Gate()
     (faults.hold_after if happened else faults.hold_before)[change.name] = held
     asking = asyncio.create_task(change.ask(served))
-    await asyncio.wait_for(held.reached.wait(), 5)
+    await asyncio.wait_for(held.reached.wait(), 30)
 
     assert change.happened(organization) is happened
     held.opened.set()
@@ -186,7 +186,7 @@ async def test_what_went_away_while_a_change_was_held_is_refused(
 ) -> None:
     held = faults.hold_before["edit"] = Gate()
     editing = asyncio.create_task(api.patch(ORDERS, json=RENAME))
-    await asyncio.wait_for(held.reached.wait(), 5)
+    await asyncio.wait_for(held.reached.wait(), 30)
     organization.delete_key("ORDERSPROD000001")
     held.opened.set()
 
@@ -210,7 +210,7 @@ async def test_a_create_can_be_held_on_either_side_of_its_effect(
     held = Gate()
     setattr(faults, gate, held)
     client = asyncio.create_task(served.post(KEYS, json=ASK))
-    await asyncio.wait_for(held.reached.wait(), 5)
+    await asyncio.wait_for(held.reached.wait(), 30)
 
     assert len(marked(organization)) == made
     held.opened.set()
@@ -223,7 +223,7 @@ async def test_a_client_that_dies_while_held_leaves_its_key(
 ) -> None:
     held = faults.hold_after_create = Gate()
     client = asyncio.create_task(served.post(KEYS, json=ASK))
-    await asyncio.wait_for(held.reached.wait(), 5)
+    await asyncio.wait_for(held.reached.wait(), 30)
     client.cancel()
     with pytest.raises(asyncio.CancelledError):
         await client

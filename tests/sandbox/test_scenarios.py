@@ -127,7 +127,7 @@ async def test_the_bot_crashes_at_its_next_create_and_starts_again(
     assert await turned(http) == ["crash"]
 
     await here.faults.hold_after["create"].pass_through()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await bot.started.wait()
 
     assert (bot.killed, await turned(http), here.faults.hold_after) == (1, [], {})
@@ -151,7 +151,7 @@ async def test_a_crash_under_way_cannot_be_called_off_so_the_bot_starts_again(
     bot.can_die.clear()
     await begin(http, "crash")
     create = asyncio.create_task(here.faults.hold_after["create"].pass_through())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await bot.dying.wait()
         await (begin(http, "crash") if way == "again" else http.post("/control/reset", json={}))
         bot.can_die.set()

@@ -32,7 +32,7 @@ SURE = {
     "deny": plain("Keep it"),
     "style": "danger",
 }
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=40_000)
 
 
 @dataclass(frozen=True, slots=True)

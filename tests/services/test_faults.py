@@ -494,7 +494,7 @@ async def test_who_is_told_to_stop_leaves_what_takes_too_long_to_the_others(monk
         await world.cloud.asked.wait()
 
         stop.set()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 30)
 
         world.processes = [world.start()]
         await world.settle(timedelta(minutes=5))

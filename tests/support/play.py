@@ -25,7 +25,7 @@ from sandbox.slack.person import PersonAtClient
 from sandbox.stage import Stage, stage
 
 STARTED_WITHIN = 40.0
-SECONDS = 20.0
+SECONDS = 60.0
 """How long something may take that nobody sees."""
 LOOK_EVERY = 0.05
 """Seconds: the bot sees within this time that the sandbox's clock was moved."""

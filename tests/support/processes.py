@@ -31,7 +31,7 @@ from tests.support.play import Play, settings_from
 from tests.support.tls import authority
 
 NameT = TypeVar("NameT", bound=str)
-SECONDS = 30.0
+SECONDS = 60.0
 LEASE = 31
 """Seconds after which another process takes over what a dead one held, and looks for what it sent."""
 PRODUCT = ("-m", "bot", "run")

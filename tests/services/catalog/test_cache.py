@@ -24,6 +24,8 @@ from tests.support.composed import a_store
 from tests.support.fakes import TestClock
 
 ENVIRONMENTS = (Environment("env-2", "beta"), Environment("env-1", "Alpha"))
+ENOUGH = 0.5
+"""Seconds for all that hangs nowhere."""
 PARTS = (*(kind.row.plural for kind in PLACED), "service_accounts", "regions")
 
 
@@ -124,7 +126,7 @@ async def test_confluent_is_asked_for_a_few_lists_at_a_time() -> None:
 
 
 async def test_a_list_that_hangs_costs_no_more_than_the_time_for_a_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "READ_FOR", 0.05)
+    monkeypatch.setattr(cache, "READ_FOR", ENOUGH)
     found = await reader(Wide(hanging="regions")).read(None)
 
     assert found.regions == ()
@@ -135,7 +137,7 @@ async def test_what_there_was_no_time_for_is_read_first_the_next_time(monkeypatc
     cloud = Wide(hanging="ksql_clusters")
     again = reader(cloud)
     monkeypatch.setattr(cache, "AT_ONCE", 1)
-    monkeypatch.setattr(cache, "READ_FOR", 0.05)
+    monkeypatch.setattr(cache, "READ_FOR", ENOUGH)
     known = await again.read(None)
     assert [len(items) for items in known.resources.values()] == [2, 2, *[0] * (len(PLACED) - 2)]
 
