@@ -138,17 +138,25 @@ def _unreachable(error: Unreachable) -> str:
 
 @asynccontextmanager
 async def opened_store(settings: StoreSettings, team: str = "") -> AsyncGenerator[Store]:
-    """The store alone, of workspace `team`, or of its only workspace. Raises `StartupError` and `LatchkeyError`."""
-    async with AsyncExitStack() as stack:
-        redis = await opened_redis(stack, settings, probe=f"lk:{{{team}}}:probe" if team else "")
-        try:
-            keys = Keyspace(TeamId(team)) if team else await _only_keyspace(redis)
-            if not team and is_of_cluster(redis):  # and now for the node that has them
-                redis = await opened_redis(stack, settings, probe=keys.probe)
-        except ValueError as error:
-            raise StartupError(f"--team: {error}") from None
-        sealer = Sealer(parse_master_keys(settings.latchkey_master_keys.get_secret_value()))
-        yield Store.open(redis, sealer, keys.team, replicas=settings.latchkey_redis_replicas)
+    """The store alone, of workspace `team`, or of its only workspace.
+
+    Raises `StartupError`; `TryAgain`, which says why, if the store doesn't answer, also later; and `LatchkeyError`.
+    """
+    try:
+        async with AsyncExitStack() as stack:
+            redis = await opened_redis(stack, settings, probe=f"lk:{{{team}}}:probe" if team else "")
+            try:
+                keys = Keyspace(TeamId(team)) if team else await _only_keyspace(redis)
+                if not team and is_of_cluster(redis):  # and now for the node that has them
+                    redis = await opened_redis(stack, settings, probe=keys.probe)
+            except ValueError as error:
+                raise StartupError(f"--team: {error}") from None
+            sealer = Sealer(parse_master_keys(settings.latchkey_master_keys.get_secret_value()))
+            yield Store.open(redis, sealer, keys.team, replicas=settings.latchkey_redis_replicas)
+    except Unavailable as error:
+        if error.__cause__ is None:
+            raise
+        raise TryAgain(" ".join(cause_of(error))) from None
 
 
 async def _only_keyspace(redis: Redis) -> Keyspace:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from bot.store.sealing import Sealer
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
+_LAST = 10**15
+"""More lines than any log has, and fewer than Redis can count."""
 _Team = Annotated[
     str, typer.Option(metavar="ID", help="The Slack workspace, if the store holds more than one or is a cluster.")
 ]
@@ -34,15 +36,16 @@ def verify(
         ),
     ] = None,
     head: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="N:HASH",
             help="A line noted earlier, from Latchkey's log or its metrics, with at least 13 digits of the hash.",
         ),
-    ] = "",
+    ] = None,
     since: Annotated[
-        str, typer.Option(metavar="N:HASH", help="The line before the first one, for an export that starts later.")
-    ] = "",
+        str | None,
+        typer.Option(metavar="N:HASH", help="The line before the first one, for an export that starts later."),
+    ] = None,
     team: _Team = "",
 ) -> None:
     """Verify the hash chain of files, or of the live log and the records that go with it.
@@ -57,7 +60,7 @@ def verify(
     sealer = _sealer()
     walk = Verification(sealer, _noted(head, "--head", 13), _noted(since, "--since", 64))
     if not files:
-        if since:
+        if since is not None:
             raise typer.BadParameter("it's only for an export", param_hint="--since")
         wrong = complete(_verified(terminal.store_settings(), team, walk))
     else:
@@ -65,6 +68,8 @@ def verify(
     if wrong:
         typer.echo(wrong, err=True)
         raise typer.Exit(1)
+    if not files and not walk.lines and not walk.archived:
+        fail(f"This store has no audit log of workspace {team}. Check --team and REDIS_URL.")
     macs = "" if sealer else " Who wrote them wasn't checked: LATCHKEY_MASTER_KEYS is not set."
     begins = f" It begins after line {walk.archived}, which was archived." if walk.archived else ""
     last = f" The last one is {walk.last}." if walk.lines or begins else ""
@@ -73,7 +78,7 @@ def verify(
 
 @app.command()
 def export(
-    since: Annotated[int | None, typer.Option(metavar="N", min=0, help="Start after line N.")] = None,
+    since: Annotated[int | None, typer.Option(metavar="N", min=0, max=_LAST, help="Start after line N.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Keep printing new lines until Ctrl-C.")] = False,  # noqa: FBT002 - as typer wants it
     format_: Annotated[
         Literal["jsonl", "ocsf", "csv"],
@@ -155,12 +160,14 @@ async def _verified(settings: "StoreSettings", team: str, walk: "Verification") 
             return walk.end() or await records_problem(settings, team)
 
 
-def _noted(text: str, option: str, digits: int) -> tuple[int, str] | None:
+def _noted(text: str | None, option: str, digits: int) -> tuple[int, str] | None:
+    if text is None:
+        return None
     number, _, found = text.partition(":")
-    if text and not (number.isdigit() and re.fullmatch(rf"[0-9a-f]{{{digits},64}}", found)):
+    if not (re.fullmatch(r"[0-9]{1,15}", number) and re.fullmatch(rf"[0-9a-f]{{{digits},64}}", found)):
         least = "the" if digits == 64 else f"{digits} digits or more of the"  # noqa: PLR2004 - the length of a SHA-256
         raise typer.BadParameter(f"it must be a number, a colon and {least} hash", param_hint=option)
-    return (int(number), found) if text else None
+    return int(number), found
 
 
 def _sealer() -> "Sealer | None":

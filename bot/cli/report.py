@@ -37,7 +37,7 @@ Files = Annotated[
     typer.Argument(metavar="[FILE]...", help="With --at: the archive files of the audit log, in order."),
 ]
 At = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="DATE",
         help="A past time in UTC: a date (meaning its end), or a date and time. The report is then from the audit log.",
@@ -52,13 +52,13 @@ AT_ONCE = 500
 
 
 @app.command()
-def keys(files: Files = None, *, at: At = "", format_: Format = "csv", team: Team = "") -> None:
+def keys(files: Files = None, *, at: At = None, format_: Format = "csv", team: Team = "") -> None:
     """Print the API keys that Latchkey created and that still exist, with owner, dates and approvers."""
     _print(Report("keys", _moment(at), tuple(files or ()), format_), team)
 
 
 @app.command()
-def requests(files: Files = None, *, at: At = "", format_: Format = "csv", team: Team = "") -> None:
+def requests(files: Files = None, *, at: At = None, format_: Format = "csv", team: Team = "") -> None:
     """Print the requests: who requested what, when and why, who approved or denied it, and the outcome."""
     _print(Report("requests", _moment(at), tuple(files or ()), format_), team)
 
@@ -244,9 +244,9 @@ def _of_files(files: Iterable[Path], ledger: "Ledger") -> tuple[int, str]:
     return chain.seq, chain.hash if chain.seq else START
 
 
-def _moment(text: str) -> datetime | None:
+def _moment(text: str | None) -> datetime | None:
     """The time that the option means, in UTC: a date means its end. None means now."""
-    if not text:
+    if text is None:
         return None
     now = datetime.now(UTC)
     try:

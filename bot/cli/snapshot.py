@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
@@ -77,8 +77,11 @@ class Snapshot:
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def _gathered(content: dict[str, Any]) -> dict[str, Any]:
-    return {**content, "resources": {kind: content.get(kind.row.plural, ()) for kind in PLACED}}
+def _gathered(content: object) -> object:
+    if not isinstance(content, dict):
+        return content  # which is then refused
+    found = cast("dict[str, object]", content)
+    return {**found, "resources": {kind: found.get(kind.row.plural, ()) for kind in PLACED}}
 
 
 _FORMAT = TypeAdapter(Annotated[Snapshot, BeforeValidator(_gathered, dict[str, Any])])

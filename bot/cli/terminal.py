@@ -3,7 +3,9 @@
 Imports are inside the functions, so that `latchkey --help` answers at once.
 """
 
+import errno
 import os
+import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from bot.settings import CloudSettings, Settings, StoreSettings
 
 T = TypeVar("T")
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:
@@ -37,17 +40,20 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
         may_pass = isinstance(error, Unavailable) and not isinstance(error, KeyRefused)
         fail(str(error), code=os.EX_TEMPFAIL if may_pass else 1)
     except Exception as error:
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
-            raise  # Typer ends the program without a message
+        if (isinstance(error, BrokenPipeError) and _nobody_reads()) or is_full(error):
+            raise  # the program ends without a stack trace
         # Python's own traceback would bypass the log's redaction.
         logging.getLogger("bot.terminal").critical("unexpected error", exc_info=True)
         raise typer.Exit(1) from None
 
 
+def is_full(error: Exception) -> bool:
+    """Whether the output can't be written, such as on a full disk. What writes a file says so itself, with its name."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in _FULL
+
+
 def _nobody_reads() -> bool:
     """Whether standard output has no reader left, as in `| head -1`; otherwise a different pipe broke."""
-    import sys
-
     try:
         sys.stdout.flush()
     except BrokenPipeError:

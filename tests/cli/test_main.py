@@ -1,6 +1,7 @@
 """The command line: what it prints, its exit codes, and that no stack trace and no secret gets out."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bot import settings
-from bot.cli import main
+from bot.cli import main, terminal
 from bot.domain.audit import SYSTEM, Action, Event
 from bot.domain.errors import KeyRefused, Refused, Unavailable
 from bot.domain.keys import RequestId
@@ -223,7 +224,7 @@ def live_log(application: ModuleType) -> list[dict[str, Any]]:
     async def audit_lines(
         _given: Settings, team: str, after: int | None = None, *, until: asyncio.Event | None = None
     ) -> AsyncIterator[Mapping[str, object]]:
-        assert (team, until) == ("", None)
+        assert (team, until) == ("T0TYPO" if not lines else "", None)
         for line in lines[after or 0 :]:
             yield line
 
@@ -384,6 +385,31 @@ def test_verify_of_what_is_no_log(text: str) -> None:
     assert result.stderr == ("line 4: it does not have the fields of an audit line\n" if text else "")
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("verify", "--head", ""), "13 digits or more"),
+        (("verify", "--head", "\u0661:" + "a" * 13), "13 digits or more"),
+        (("verify", "--since", "", "-"), "a colon and the hash"),
+        (("export", "--since", "9" * 20), "less than or equal to"),
+    ],
+)
+def test_an_empty_option_or_a_number_too_large_checks_nothing_less(words: tuple[str, ...], says: str) -> None:
+    result = latchkey("audit", *words, stdin="")
+
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_verify_finds_no_log_of_a_workspace_that_the_store_does_not_have(live_log: list[dict[str, Any]]) -> None:
+    live_log.clear()
+
+    result = latchkey("audit", "verify", "--team", "T0TYPO")
+
+    assert result.exit_code == 2
+    assert result.stderr == "This store has no audit log of workspace T0TYPO. Check --team and REDIS_URL.\n"
+
+
 def test_verify_with_bad_master_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LATCHKEY_MASTER_KEYS", "sesame")
 
@@ -403,6 +429,29 @@ def test_the_program_says_what_is_wrong_and_nothing_more() -> None:
     assert done.stderr.splitlines()[0].startswith("SLACK_BOT_TOKEN must begin with xoxb-.")
     assert "Traceback" not in done.stderr
     assert "sesame" not in done.stderr
+
+
+@pytest.mark.parametrize("streams", [">/dev/full", "<&-"])
+def test_output_on_a_full_disk_and_closed_streams_leave_no_stack_trace(streams: str) -> None:
+    for command in ("policy schema", "policy check -"):  # more than a buffer takes, and less
+        line = f"exec {sys.executable} -m bot {command} {streams}"
+        done = subprocess.run(
+            ["sh", "-c", line], cwd=ROOT, env={"PATH": "/bin"}, capture_output=True, text=True, timeout=90, check=False
+        )
+
+        assert "Traceback" not in done.stderr
+        if "full" in streams:
+            assert (done.returncode, done.stderr) == (2, "The output can't be written: No space left on device.\n")
+        else:
+            assert done.returncode == ("check" in command), done.stderr  # nothing is no policy file
+
+
+def test_a_full_disk_ends_a_command_that_prints_as_it_goes() -> None:
+    async def prints() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        terminal.complete(prints())
 
 
 def test_help_loads_nothing_heavy() -> None:

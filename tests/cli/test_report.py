@@ -187,6 +187,7 @@ def test_a_date_is_its_end_and_a_time_is_itself() -> None:
     ("words", "says"),
     [
         (["--at", "yesterday"], "use a date"),
+        (["--at", ""], "use a date"),
         (["--at", (datetime.now(UTC) + 2 * DAY).date().isoformat()], "in the future"),
         (["a.jsonl"], "add --at"),
         ([*THEN, "missing.jsonl"], "missing.jsonl can't be read: No such file or directory."),

@@ -12,7 +12,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cli.explain import explainer
-from bot.cli.snapshot import Snapshot, SnapshotCloud, SnapshotPeople, parse, read, take
+from bot.cli.snapshot import Snapshot, SnapshotCloud, SnapshotError, SnapshotPeople, parse, read, take
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.authority import Target, describe
@@ -304,6 +304,12 @@ async def test_the_organization_itself_is_no_place_below_the_organization(org: P
     assert {each.role for each in at} == {"OrganizationAdmin", "ResourceKeyAdmin"}
     assert not set(at) & set(under)
     assert {*at, *under} == set(read(org).role_bindings)
+
+
+@pytest.mark.parametrize("text", ["[]", '"x"', "null", "1e999"])
+def test_json_that_is_no_object_is_no_snapshot(text: str) -> None:
+    with pytest.raises(SnapshotError, match="not a snapshot"):
+        parse(text)
 
 
 def test_a_file_from_before_there_was_a_kind_has_none_of_it(org: Path) -> None:

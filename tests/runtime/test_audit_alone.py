@@ -15,7 +15,7 @@ from bot.cli.audit import _verified
 from bot.connections import opened_store
 from bot.domain.errors import Tampered
 from bot.domain.keys import TeamId
-from bot.settings import StartupError, StoreSettings
+from bot.settings import StartupError, StoreSettings, TryAgain
 from bot.store.audit import log
 from bot.store.audit.chain import Verification
 from bot.store.keyspace import Keyspace
@@ -76,6 +76,13 @@ async def test_a_log_of_any_length_is_verified_page_by_page(monkeypatch: pytest.
         assert walk.lines == (2400 if len(peaks) > 1 else 600)
 
     assert peaks[1] < 1.2 * peaks[0], "of four times as many lines"
+
+
+async def test_a_store_that_is_away_is_told_by_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    for team in ("", "T01"):
+        with pytest.raises(TryAgain, match="nothing is listening at this address"):
+            await anext(audit_lines(settings("redis://127.0.0.1:1/0"), team))
 
 
 async def test_a_log_that_was_removed_is_missed_in_its_own_workspace(server: FakeServer) -> None:
