@@ -1,8 +1,8 @@
-"""What the account of a key can do: already, and by the role bindings that come with the key.
+"""What the account of a key can do: what it can do already, and the role bindings that come with the key.
 
-A role binding has no text that could carry a marker: it's a principal, a role and a place. What tells Latchkey's own
-from others is the journal of the request, `Granted.grant.bindings`: it says that a binding didn't exist when Latchkey
-set out to create it, and which id Confluent gave it.
+A role binding has no text that could carry a marker: it's a principal, a role and a place. Latchkey knows its own from
+the journal in the request, `Granted.grant.bindings`: it says that a binding didn't exist when Latchkey set out to
+create it, and which ID Confluent gave it.
 """
 
 import hashlib

@@ -130,7 +130,7 @@ _NEVER_AFTER: Mapping[str, frozenset[Action]] = {
     **dict.fromkeys((Action.DENIED, Action.CANCELLED, Action.EXPIRED), frozenset(Action) - _REFUSALS),
     Action.FAILED: _BEGINNINGS,
 }
-"""What can't happen to a request anymore, by how it ended."""
+"""The actions that can't follow, by how a request ended."""
 
 
 def ends_use(action: str, details: Mapping[str, object]) -> bool:
@@ -204,7 +204,7 @@ class History:
         self._reviewed |= other._reviewed  # noqa: SLF001 - of the same class
 
     def items(self) -> Iterator[tuple[str, str, int]]:
-        """Each request with how it ended ("": it has not) and its newest revision, as `add` takes them."""
+        """Each request with how it ended ("" if it hasn't) and its newest revision, as `add` takes them."""
         return ((request, self._ends.get(request, ""), rev) for request, rev in self._newest.items())
 
 

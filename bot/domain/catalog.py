@@ -17,12 +17,12 @@ class Environment:
 
 
 def is_environment_id(word: str) -> bool:
-    """Whether a word of the policy is the id of an environment: anything else is a name, `*` in it a wildcard."""
+    """Whether a word of the policy is the ID of an environment. Anything else is a name, with `*` as a wildcard."""
     return word.startswith("env-")
 
 
 def is_called(name: str, wanted: str) -> bool:
-    """Whether an environment of this name is meant, in exactly this case; `*` stands for any text, also for none."""
+    """Whether `wanted` means an environment of this name, in exactly this case; `*` stands for any text, even none."""
     start, *rest = wanted.split("*")
     if not rest:
         return name == wanted
@@ -39,7 +39,7 @@ def is_called(name: str, wanted: str) -> bool:
 
 
 def called(environments: Iterable[Environment]) -> dict[str, str]:
-    """What environments are called, by id; without those for which Confluent told no name, which go by their ids."""
+    """The names of environments by ID, without those that have no name of their own."""
     return {each.id: each.name for each in environments if each.name not in {"", each.id}}
 
 
@@ -109,11 +109,11 @@ class Catalog:
     environments: tuple[Environment, ...]
     service_accounts: tuple[ServiceAccount, ...]
     resources: Mapping[Kind, tuple[Placed, ...]] = field(default_factory=dict[Kind, tuple[Placed, ...]])
-    """What the environments hold, by kind; of Flink, the regions with a compute pool."""
+    """What the environments contain, by kind; for Flink, the regions with a compute pool."""
     regions: tuple[Region, ...] = ()
-    """All that Confluent offers Flink in."""
+    """All regions in which Confluent offers Flink."""
     unread: frozenset[Kind] = field(default=frozenset(), compare=False)
-    """The kinds of which this reading lacks a list, so that one of their resources may be missing."""
+    """The kinds for which a list couldn't be read, so that resources may be missing."""
 
     def clusters(self) -> Iterator[Placed]:
         """All resources with ids of their own, which regions don't have."""

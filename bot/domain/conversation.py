@@ -16,9 +16,9 @@ class Remark:
     by: SlackUserId
     name: str
     text: str
-    """"" once it was posted: it's kept no longer."""
+    """Removed once it was posted, and then ""."""
     at: datetime
     to: SlackUserId | None = None
-    """Of a reply, the person who asked."""
+    """For a reply, the person who asked."""
     is_direct: bool = False
-    """Whether a reply also goes to that person in a direct message: they are not in the channel."""
+    """Whether a reply also goes to that person in a direct message, because they aren't in the channel."""

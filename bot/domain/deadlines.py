@@ -11,7 +11,7 @@ from bot.domain.requests import LEADS, LOOK_EVERY, MOST_OVERLAP, Ask
 LEAST_LEFT = timedelta(minutes=30)
 """A reminder leaves the requester at least this long to view the secret."""
 CLOCKS_APART = timedelta(hours=1)
-"""How far Confluent's clock may be behind ours."""
+"""How far Confluent's clock may be from ours."""
 
 
 def due(request: states.Request) -> datetime | None:
@@ -27,7 +27,7 @@ def glass_of(request: states.Request) -> GlassUse | None:
 
 
 def can_be_reviewed(request: states.Request) -> bool:
-    """Whether this is a use of break-glass without a review, of which there is a key, or may have been one."""
+    """Whether this is a use of break-glass without a review that created a key, or may have."""
     glass = glass_of(request)
     return glass is not None and not glass.review and isinstance(request, states.Keyed | states.Failed)
 
@@ -125,10 +125,10 @@ def earliest(*moments: datetime | None) -> datetime | None:
 
 
 def end_of_life(request: states.Keyed) -> datetime | None:
-    """When the key ends: by Latchkey's own deadline, or at Confluent, if that is earlier. None is never.
+    """When the key ends, by Latchkey's own deadline or at Confluent, whichever is earlier. None is never.
 
-    For showing it, and for limiting what is promised. Latchkey deletes by `own_end` alone, because what Confluent says
-    may be wrong.
+    It's for people, and for promises to them. Latchkey deletes by `own_end` alone, because what Confluent says may be
+    wrong.
     """
     return earliest(own_end(request), request.key.expires_at)
 
@@ -140,7 +140,7 @@ def ends_at_confluent(request: states.Keyed) -> bool:
 
 
 def has_expired(key: ApiKey, now: datetime) -> bool:
-    """Whether a key that is gone has expired, by a clock that may not be ours, so that nobody deleted it."""
+    """Whether a key that is gone has expired, by a clock up to `CLOCKS_APART` from ours, rather than been deleted."""
     return key.expires_at is not None and key.expires_at <= now + CLOCKS_APART
 
 
@@ -162,9 +162,9 @@ def own_end(request: states.Keyed) -> datetime | None:
 
 
 def _made_at(request: states.Keyed) -> datetime:
-    """When the key was created: after the approval, while that was fresh, and before its secret was shown.
+    """When the key was created, as Confluent says, but at the earliest about when it was approved.
 
-    That holds whatever Confluent says.
+    At the latest, it's when its secret was shown, or when the approval was no longer fresh.
     """
     said = max(request.key.created_at or request.grant.at, request.grant.at - CLOCKS_APART)
     return min(said, shown_at(request) if isinstance(request, states.Living) else request.grant.fresh_until)
@@ -182,7 +182,7 @@ def next_reminder(request: states.Living) -> datetime | None:
 
 
 def is_reminded(request: states.Living) -> bool:
-    """Whether a reminder is due already of an end that the requester doesn't know about anyway."""
+    """Whether the requester was reminded of the end. Leads that had passed when they learned about it don't count."""
     end, begun = end_of_life(request), _end_known_at(request)
     return end is not None and any(end - begun > lead for lead in LEADS[: request.life.reminded])
 
@@ -194,9 +194,9 @@ def reminders_behind(request: states.Living, now: datetime) -> int:
 
 
 def next_look(request: states.Living) -> datetime:
-    """When to check next whether the key still exists: it may be deleted at Confluent, which tells nobody.
+    """When to check next whether the key still exists: Confluent tells nobody when someone deletes it.
 
-    Also when Confluent expires it, and once more when that has passed by any clock.
+    That is also when Confluent expires it, and again when that has passed by any clock.
     """
     looked, end = request.life.looked_at or shown_at(request), in_force(request.key.expires_at, shown_at(request))
     look = looked + LOOK_EVERY

@@ -78,7 +78,7 @@ class NewServiceAccount:
 
     @property
     def id(self) -> Principal:
-        """Nobody's id: the account doesn't exist yet."""
+        """Always "", because the account doesn't exist yet."""
         return Principal("")
 
 
@@ -87,7 +87,7 @@ Owner: TypeAlias = MyAccount | ServiceAccount | NewServiceAccount
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster of one environment, with the names people know it by: of every kind that needs no more fields."""
+    """A cluster in an environment, with the names that people know, of any kind that needs no more fields."""
 
     kind: Kind
     id: str
@@ -179,7 +179,7 @@ def has_place(resource: Resource) -> bool:
 
 
 def unnamed(kind: Kind, id_: str, environment: str, environment_name: str) -> Resource:
-    """A resource of which only the ids are known: its id takes the place of its name."""
+    """A resource about which only the IDs are known. Its ID serves as its name."""
     match kind.row.shape:
         case Shape.CLUSTER:
             return Cluster(kind, id_, id_, environment, environment_name)
@@ -268,8 +268,8 @@ _MARKER = re.compile(r"\[lk:(?P<request>[A-Za-z0-9_-]{1,64})/(?P<attempt>[0-9]{1
 
 
 def normal_email(address: str) -> str:
-    """An e-mail address in the form that is compared: trimmed, with its ASCII letters in lower case.
+    """An email address in the form that is compared: trimmed, with its ASCII letters in lower case.
 
-    Doing more would make one person of two: case-folded, `straße@` is `strasse@`, and a Kelvin sign is a k.
+    Doing more would take two people for one: case-folded, `straße@` is `strasse@`, and a Kelvin sign is a k.
     """
     return "".join(letter.lower() if letter.isascii() else letter for letter in address.strip())

@@ -16,7 +16,7 @@ from bot.domain.kinds import Kind
 STEPS = tuple(timedelta(seconds=each) for each in (5, 10, 15, 20, 30))
 """How long to wait after the first test, the second and so on; the last one repeats."""
 JITTER = 0.2
-"""The share of a step that is left to chance, either way."""
+"""How far a step varies at random in either direction, as a share of it."""
 KAFKA_APART = timedelta(seconds=20)
 """Several brokers share one address, so Kafka has to accept a key twice in a row, this far apart."""
 SPREADING = timedelta(minutes=2)
@@ -30,8 +30,8 @@ LEAST_TRIES = 3
 DETAIL = 200
 """Characters of the other side's words that are kept."""
 ProbeVerdict: TypeAlias = Literal["", "works", "no-permission", "unreachable", "gave-up"]
-"""`works`: accepted. `no-permission`: rejected with 403, because its owner may not do anything yet, or an IP filter
-keeps Latchkey out; nobody could show that the two answers differ. `unreachable`: not from here, as in a private
+"""`works`: accepted. `no-permission`: rejected with 403, because its owner has no permission yet, or an IP filter keeps
+Latchkey out; no source says whether the two answers differ. `unreachable`: can't be tested from here, as in a private
 network. `gave-up`: still rejected after ten minutes. "": not known yet, or no longer tested."""
 
 
@@ -71,7 +71,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class OtherKey:
-    """The second key of a pair, as its own record had it before both were shown: what the request that leads knows."""
+    """What the leading request of a pair knows about the second key: as its record had it before both were shown."""
 
     key: ApiKey
     endpoints: Endpoints
@@ -84,10 +84,10 @@ def begin(kind: Kind, created_at: datetime) -> Probe:
 
 
 def after(kind: Kind, probe: Probe, answer: Answer, created_at: datetime, now: datetime, jitter: float) -> Probe:
-    """The plan once a look has met `answer` at `now`; `jitter`, from -1 to 1, is chance.
+    """The plan after a test with this answer at `now`; `jitter` is random, from -1 to 1.
 
-    With a verdict there is no further look. There is a verdict once the key is older than `LONGEST` and was looked at
-    `LEAST_TRIES` times, unless Kafka has just accepted it once: then the next look decides.
+    A verdict ends the tests. There is one at the latest when the key is older than `LONGEST` and was tested
+    `LEAST_TRIES` times, unless Kafka has just accepted it once: then the next test decides.
     """
     seen = _counted(kind, probe, answer, now, created_at)
     if answer.status == HTTPStatus.OK:
@@ -105,7 +105,7 @@ def after(kind: Kind, probe: Probe, answer: Answer, created_at: datetime, now: d
         return _over(seen, "gave-up", now)
     soon = now + _step(seen, jitter)
     if now < created_at + LONGEST < soon:
-        soon = created_at + LONGEST  # the last look comes when it was promised
+        soon = created_at + LONGEST  # the last test comes when it was promised
     return replace(seen, next_at=max(soon, now + (answer.wait or timedelta())))
 
 
@@ -127,7 +127,7 @@ def met(kind: Kind, answer: Answer) -> str:
         return f"{kind.row.readiness.trouble_means} ({said})"
     if not answer.status:
         return f"nothing answered ({said})" if said else "nothing answered"
-    if not said.startswith(str(answer.status)):  # where the other side says nothing, its status is all its words
+    if not said.startswith(str(answer.status)):  # if the other side says nothing, there is only its status
         said = f"{answer.status}, {said}" if said else str(answer.status)
     return f"HTTP {said}"
 

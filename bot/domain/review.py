@@ -1,6 +1,6 @@
 """The regular review of keys: which ones someone should look at again, and why. Pure values.
 
-Its reason is the page's tip: keys that nobody needs are a risk, and count against the organization's limits.
+Confluent's page about API keys says why: unused keys are a risk, and count toward the organization's limits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,14 @@ OFFERED = 90
 
 
 IN_CHANNEL = 3
-"""Accounts that the review's channel is asked about in one pass: more in a row would not be read."""
+"""Accounts that the review's channel is asked about in one pass: people wouldn't read more in a row."""
 
 
 class Finding(StrEnum):
     """Why a key is listed. Stored with kept keys: never rename one."""
 
     ORPHANED = "orphaned"
-    """Its owner is neither a user nor a service account anymore."""
+    """Its owner no longer exists."""
     FOREIGN = "foreign"
     """No request of Latchkey created it."""
     OLD = "old"
@@ -34,7 +34,7 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """Someone's word that a key is kept, and why. The review doesn't ask again before it ends."""
+    """Someone's decision to keep a key, and why. The review doesn't ask again until it ends."""
 
     key: KeyId
     by: SlackUserId
@@ -42,7 +42,7 @@ class Attestation:
     at: datetime
     until: datetime
     orphaned: bool = False
-    """Whether its owner was gone at that time: a key whose owner left later is asked about again."""
+    """Whether its owner was gone at that time: if the owner leaves later, the review asks again."""
 
     def answers(self, found: tuple[Finding, ...], now: datetime) -> bool:
         """Whether this still covers what was found."""
@@ -61,13 +61,13 @@ class Listed:
 
     @property
     def can_rotate(self) -> bool:
-        """Whether a new key could take its place, and would be of use."""
+        """Whether it can be rotated, and whether that makes sense."""
         return self.resource is not None and Finding.ORPHANED not in self.findings
 
 
 Audience: TypeAlias = Literal["owner", "account-owner", "requester", "channel"]
-"""Who reads a digest: the user whose keys these are, who owns the service account, who asked for the keys, or the
-review's channel, where nobody of these can be found."""
+"""Who reads a digest: the user who owns the keys, an owner of the service account, the person who requested the keys,
+or the review's channel if none of these can be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +79,22 @@ class Digest:
     at: datetime
     older_than: timedelta
     owner_name: str = ""
-    """What people call the user whose keys these are; "" where nobody knows."""
+    """The name of the user who owns the keys; "" if it's unknown."""
     keys: tuple[Listed, ...] = ()
-    """Those to look at first, first."""
+    """The most urgent ones first."""
     kept: tuple[Attestation, ...] = ()
-    """What was answered since the message was sent."""
+    """The answers since the message was sent."""
     quotas: tuple[Quota, ...] = ()
     """Limits that are nearly reached, each with its use."""
     is_baseline: bool = False
-    """Whether these keys were here before Latchkey, and nobody was asked about them yet."""
+    """Whether all these keys existed before Latchkey, and nobody has been asked about them yet."""
     names: Mapping[KeyId, str] = field(default_factory=dict[KeyId, str])
-    """What the kept keys are called."""
+    """The names of the kept keys."""
     owners: tuple[str, ...] = ()
-    """The names of those who own the service account and could be asked, if their role covered these keys."""
+    """The names of the account's owners in Slack, who weren't asked because their role doesn't cover these keys."""
 
     def is_older_than(self, beginning: datetime | None) -> bool:
-        """Whether all of these keys existed before this moment, made by others for owners that are still there."""
+        """Whether all of these keys existed at this moment, weren't created by Latchkey, and still have an owner."""
         if beginning is None or not self.keys:
             return False
         return all(_is_inherited(listed, beginning) for listed in self.keys)
@@ -115,7 +115,7 @@ class Backlog:
 
 
 def together(digests: Sequence[Digest]) -> Digest:
-    """What the channel is asked in place of these readers, each key once. Raises ValueError for none."""
+    """One digest for the channel instead of these, with each key once. Raises ValueError if there are none."""
     if not digests:
         raise ValueError("no digest to show")
     keys = {listed.key.id: listed for digest in digests for listed in digest.keys}
@@ -136,7 +136,7 @@ def together(digests: Sequence[Digest]) -> Digest:
 def findings(
     key: ApiKey, *, is_orphaned: bool, is_managed: bool, now: datetime, older_than: timedelta
 ) -> tuple[Finding, ...]:
-    """Why someone should look at this key; nothing where nobody needs to."""
+    """Why someone should look at this key; empty if nobody needs to."""
     is_old = key.created_at is not None and now - key.created_at >= older_than
     said = ((Finding.ORPHANED, is_orphaned), (Finding.FOREIGN, not is_managed), (Finding.OLD, is_old))
     return tuple(finding for finding, holds in said if holds)
@@ -149,7 +149,7 @@ def _is_inherited(listed: Listed, beginning: datetime) -> bool:
 
 
 def is_near(quota: Quota) -> bool:
-    """Whether a limit is nearly reached, as far as its use is known. A limit below nothing is none."""
+    """Whether a limit is nearly reached, as far as its use is known. A negative limit is none."""
     return quota.usage is not None and quota.limit >= 0 and quota.usage >= quota.limit * NEAR_LIMIT
 
 

@@ -28,7 +28,7 @@ def shows_secret(text: str) -> bool:
 
 
 def is_checked(text: str) -> bool:
-    """Whether one of the secrets in a text is surely one: it ends with its own checksum, as Confluent's do."""
+    """Whether one of the secrets in a text is certainly one: it ends with its own checksum, as Confluent's do."""
     return any(_sum(each[4:58]) == each[58:] for each in _SECRET.findall(text))
 
 

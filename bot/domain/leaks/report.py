@@ -1,4 +1,4 @@
-"""Keys whose secret may be in the wrong hands: what was reported, and what is told of it. Pure values."""
+"""Keys whose secret may be in the wrong hands: what was reported, and what people are told about it. Pure values."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ class Leak:
     at: datetime
     click: str
     source: str = ""
-    """Which scanner found it, where `by` is no one."""
+    """Which scanner found it; "" if a person reported it."""
     url: str = ""
     """Where it was found, if that is known: foreign text."""
 

@@ -1,6 +1,6 @@
 """What a secret scanner reports, in the format of GitHub's partner program: which keys it means, and what to answer.
 
-A token is a secret, so nothing but key ids, and addresses without one, leaves this module. Pure.
+A token is a secret, so only key IDs, and addresses without a token, leave this module. Pure.
 """
 
 import json
@@ -45,16 +45,16 @@ class Report:
 
     matches: Sequence[Spot]
     keys: Mapping[KeyId, str]
-    """The ids in it, each once, and where it was found first: "" where no address can be shown."""
+    """Each key ID in it, with the address where it was found first; "" if none can be shown."""
     alone: Sequence[str]
-    """Where secrets of Confluent were found without the id of a key beside them: no one can tell whose they are."""
+    """The addresses of Confluent secrets without a key ID next to them, so that no one knows whose they are."""
     ids: Sequence[Sequence[KeyId]]
-    """To which keys each match belongs: those in its token; of a secret alone, those that were found beside it."""
+    """The keys that each match belongs to: those in its token; for a secret alone, those at the same address."""
 
     def labels(self, exists: Mapping[KeyId, bool]) -> Sequence[Label | None]:
-        """What to answer for each match; None for what can't be told.
+        """The answer for each match; None if it isn't known.
 
-        `exists` says of the ids that were looked up whether there is such a key.
+        `exists` says for each ID that was looked up whether there is such a key.
         """
         return [_label(each, ids, exists) for each, ids in zip(self.matches, self.ids, strict=True)]
 
@@ -94,7 +94,7 @@ def _match(entry: object) -> Spot:
 
 
 def _unicode(text: str) -> str:
-    """The text without halves of characters, which JSON can spell and no answer can hold."""
+    """The text without lone surrogates, which JSON can contain and an answer can't."""
     return text.encode(errors="replace").decode()
 
 
