@@ -100,7 +100,7 @@ async def run(
         await stop.wait()
         log.info("stopping")
         health.is_stopping = True
-        if socket is None:  # proxies have to notice before they find nobody
+        if socket is None:  # proxies have to notice first
             await asyncio.sleep(settings.latchkey_drain)
         ending()
 
@@ -164,7 +164,7 @@ async def reseal(settings: Settings) -> int:
 
 
 async def _must_have_all_keys(store: Store) -> None:
-    """Refuse to start without a master key that records need: else they would fail to open, one by one."""
+    """Refuse to start without a master key that records need: otherwise, they would fail to open, one by one."""
     if problem := keys_problem(await store.seals.count(), store.seals.key_ids):
         raise StartupError(problem)
 
@@ -181,7 +181,7 @@ async def sign_format(store: Store, clock: Clock) -> None:
 
 
 async def _followed(store: Store) -> None:
-    """Read the audit log before the first step. What is wrong with it is logged again and again elsewhere."""
+    """Read the audit log before the first step. Problems with it are logged elsewhere, for as long as they last."""
     try:
         problem = await audit_problem(store)
     except LatchkeyError as error:
@@ -201,7 +201,7 @@ async def _begun(services: Services) -> None:
 async def _surveyed(store: Store, cloud: ConfluentCloud, services: Services) -> AsyncGenerator[None]:
     """Check all records now and every hour, beside everything else, until the context is left.
 
-    What the audit log contradicts is never touched, and is logged; what lost its place on the agenda gets it back.
+    A record that the audit log contradicts is logged and never touched. What lost its place on the agenda gets it back.
     """
 
     async def survey() -> None:
@@ -210,7 +210,7 @@ async def _surveyed(store: Store, cloud: ConfluentCloud, services: Services) -> 
                 await _begun(services)
                 await services.repair.look()
                 await records_contradicted(store)
-                await cloud.own_account()  # for the expiry of our own key, which the metrics tell
+                await cloud.own_account()  # for the metric that says when our own key expires
             except LatchkeyError as error:
                 log.warning(
                     "the hourly check of all records failed; will try again in an hour", extra={"why": str(error)}
@@ -245,7 +245,7 @@ async def _following(source: PolicySource, changes: PolicyChanges) -> AsyncGener
     """Bring waiting requests under the policy, now and whenever it changes, until the context is left."""
 
     async def follow() -> None:
-        again = True  # for what was sent, here or in another process, by the former policy
+        again = True  # for requests sent under the former policy, here or by another process
         while True:
             again = await changes.apply() or again
             with suppress(TimeoutError):
@@ -388,6 +388,6 @@ async def _scanner(
 
 
 async def _agenda_problem(world: World) -> str | None:
-    """Whether work is due that no process takes: a sentence, None if not. Raises `Unavailable`."""
+    """A sentence if work is due that no process takes, else None. Raises `Unavailable`."""
     load = await world.store.load.read(world.clock(), CATALOG_KEPT)
     return f"work has been due for {load.lag:.0f} s: the processes can't keep up" if load.lag > LATE else None

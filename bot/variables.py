@@ -1,4 +1,4 @@
-"""What single variables of the environment may look like. Complaints never quote a value: it may be a secret."""
+"""Checks single environment variables. Errors never quote a value, because it may be a secret."""
 
 import os
 from ipaddress import ip_address
@@ -24,7 +24,7 @@ def _is_loopback(host: str) -> bool:
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        if "," not in parts.netloc:  # Sentinel takes several servers; the port of each is its own affair
+        if "," not in parts.netloc:  # the ports of several servers are checked later
             _ = parts.port
     except ValueError:  # its text quotes the address, and there may be a password in it
         raise ValueError("is not an address") from None
@@ -32,7 +32,7 @@ def _split(url: str) -> SplitResult:
 
 
 def endpoint(url: str) -> str:
-    """The base URL of an API; plain http only for this machine."""
+    """The base URL of an API, without a / at its end. Raises ValueError, also for plain http to another machine."""
     parts = _split(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
         raise ValueError("is not an https:// address")
@@ -44,14 +44,14 @@ def endpoint(url: str) -> str:
 
 
 def begins_with(prefix: str, secret: SecretStr) -> SecretStr:
-    """A token of the right sort."""
+    """The token, unchanged. Raises ValueError unless it begins with `prefix`."""
     if not secret.get_secret_value().startswith(prefix):
         raise ValueError(f"must begin with {prefix}")
     return secret
 
 
 def redis_url(secret: SecretStr) -> SecretStr:
-    """The address of a Redis, which may hold a password."""
+    """The address of a Redis, unchanged; it may contain a password. Raises ValueError."""
     parts = _split(secret.get_secret_value())
     if parts.scheme not in REDIS_SCHEMES:
         raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in REDIS_SCHEMES)}")
@@ -63,7 +63,7 @@ def redis_url(secret: SecretStr) -> SecretStr:
 
 
 def master_keys(secret: SecretStr) -> SecretStr:
-    """Master keys, parsed to see that they are."""
+    """The master keys, unchanged. Raises ValueError if they can't be parsed."""
     try:
         parse_master_keys(secret.get_secret_value())
     except ValueError as error:  # which never quotes a key
@@ -72,14 +72,14 @@ def master_keys(secret: SecretStr) -> SecretStr:
 
 
 def policy_file(path: Path | None) -> Path | None:
-    """A file that is there; what is in it is another matter."""
+    """The path, unchanged. Raises ValueError if there is no such file; its content is read later."""
     if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path's raises if not allowed
         raise ValueError("isn't a file that Latchkey can see")
     return path
 
 
 def scanner(source: str) -> str:
-    """Where the public keys of a secret scanner are: an address, or a file; "github" is GitHub's own."""
+    """Where the public keys of a secret scanner are: an address or a file. "github" becomes GitHub's address."""
     if source.lower() == "github":
         return GITHUB
     if "://" in source:

@@ -226,7 +226,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Rotate:
-    """A new key in place of this one, which is kept for `overlap_days`; `lifetime` as in `Draft`."""
+    """A new key to replace this one, which is kept for `overlap_days`; `lifetime` as in `Draft`."""
 
     key: KeyId
     name: str
@@ -271,7 +271,7 @@ class KeepFormer:
 
 @dataclass(frozen=True, slots=True)
 class RemoveAccess:
-    """`Remove access` on the page of a key: of the roles that came with it."""
+    """`Remove access` on a key's page, for the roles that came with the key."""
 
     request: RequestId
     attempt: int
@@ -349,12 +349,12 @@ Deed: TypeAlias = (
 
 
 def fingerprint(name: str, description: str) -> str:
-    """16 characters that stand for two texts, to see later whether someone changed them."""
+    """A hash of two texts, 16 characters long, to see later whether someone changed them."""
     return hashlib.sha256(f"{len(name)} {name} {description}".encode()).hexdigest()[:16]
 
 
 HELD = "held-"
-"""How the name of a click begins that is kept for `Anyway`, and carried out only by that."""
+"""The prefix of the name of a click that is kept for `Anyway`, and only carried out by it."""
 
 
 NO_ONE = SlackUserId("")
@@ -377,7 +377,7 @@ class Click:
     tries: int = 0
     """How often it failed for a temporary reason."""
     until: datetime | None = None
-    """Once it has failed: how long it's tried again."""
+    """Once it has failed: until when it's tried again."""
     anyway: bool = False
     """Whether it counts even if there is an open request for the same."""
     answer: tuple[str, ...] = ()

@@ -289,7 +289,7 @@ class Dispatcher:
     async def _is_sent(self, row: Route[Any], click: Click) -> bool:
         """Whether the request of this click is there, as when a double click is carried out by two processes at once.
 
-        Then what stands in its way may be what it did itself: a key that changed "meanwhile", a name that is taken.
+        Then its own effect may be what keeps it from being carried out: a key that was changed, a name that is taken.
         """
         return (
             row.opens is not None and await self.transitions.find(RequestId(row.opens(click.deed, click))) is not None
@@ -324,7 +324,7 @@ class Dispatcher:
 
 
 def _worth(click: Click) -> timedelta:
-    """How long a click is worth carrying out: that of no one is not done again by anyone who reads that it failed."""
+    """How long a click is worth carrying out: longer if no one clicked, because no one would read that it failed."""
     return COUNTS_FOR if click.by == commands.NO_ONE else STALE
 
 

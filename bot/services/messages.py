@@ -1,4 +1,4 @@
-"""Keeps every message about a request true: decides which there should be, and brings each up to date."""
+"""Keeps all messages about a request true: decides which ones there should be, and updates them."""
 
 import logging
 from collections.abc import Sequence
@@ -37,8 +37,7 @@ REPOST = timedelta(seconds=5)
 REPAIRED = timedelta(minutes=5)
 """How long until a message that Slack refused for good is tried again: someone may have invited the bot by then."""
 EVER_LESS = 10
-"""After that, it's tried once more for each tenth of its age: people who left the company don't come back to read
-it."""
+"""After that, the wait is this part of the message's age: people who left the company don't come back to read it."""
 
 
 def surfaces(request: states.Request) -> tuple[Surface, ...]:
@@ -51,7 +50,7 @@ def surfaces(request: states.Request) -> tuple[Surface, ...]:
 
 
 def _of_break_glass(request: states.Request) -> tuple[Surface, ...]:
-    """Of a use of break-glass: the card for everyone who is told, until it is reviewed, and then its requester."""
+    """For a use of break-glass, the card for everyone who is told; after the review, its outcome for the requester."""
     glass = glass_of(request)
     if glass is None:
         return ()
@@ -83,7 +82,7 @@ def _surfaces(request: states.Request) -> tuple[Surface, ...]:
 
 
 def _beside(request: states.Request) -> tuple[Surface, ...]:
-    """Of the second key of a pair: what happens to it once it was shown. The request tells everything before."""
+    """For the second key of a pair, what happens once it was shown. The request's messages tell everything before."""
     return _of_its_life(request) if isinstance(request, states.Living | states.Retired) else ()
 
 
@@ -109,7 +108,7 @@ def _owners(request: states.Granted) -> tuple[Surface, ...]:
 
 
 def _lost(request: states.Keyed | states.Offered) -> tuple[Surface, ...]:
-    """That a key was deleted before it was of use: once that is done, or known to take longer."""
+    """The message that a key is deleted before it was of use, once it's done, or turns out to take longer."""
     if not isinstance(request, states.Unclaimed | states.Undelivered) or not request.news:
         return ()
     return (lost_of(request.attempt),) if request.deleted_at or request.retry_at else ()
@@ -171,7 +170,7 @@ class Publisher:
         return min(retry, default=None)
 
     async def _root(self, request: states.Request, surface: Surface) -> Post | None:
-        """The message in whose thread it stands, unless Slack has just said that this one is gone."""
+        """The message in whose thread this one is, unless Slack has just said that it's gone."""
         return _post_of(await self.posts.get(request.ask.id), surface.root) if surface.root else None
 
     async def _linked(self, request: states.Request, card: Post | None) -> Post | None:
@@ -205,7 +204,7 @@ class Publisher:
     ) -> tuple[datetime | None, str]:
         """Write one message; returns when to try again, and what to tell the requester about it."""
         if surface.root == CARD and beside is None:
-            return None, ""  # it goes below the card, once that is there
+            return None, ""  # it's posted below the card, once there is one
         now = self.clock()
         try:
             written = await self.notifier.publish(surface, request, post, note, beside)
@@ -218,7 +217,7 @@ class Publisher:
                 await self.posts.put(request.ask.id, replace(post, broken=error.reason))
                 return None, ""
             if post is None and surface.root not in {None, CARD} and beside is not None:
-                return await self._one(surface, request, None, note, None)  # no reply there: as a message of its own
+                return await self._one(surface, request, None, note, None)  # not as a reply, but on its own
             about = {"request": request.ask.id, "surface": surface.kind.value, "code": error.reason}
             log.warning("Slack refused a message", extra=about)
             wait = max(REPAIRED, (now - _news_of(request, now)) / EVER_LESS) if error.lasting else REPOST
@@ -238,11 +237,11 @@ _TROUBLE = f"The card for approvers couldn't be posted. {ASK_ADMINISTRATOR} Latc
 
 _NOT_FOUND = "message_not_found"
 _GONE = frozenset({_NOT_FOUND, "cant_update_message", "edit_window_closed"})
-"""With these, Slack says that nobody can ever change the message. Anything else, a person may repair."""
+"""Codes with which Slack says that no one can ever change the message. A person may fix anything else."""
 
 
 def _post_of(known: Sequence[Post], surface: Surface) -> Post | None:
-    """A message to link to or to post below, which also works where it can no longer be changed."""
+    """A message to link to or to reply to, which also works if it can no longer be changed."""
     posts = [post for post in known if post.surface == surface and post.broken != _NOT_FOUND]
     return min(posts, key=lambda post: post.broken != "", default=None)
 
@@ -256,7 +255,7 @@ def _with_question(post: Post, request: states.Request) -> Post:
 
 
 def _all(request: states.Request, known: Sequence[Post]) -> Sequence[Surface]:
-    """What there should be, then what is there besides; messages that Slack lets nobody change are left alone."""
+    """The messages that there should be, then all others, without those that Slack no longer lets anyone change."""
     wanted = surfaces(request)
     gone = {post.surface for post in known if post.broken} - {post.surface for post in known if not post.broken}
     is_over = not isinstance(request, states.Pending)
@@ -266,7 +265,7 @@ def _all(request: states.Request, known: Sequence[Post]) -> Sequence[Surface]:
 
 
 def _news_of(request: states.Request, now: datetime) -> datetime:
-    """Since when its newest message says what it says; now, if one of its deadlines is near."""
+    """When its newest message became true; now, while it waits for someone or something."""
     at = now if isinstance(request, states.InFlight) else request.at
     if isinstance(request, states.Living) and is_reminded(request) and (end := end_of_life(request)):
         return max(at, end - LEADS[request.life.reminded - 1])

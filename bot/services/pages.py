@@ -116,7 +116,7 @@ class ReviewPage:
     """What a second key is for, in the same request."""
     break_glass: timedelta | str | None = None
     """How long the key would work if its reader used break-glass, or a sentence that says why they can't use it again
-    yet; None for who can't use it at all."""
+    yet; None if they can't use it at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class GlassPage:
 class TextPage:
     """A page that only says something.
 
-    `back` is a stored draft that its button leads back to; `typed` is what someone typed in vain, to be copied;
+    `back` is a stored draft that its button leads back to; `typed` is what someone typed and would lose, to be copied;
     `anyway` is a stored click that its other button carries out anyway.
     """
 
@@ -147,7 +147,7 @@ class TextPage:
     typed: str = ""
     anyway: str = ""
     break_glass: timedelta | str | None = field(default=None, kw_only=True)
-    """As in `ReviewPage`, for the draft `back`: what can be done in place of what was refused."""
+    """As in `ReviewPage`, for the draft `back`: what can be done instead."""
 
 
 NEWEST, OLDEST, EXPIRING = "newest", "oldest", "expiring"
@@ -169,20 +169,20 @@ class KeyView:
     """Its description is without our marker."""
     owner: Owner
     owner_name: str
-    """The owner's name; "" if nobody knows it."""
+    """The owner's name; "" if it's unknown."""
     resource: Resource
     request: Request | None = None
     """The request that created it, if Latchkey did."""
     may: frozenset[Operation] = frozenset()
     """What the reader can request: edit, delete, rotate, extend."""
     is_own: bool = False
-    """Whether it is the reader's own account."""
+    """Whether it belongs to the reader's own account."""
     age: timedelta | None = None
     """Since its creation; None if Confluent doesn't tell."""
     secret_waits: bool = False
     """Whether its reader requested it, and can still view its secret."""
     leak: Leak | None = None
-    """The report that it leaked; of one key alone, not of those in a list."""
+    """The report that it leaked; read for a single key only, not for a list."""
     manages: bool = False
     """Whether its reader manages the key, and so can remove the access that came with it."""
 
@@ -257,7 +257,7 @@ class KeysPage:
     environment: Environment | None = None
     """What the filters' ids stand for."""
     total: int | None = None
-    """How many keys pass the filters, of `looked` accounts; None where not all of these were read."""
+    """How many keys of `looked` accounts match the filters; None if not all of these were read."""
     looked: int = 0
     accounts: int = 0
     """How many accounts there are to look through."""
@@ -265,9 +265,9 @@ class KeysPage:
 
 @dataclass(frozen=True, slots=True)
 class EditPage:
-    """Name and description of a key, to be changed; `terms` is what that needs.
+    """Name and description of a key, to be changed; `terms` says what that needs.
 
-    `typed` is what the person typed before, in vain: name, description, reason and ticket.
+    `typed` is what the person typed before, which wasn't sent: name, description, reason and ticket.
     """
 
     view: KeyView
@@ -281,7 +281,7 @@ class EditPage:
 
 @dataclass(frozen=True, slots=True)
 class DeletePage:
-    """What is lost with a key, and the field for the word; `terms` is what the deletion needs."""
+    """What is lost with a key, and the field for the word; `terms` says what the deletion needs."""
 
     view: KeyView
     terms: Terms
@@ -291,7 +291,7 @@ class DeletePage:
 
 @dataclass(frozen=True, slots=True)
 class RotatePage:
-    """A new key in place of this one. `overlaps` are days to choose from; `terms` what it needs."""
+    """A new key to replace this one. `overlaps` are the days to choose from; `terms` says what it needs."""
 
     view: KeyView
     terms: Terms
@@ -302,7 +302,7 @@ class RotatePage:
 
 @dataclass(frozen=True, slots=True)
 class ExtendPage:
-    """A longer lifetime for a key that expires in `left`; `terms` is what that requires.
+    """A longer lifetime for a key that expires in `left`; `terms` says what that needs.
 
     `most` is how long Confluent lets it last from now on; None is forever.
     """

@@ -13,10 +13,11 @@ class SurfaceKind(StrEnum):
     CARD = "card"
     """In the approvals channel."""
     COPY = "copy"
-    """The card in an approver's DM, or in a channel that is told; all others are in the requester's DM."""
+    """The card in an approver's DM, or in a channel that is told. Unless they say otherwise, the kinds below are in the
+    requester's DM."""
     ASKED = "asked"
     CHANGED = "changed"
-    """A changed policy, while a request waits."""
+    """The policy changed while a request waits."""
     OUTCOME = "outcome"
     """How a request ended that led to no key."""
     KEY = "key"
@@ -43,13 +44,14 @@ class SurfaceKind(StrEnum):
 
 
 ONCE = frozenset({SurfaceKind.THREAD, SurfaceKind.QUESTION, SurfaceKind.REPLY})
-"""Messages that are posted, and never changed, but for the button of a question: their texts are forgotten then."""
+"""Messages that are posted once, and their texts then forgotten. Only a question changes: it loses its button."""
 
 
 class Surface(NamedTuple):
-    """One message: of a copy for whom and in which round, of a key its attempt, of a reminder for which end.
+    """One message. The store keeps it as the text that `str` returns.
 
-    Of a question or a reply its number. The store keeps what `str` says of it.
+    `user` is who gets it, if not the requester. `number` is the round of a copy, the attempt of a key, or the number of
+    a question or a reply. `end` is the expiration that a reminder is about.
     """
 
     kind: SurfaceKind
@@ -63,7 +65,7 @@ class Surface(NamedTuple):
 
     @property
     def root(self) -> "Surface | None":
-        """The message in whose thread it stands; None if it stands in none."""
+        """The message in whose thread it is; None if it isn't a reply."""
         if self.kind is SurfaceKind.THREAD or (self.kind is SurfaceKind.APPROVERS and self.user is None):
             return CARD
         if self.kind is SurfaceKind.LOST:

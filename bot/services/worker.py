@@ -54,7 +54,7 @@ AT_ONCE = 32
 RUSH = 6
 """How many clicks have to wait for their acknowledgement until no other work is started: Slack waits for seconds."""
 HELD_BACK = timedelta(seconds=2)
-"""How long at most."""
+"""How long the worker starts nothing else, at most."""
 STEPS = 4
 """Steps of one request in a row before others get their turn."""
 AGAIN = timedelta(seconds=5)
@@ -95,11 +95,11 @@ class Bell:
             self._arriving -= 1
 
     def ring(self) -> None:
-        """Something is due now."""
+        """Wake the worker, because something is due now."""
         self._event.set()
 
     async def wait(self, seconds: float) -> None:
-        """Until it rings, or the time is over."""
+        """Wait until it rings, or for this many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
@@ -311,7 +311,7 @@ class Worker:
         return self.clock() + AGAIN
 
     async def _click(self, item: Item) -> datetime:
-        """Its place goes with the click, not after it: where a failover loses that write, both are still there."""
+        """Carry out a click. One write ends it and its place on the agenda, so a failover loses both or neither."""
         click = await self.inbox.get(item.id)
         if click is None:
             await self.inbox.drop(item.id)

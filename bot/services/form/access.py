@@ -34,8 +34,8 @@ def wanted(
 ) -> tuple[tuple[WantedBinding, ...], Mapping[str, str]]:
     """The role bindings that were chosen, and what is wrong with the choice, by field.
 
-    `resources` is what the keys of the request open: one, or the two of a pair. What was chosen for keys of another
-    kind, and is out of sight, does not count.
+    `resources` is what the keys of the request open: one, or the two of a pair. Choices for keys of another kind, which
+    the form doesn't show, don't count.
     """
     problems, found = dict[str, str](), dict[WantedBinding, None]()
     known, opened = {each.id: each for each in offers}, {each.kind: each for each in resources}

@@ -34,14 +34,14 @@ _LOST = "Latchkey stopped while it was showing the secret, so it can't tell whet
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The second key isn't ready. `trouble` says why, if something keeps it."""
+    """The second key isn't ready. `trouble` says why, if something is in its way."""
 
     until: datetime
     trouble: str = ""
 
 
 Claimed: TypeAlias = tuple[Ready, Secret | None]
-"""The second key as it was when it was ready, and its secret; None where that doesn't open."""
+"""The second key as it was when it was ready, and its secret, or None if that doesn't open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Pairs:
             await persistently(lambda: self._follow(ask.id, first))
 
     async def _follow(self, second: RequestId, first: RequestId) -> None:
-        # In this order: had the request begun anew in between, the second record would have moved on before that.
+        # In this order: if the request starts over in between, the second record moves on before that.
         stored, request = await self.transitions.find(second), await self.transitions.find(first)
         if stored is not None:
             await self._be_as(stored, request.value if request else None)

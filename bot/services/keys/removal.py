@@ -1,6 +1,6 @@
 """`Remove access`: deletes the role bindings that came with a key, and keeps the key.
 
-People who manage the key need no approval for it. What is deleted is on record first, with its audit lines; then
+People who manage the key need no approval for it. The deletion is recorded first, with its audit lines; then
 `RoleBindings.settle` deletes what Latchkey granted with this key, and nothing else.
 """
 

@@ -188,10 +188,10 @@ class RoleBindings:
     async def _handed_over(
         self, request: states.Request, each: GivenBinding, found: Bound, keys: Sequence[ApiKey]
     ) -> RequestId | None:
-        """The request of another key that a role binding was also requested with; it has it from now on.
+        """The request of another key that this role binding was also requested with, and now belongs to; or None.
 
-        None where there is none. Its record is written first: should this process die then, the next one finds it
-        there, and hands it over again.
+        The other request's record is written first: if this process dies then, the next one finds the binding there,
+        and hands it over again.
         """
         for key in keys:
             marker = Marker.find(key.description)
@@ -220,7 +220,7 @@ class RoleBindings:
         return True
 
     async def _disown(self, request: RequestId, made: Sequence[GivenBinding]) -> None:
-        """Delete what couldn't be recorded because others went on meanwhile, unless they found it."""
+        """Delete what couldn't be recorded because another process continued the request, unless that one found it."""
         stored = await self.transitions.find(request)
         known = bindings_of(stored.value) if stored else ()
         gone = {each.wanted for each in known if each.state in {"planned", "removed"}}
@@ -232,7 +232,7 @@ class RoleBindings:
                 await self.transitions.append(event)
 
     async def _found(self, each: GivenBinding, there: Sequence[Bound]) -> Bound | None:
-        """The same role binding among the existing ones: by its id if that is known, else by what it says."""
+        """The same role binding among the existing ones: by its ID if that is known, otherwise by role and place."""
         if each.id:
             return next((found for found in there if found.id == each.id), None)
         scope = Scope.parse((await self._binding(each)).crn)

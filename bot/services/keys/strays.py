@@ -1,4 +1,4 @@
-"""Keys that carry our marker and have no record, or one that doesn't know them. Nothing else would find them.
+"""Finds keys that carry our marker but have no record, or one that doesn't know them. Nothing else would.
 
 A record expires, or is lost with the store; after a failover it may be an older one, from before the key was created.
 
@@ -33,13 +33,13 @@ from bot.services.requests.transitions import Transitions
 
 EVERY = timedelta(days=1)
 SECONDS = 20.0
-"""After so many seconds, a step starts no further page: a page may take as long again, and a step has 50."""
+"""After this many seconds, a step starts no further page: a page may take as long again, and a step has 50."""
 LATE = timedelta(hours=2)
-"""After so long without the daily look, something is keeping it from happening."""
+"""If the daily look is this late, something is keeping it from happening."""
 STEP_KEPT = timedelta(hours=1)
 _DONE, _NEXT = "strays-looked", "strays-next"
 SWEPT = timedelta(hours=1)
-"""After so long, no attempt is in progress."""
+"""A key older than this is part of no attempt that is in progress."""
 HANDED_OVER = frozenset({Action.SHOW_INTENDED, Action.SHOWN, Action.CONFIRMED})
 log = logging.getLogger("latchkey.strays")
 
@@ -54,9 +54,9 @@ class Said:
     found: dict[str, datetime] = field(default_factory=dict[str, datetime])
     """When Latchkey first found a key without a record, by key and marker."""
     intended: set[str] = field(default_factory=set[str])
-    """Those of them that were to be deleted."""
+    """Those whose deletion was announced in the log."""
     archived: set[RequestId] = field(default_factory=set[RequestId])
-    """Requests of which other lines were moved to a file."""
+    """The requests with other lines that were moved to a file."""
 
     def take(self, line: Mapping[str, object]) -> None:
         """Take the next line into account."""
@@ -116,7 +116,7 @@ class Strays:
             try:
                 keys, token = await self.cloud.key_page(token)
             except NotFound:
-                token, is_whole = "", False  # it has expired: the next look begins anew
+                token, is_whole = "", False  # it has expired: the next look starts over
                 break
             lost |= await self._lost(keys)
             if not token or token in read or asyncio.get_running_loop().time() >= ends_at:
@@ -125,7 +125,7 @@ class Strays:
         is_end = not token or token in read
         if is_whole and not is_end:
             await self._note(_NEXT, token, STEP_KEPT)
-        if not is_end:  # before the long read of the log: should that fail, the look goes on
+        if not is_end:  # before the long read of the log, which may fail
             await self.agenda.put(Item(ItemKind.STRAY, token), self.transitions.clock())
         if lost:
             await self._report(lost)
@@ -188,7 +188,7 @@ class Strays:
                 await self._delete(key, marker, said)
 
     async def _delete_at(self, key: ApiKey, marker: Marker, said: Said) -> datetime | None:
-        """When a key that nobody can have is deleted; None if the policy wants it reported only."""
+        """When a key that nobody can have is deleted; None if the policy only has it reported."""
         found_at = said.found.get(_name(key.id, str(marker)))
         if found_at is None:
             found_at = self.transitions.clock()

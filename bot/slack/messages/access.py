@@ -10,7 +10,7 @@ from bot.slack.blocks.text import Block, Bold, Code, Row, flat, lines, preformat
 
 _CREATE = "confluent iam rbac role-binding create"
 _NEXT_LINE = " \\\n  "
-"""For a shell the same line: Slack would break a long one inside an option."""
+"""For a shell, this continues the line. Slack would break a long line inside an option."""
 _NOUNS: Mapping[str, tuple[str, str]] = {
     "topic": ("topic", "topics"),
     "group": ("consumer group", "consumer groups"),

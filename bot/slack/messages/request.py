@@ -30,7 +30,7 @@ from bot.slack.payloads import ids
 
 
 def asked(request: Request, note: str = "", link: str = "") -> tuple[list[Block], str]:
-    """The request while it is under way; later its state alone, for another message says the rest."""
+    """The request while it is in progress; later only its state, because another message says the rest."""
     ask = request.ask
     rows: Rows = [headline(request)]
     if isinstance(request, Pending):
@@ -76,7 +76,7 @@ def reviewed(request: Request) -> tuple[list[Block], str]:
 
 
 def outcome(request: Request, *, is_reply: bool = False) -> tuple[list[Block], str]:
-    """How a request ended that gave no key. Only for requests that ended so.
+    """How a request ended that led to no key. Only for requests that ended so.
 
     As a reply to the first message it doesn't repeat what that one says. It mentions the requester, because Slack rings
     for a mention, but perhaps not for a reply in a thread that nobody follows.
