@@ -45,7 +45,6 @@ rules:
     forbid: "Ask <the platform team> & wait until *January*."
 """
 OWN_AT_ONCE = "version: 1\nrules:\n  - {name: one's own, match: {owner: me}, approvals: 0}\n"
-MORE_NEEDED = "is recorded. 1 more needed."
 
 
 def lose_roles(it: Play, principal: str) -> None:
@@ -69,7 +68,6 @@ async def test_two_distinct_people_must_approve_and_the_card_says_who_did_and_wh
         assert "Policy rule: two for dev" in words_of(card)
 
         await it.approve()
-        await it.erin.see(MORE_NEEDED)
         await it.card_says("Needs 1 more approval by")
         assert "EnvironmentAdmin on dev" in words_of(it.cards()[-1])
 
@@ -96,7 +94,6 @@ async def test_an_approval_whose_giver_lost_the_role_is_replaced_by_another_pers
         lose_roles(it, "u-erin01")
 
         await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await olga.see(MORE_NEEDED)
         await it.card_says("(OrganizationAdmin)")
         card = words_of(it.cards()[-1])
         assert "Needs 1 more approval by" in card
@@ -111,7 +108,7 @@ async def test_an_approver_who_loses_the_role_before_the_key_is_made_stops_it(tm
         olga = it.person("U0OLGA")
         await ask(it, it.dana, IN_DEV)
         await it.approve()
-        await it.erin.see(MORE_NEEDED)
+        await it.card_says("Needs 1 more approval by")
         it.stage.faults.failing = "create"
         await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
         await it.card_says("is checking whether a key was created")
@@ -376,7 +373,6 @@ async def test_a_stricter_policy_holds_for_requests_that_wait(tmp_path: Path, ca
         await it.card_says("Policy rule: one approval for every new key → two for dev. Approvals needed: 1 → 2.")
         await it.dana.see("The policy changed.")
         await it.approve()
-        await it.erin.see(MORE_NEEDED)
         await it.card_says("Needs 1 more approval by")
         assert "Policy rule: two for dev" in words_of(it.cards()[-1])
         await new_policy(it, TWO.replace(DEV, PROD), caplog.records)

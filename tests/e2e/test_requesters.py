@@ -32,7 +32,7 @@ async def test_who_joins_a_group_while_the_request_waits_comes_under_its_rule(tm
         assert it.our_keys() == []
 
         await it.approve()
-        await it.erin.see("is recorded. 1 more needed.")
+        await it.card_says("Needs 1 more approval by")
         await olga.click("Approve", in_channel="C0APPROVE")
         await it.key_is_there()
 

@@ -4,7 +4,7 @@ Every method acts for one person, whose identity it checks, and returns or raise
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, assert_never
 
 from bot.domain.approvals import Approval, Terms
 from bot.domain.audit import Action
@@ -148,14 +148,15 @@ class Decisions:
                 people = "one more person" if more == 1 else f"{more} more people"
                 return f"{_approved_by(again, held_roles.person, called(pending))}. It needs {people}."
             case NeedsApproval(terms, more):
-                await self.transitions.commit(stored, replace(now_shown, approvals=approvals), event)
-                return f"Your approval of {called(pending)} is recorded. {more} more needed. {stricter}".strip()
+                after: Request = replace(now_shown, approvals=approvals)
+                said = f"Your approval of {called(pending)} is recorded. {more} more needed."
             case Allowed(terms):
-                await self.transitions.commit(stored, Approved.first(ask, terms, approvals, now), event)
-                if _is_shown(click) and not stricter:
-                    return None
-                then = follows(ask, terms, f"<@{ask.requester.slack}>")
-                return f"Approved {called(pending)}. {then} {stricter}".strip()
+                after = Approved.first(ask, terms, approvals, now)
+                said = f"Approved {called(pending)}. {follows(ask, terms, f'<@{ask.requester.slack}>')}"
+            case _:
+                assert_never(verdict)
+        await self.transitions.commit(stored, after, event)
+        return None if _is_shown(click) and not stricter else f"{said} {stricter}".strip()
 
     async def _told(self, pending: Pending, click: Click) -> Literal["thread", "direct"]:
         """Where the approver is told if the request comes to nothing: see `Approval.told`."""

@@ -230,12 +230,22 @@ async def test_who_was_told_to_wait_reads_how_it_ended(world: World, what: Decis
     assert "“orders producer”" in str(await decide(world, what, by, card=CardAt("C01", "1.1"), tries=1))
 
 
-async def test_an_approval_that_is_not_the_last_one_is_news_on_the_card_too(world: World) -> None:
+async def test_an_approval_that_is_not_the_last_one_is_shown_by_the_card_alone() -> None:
+    """Its headline says how many more are needed: five such approvals leave no pile of answers, either."""
+    async with a_world() as world:
+        world.policy = build.a_policy(2)
+        await world.seed(build.pending(terms=build.terms(approvals=2)))
+
+        assert await decide(world, Approve, ERIN, card=CardAt("C01", "1.1")) is None
+        assert await approvers(world) == [ERIN]
+
+
+async def test_terms_that_became_stricter_are_said_below_the_card(world: World) -> None:
     world.policy = build.a_policy(2)
 
     said = await decide(world, Approve, ERIN, card=CardAt("C01", "1.1"))
 
-    assert str(said).startswith("Your approval of “orders producer” is recorded. 1 more needed.")
+    assert str(said).endswith("is recorded. 1 more needed. Approvals needed: 1 → 2.")
 
 
 async def test_a_denial_is_refused_before_a_reason_is_written(world: World) -> None:
