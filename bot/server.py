@@ -284,6 +284,6 @@ def listen(host: str, port: int) -> socket.socket:
             f"Can't listen on {host}, port {port}: {why}. Set HOST and PORT to a free address."
         ) from None
     # Accepted connections inherit it; asyncio itself passes over sockets that were made without naming TCP. Without it,
-    # each answer waits 40 ms for the client's delayed acknowledgement.
+    # each answer waits 40 ms for the client's delayed acknowledgment.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

@@ -52,7 +52,7 @@ POLL = 1.0
 """Seconds between looks at the agenda if nothing rings."""
 AT_ONCE = 32
 RUSH = 6
-"""How many clicks have to wait for their acknowledgement until no other work is started: Slack waits for seconds."""
+"""If this many clicks wait for their acknowledgment, no other work is started: Slack waits only for seconds."""
 HELD_BACK = timedelta(seconds=2)
 """How long the worker starts nothing else, at most."""
 STEPS = 4
