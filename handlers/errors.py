@@ -11,10 +11,10 @@ from bot.slack.api.client import Replies
 log = logging.getLogger("latchkey.handlers")
 
 _UNDELIVERABLE = {
-    "expired_trigger_id": "Slack timed out before the form could open. Nothing was changed. Try again.",
-    "exchanged_trigger_id": "Slack already opened a window for this click. Nothing was changed.",
-    "invalid_trigger_id": "Slack no longer accepted this click. Nothing was changed. Try again.",
-    "push_limit_reached": "Too many windows are open. Nothing was changed. Close one and try again.",
+    "expired_trigger_id": "Slack timed out before the form could open. Nothing changed. Try again.",
+    "exchanged_trigger_id": "Slack already opened a window for this click. Nothing changed.",
+    "invalid_trigger_id": "Slack no longer accepted this click. Nothing changed. Try again.",
+    "push_limit_reached": "Too many windows are open. Nothing changed. Close one and try again.",
 }
 _UNEXPECTED = (
     "Something went wrong inside Latchkey, and the error was logged. Nothing was left half done: "
@@ -28,7 +28,7 @@ def tell(error: Exception) -> str:
         case TokenRefused():
             return error.tell
         case Undeliverable():
-            return _UNDELIVERABLE.get(error.reason, f"{error.tell} Nothing was changed. Try again.")
+            return _UNDELIVERABLE.get(error.reason, f"{error.tell} Nothing changed. Try again.")
         case LatchkeyError():
             return error.tell
         case _:

@@ -12,7 +12,7 @@ from bot.slack.payloads.read import Body
 from bot.slack.views import pages
 from handlers.context import ListenerContext
 
-_NO_LONGER = "This button is from an older version of Latchkey. Nothing was changed. Try `/apikey help`."
+_NO_LONGER = "This button is from an older version of Latchkey. Nothing changed. Try `/apikey help`."
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:

@@ -30,6 +30,6 @@ async def _again(context: ListenerContext, opening: Opening, request: RequestId,
         return
     ask = stored.value.ask
     if (ask.requester.slack, ask.requester.team) != (opening.by, seat(context.directory.tenant, opening.team)):
-        raise Refused("This is another person's request. Nothing was changed. Start your own with `/apikey create`.")
+        raise Refused("This is another person's request. Nothing changed. Start your own with `/apikey create`.")
     offers = context.directory.policy().offers
     await open_form(context, opening, draft_again(ask, offers, other_account=other_account))

@@ -32,7 +32,7 @@ async def _configure(context: ListenerContext, opening: Opening, value: str, req
     asker = stored.value.ask.requester
     person = await context.directory.identify(opening.by, opening.team)
     if person.slack != asker.slack or person.principal != asker.principal:
-        raise Refused("Only the person who requested this key can do this. Nothing was changed.")
+        raise Refused("Only the person who requested this key can do this. Nothing changed.")
     key, ask = _key(stored.value, attempt), stored.value.ask
     endpoints = await _endpoints(context, stored.value, ask.resource)
     other = stored.value.life.other if isinstance(stored.value, _IN_HAND) else None
@@ -66,4 +66,4 @@ async def _endpoints(context: ListenerContext, request: Request, resource: Resou
 
 
 _IN_HAND = Ready | Revealing | Shown | Confirmed
-_GONE = "This menu is for a key that no longer exists. Nothing was changed. `/apikey list` shows your keys."
+_GONE = "This menu is for a key that no longer exists. Nothing changed. `/apikey list` shows your keys."

@@ -26,7 +26,7 @@ RIGHTS_BACK = timedelta(minutes=5)
 """When to check again whether our account has its role back."""
 
 _PART = "Latchkey may see only part of your Confluent Cloud organization, so it can't tell what was deleted."
-_UNCHANGED = "Nothing was changed."
+_UNCHANGED = "Nothing changed."
 _LOST = "No clear answer from Confluent Cloud."
 _BINDING_MAY_BE = "The role binding may or may not exist; Latchkey is checking."
 _MAY_BE = "The service account may or may not exist; Latchkey is checking."
@@ -68,7 +68,7 @@ class ConfluentCloud:
         row = await self._client.find(API_KEYS, self._client.key, wire.ApiKey)
         if row is None or not row.spec.owner.id:
             raise Unavailable(
-                "Latchkey couldn't find out who owns its own API key, so nothing was changed.",
+                "Latchkey couldn't find out who owns its own API key, so nothing changed.",
                 advice=ASK_ADMINISTRATOR,
                 log="couldn't read the owner of CONFLUENT_CLOUD_API_KEY",
             )

@@ -35,7 +35,7 @@ _SECRET = re.compile(r"[A-Za-z0-9+/]{64,}")
 _DEFAULT_WAIT_SECONDS = 30.0
 _LONGEST_WAIT_SECONDS = 3600.0
 
-_NOTHING = "Nothing was changed."
+_NOTHING = "Nothing changed."
 
 
 class _Said(NamedTuple):

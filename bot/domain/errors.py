@@ -1,17 +1,17 @@
 """Everything that Latchkey raises on purpose.
 
     LatchkeyError
-    ├── Refused            the policy or an authority says no; nothing was changed
+    ├── Refused            the policy or an authority says no; nothing changed
     ├── Conflict           someone else was first; the caller reads again
     ├── Occupied           the requester has an open request for the same, or as many as the policy allows
     ├── Unreviewed         the requester's last use of break-glass waits for its review
     ├── NotFound           no such request, key or draft
     ├── Archived           lines of the audit log were moved to a file
-    ├── Unavailable        a system we need did not answer; nothing was changed; trying again is safe
+    ├── Unavailable        a system we need did not answer; nothing changed; trying again is safe
     │   ├── Throttled      the same, and it said when
     │   └── KeyRefused     Confluent refuses Latchkey's own key, until an operator changes it
     ├── Unknown            the answer was lost: the effect may or may not have happened; reconcile before repeating
-    ├── CloudRefused       Confluent understood and said no, for good; nothing was changed
+    ├── CloudRefused       Confluent understood and said no, for good; nothing changed
     ├── Tampered           what the store holds is not what Latchkey wrote
     │   ├── Contradicted   the audit log says otherwise: it is older, or has no line
     │   └── Newer          a newer version of Latchkey wrote it, and this one does not know all of it
@@ -123,7 +123,7 @@ class Archived(LatchkeyError):
 
 
 class Unavailable(LatchkeyError):
-    """A system that we need did not answer. Nothing was changed."""
+    """A system that we need did not answer. Nothing changed."""
 
     code = "unavailable"
 
@@ -141,7 +141,7 @@ class Throttled(Unavailable):
 
 
 class KeyRefused(Unavailable):
-    """Confluent refuses the key that Latchkey itself signs with. Nothing was changed."""
+    """Confluent refuses the key that Latchkey itself signs with. Nothing changed."""
 
     code = "key_refused"
 
@@ -153,7 +153,7 @@ class Unknown(LatchkeyError):
 
 
 class CloudRefused(LatchkeyError):
-    """Confluent refused a call for good (400, 402, 403, 404, 409, 422). Nothing was changed."""
+    """Confluent refused a call for good (400, 402, 403, 404, 409, 422). Nothing changed."""
 
     code = "cloud_refused"
 
@@ -208,12 +208,12 @@ class Undeliverable(LatchkeyError):
 
 
 class TokenRefused(Undeliverable):
-    """Slack refuses the token that Latchkey itself signs in with, or a scope of it. Nothing was changed."""
+    """Slack refuses the token that Latchkey itself signs in with, or a scope of it. Nothing changed."""
 
     code = "token_refused"
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, lasting=True)
         self.happened = "Slack no longer accepts Latchkey's sign-in."
-        self.changed = "Nothing was changed."
+        self.changed = "Nothing changed."
         self.advice = "Ask your Latchkey administrator to install the Slack app again."

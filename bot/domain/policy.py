@@ -470,7 +470,7 @@ def unknown_group(group: str) -> Unavailable:
     """The error for a user group whose members Slack doesn't tell."""
     return Unavailable(
         f"The policy names the user group `{plain(group)}`, and Slack doesn't say who is in it.",
-        changed="Nothing was changed.",
+        changed="Nothing changed.",
         advice="Ask your Latchkey administrator to check that group: it may have been disabled, or have no members.",
     )
 
@@ -479,7 +479,7 @@ def unknown_environment(id_: str) -> Unavailable:
     """The error for an environment whose name Confluent doesn't tell."""
     return Unavailable(
         f"The policy names environments, and Latchkey couldn't read what `{plain(id_)}` is called.",
-        changed="Nothing was changed.",
+        changed="Nothing changed.",
         advice="If trying again in a minute doesn't help, ask your Latchkey administrator to put its ID in the policy.",
     )
 

@@ -28,7 +28,7 @@ METADATA: Final = '{"rehearsal": "a & b < c > d"}'
 SHOWN_NEW: Final = "new text"
 DUMMY: Final = "This is dummy text from `latchkey rehearse`. It isn't a secret. Select Delete to remove it."
 HeardKind: TypeAlias = Literal["command", "action", "options", "submit", "closed"]
-BUSY = "Latchkey is being tested right now. Nothing was changed. Try again later."
+BUSY = "Latchkey is being tested right now. Nothing changed. Try again later."
 HARD = "Fish & <chips>"
 """The text of an option and a menu. Slack may send it back escaped."""
 _ANY = re.compile(r".*", re.DOTALL)

@@ -24,7 +24,7 @@ async def must_hold() -> None:
     """
     holds = HOLDING.get()
     if holds is not None and not await holds():
-        raise Unavailable("Latchkey was delayed.", changed="Nothing was changed.", log="lost the lease on this work")
+        raise Unavailable("Latchkey was delayed.", changed="Nothing changed.", log="lost the lease on this work")
 
 
 @contextmanager

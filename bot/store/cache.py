@@ -92,7 +92,7 @@ class RedisCache:
             if is_ours:
                 self._remember((name, of), sealed, record)
                 return True
-        raise Unavailable("Too many people did the same at once.", changed="Nothing was changed.")
+        raise Unavailable("Too many people did the same at once.", changed="Nothing changed.")
 
     async def _seal(
         self, name: str, value: object, of: type[object], now: datetime, keep: timedelta

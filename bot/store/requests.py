@@ -463,7 +463,7 @@ def _is_use(write: _Write) -> bool:
 
 
 def _outrun() -> Conflict:
-    return Conflict("Someone else was faster, so nothing was changed. Check the request again.")
+    return Conflict("Someone else was faster, so nothing changed. Check the request again.")
 
 
 def _also(change: Change) -> list[Argument]:

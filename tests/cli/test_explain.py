@@ -510,7 +510,7 @@ async def test_a_slack_that_does_not_answer_is_2(tmp_path: Path) -> None:
         ended = await latchkey("policy", "explain", *DEV, **environment)
 
     assert (ended.code, ended.out) == (2, "")
-    assert "Nothing was changed." in ended.err
+    assert "Nothing changed." in ended.err
 
 
 def test_a_key_of_latchkeys_own_account_is_forbidden_whoever_asks(org: Path, policy: Path) -> None:

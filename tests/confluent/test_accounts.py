@@ -125,7 +125,7 @@ async def test_a_create_that_surely_did_nothing_says_so(
     with pytest.raises(error) as caught:
         await cloud.create_account("orders", "")
 
-    assert "Nothing was changed" in caught.value.tell
+    assert "Nothing changed" in caught.value.tell
 
 
 async def test_a_description_alone_is_changed(cloud: ConfluentCloud, fake: FakeConfluent) -> None:

@@ -155,7 +155,7 @@ async def test_a_list_that_may_leave_out_what_is_there_proves_nothing(
     with pytest.raises(Throttled, match="OrganizationAdmin") as caught:
         await delete(cloud, "K1")
 
-    assert "so it can't tell what was deleted. Nothing was changed." in caught.value.tell
+    assert "so it can't tell what was deleted. Nothing changed." in caught.value.tell
 
 
 async def test_who_may_not_read_the_own_roles_is_not_shown_everything(
@@ -393,7 +393,7 @@ async def test_an_edit_whose_answers_are_all_lost_may_have_happened(cloud: Confl
     with pytest.raises(Unavailable) as caught:
         await cloud.edit_key(KeyId("K1"), "new", "new")
 
-    assert "Nothing was changed" not in caught.value.tell
+    assert "Nothing changed" not in caught.value.tell
     assert fake.collections[KEYS][0]["spec"]["display_name"] == "new"
 
 

@@ -146,7 +146,7 @@ def test_a_refusal_of_our_own_key_is_for_operators(response: httpx.Response) -> 
     assert isinstance(error, Unavailable)
     assert error.tell == (
         "Confluent Cloud rejects Latchkey's own key, or its address (an IP filter). "
-        "Nothing was changed. Ask your Latchkey administrator to look into it."
+        "Nothing changed. Ask your Latchkey administrator to look into it."
     )
 
 
@@ -179,12 +179,12 @@ def test_a_refusal_keeps_what_confluent_said() -> None:
 @pytest.mark.parametrize(
     ("error", "promise"),
     [
-        (translated("GET", "/x", Lost("ReadError", sent=True)), "Nothing was changed"),
-        (translated("POST", "/x", Lost("ConnectError", sent=False)), "Nothing was changed"),
+        (translated("GET", "/x", Lost("ReadError", sent=True)), "Nothing changed"),
+        (translated("POST", "/x", Lost("ConnectError", sent=False)), "Nothing changed"),
         (translated("POST", "/x", Lost("ReadError", sent=True)), "may or may not exist"),
         (translated("POST", "/x", httpx.Response(500)), "may or may not exist"),
         (translated("DELETE", "/x", Lost("ReadError", sent=True)), "deleting it again is safe"),
-        (translated("GET", "/x", httpx.Response(429)), "Nothing was changed"),
+        (translated("GET", "/x", httpx.Response(429)), "Nothing changed"),
         (translated("GET", "/x", httpx.Response(429, headers={"Retry-After": "1"})), "Try again in 1 second."),
         (translated("GET", "/x", httpx.Response(429, headers={"Retry-After": "2"})), "Try again in 2 seconds."),
     ],

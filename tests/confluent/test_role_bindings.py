@@ -99,7 +99,7 @@ async def test_a_create_that_surely_did_nothing_says_so(
     with pytest.raises(error) as caught:
         await cloud.bind(WANTED)
 
-    assert "Nothing was changed" in caught.value.tell
+    assert "Nothing changed" in caught.value.tell
 
 
 async def test_a_deletion_answers_with_a_body(cloud: ConfluentCloud, fake: FakeConfluent) -> None:

@@ -10,15 +10,15 @@ HAPPENED = "Confluent Cloud lost track. Try again in 5 minutes is what it said."
 
 
 def test_whoever_clicked_reads_all_of_it() -> None:
-    error = Unavailable(HAPPENED, changed="Nothing was changed.", advice="Tell Ada.", again="Try again in a minute.")
+    error = Unavailable(HAPPENED, changed="Nothing changed.", advice="Tell Ada.", again="Try again in a minute.")
 
-    assert error.tell == f"{HAPPENED} Nothing was changed. Tell Ada. Try again in a minute."
+    assert error.tell == f"{HAPPENED} Nothing changed. Tell Ada. Try again in a minute."
     assert str(error) == error.tell
 
 
 def test_a_message_of_latchkeys_own_leaves_out_what_is_for_a_click_and_no_word_of_what_happened() -> None:
     wait = timedelta(seconds=5)
-    error = Throttled(HAPPENED, wait=wait, changed="Nothing was changed.", advice="Tell Ada.", again="Click again.")
+    error = Throttled(HAPPENED, wait=wait, changed="Nothing changed.", advice="Tell Ada.", again="Click again.")
 
     assert error.trouble == f"{HAPPENED} Tell Ada."
 

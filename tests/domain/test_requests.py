@@ -71,9 +71,9 @@ def test_the_first_attempt_stays_fresh_as_long_as_the_terms_say() -> None:
 def test_a_failure_without_a_reference_has_the_id_of_its_request() -> None:
     offered = build.approved().then(Offered, claim_by=NOW)
 
-    failed = offered.fail(NOW, "Nobody asked.", "Nothing was changed.", "Ask again.")
+    failed = offered.fail(NOW, "Nobody asked.", "Nothing changed.", "Ask again.")
 
-    assert (failed.happened, failed.changed, failed.next) == ("Nobody asked.", "Nothing was changed.", "Ask again.")
+    assert (failed.happened, failed.changed, failed.next) == ("Nobody asked.", "Nothing changed.", "Ask again.")
     assert (failed.reference, failed.at, failed.ask) == ("R1", NOW, offered.ask)
     assert offered.fail(NOW, "", "", "", "req-1").reference == "req-1"
 

@@ -65,7 +65,7 @@ def test_a_role_of_another_principal_is_not_theirs() -> None:
 def test_a_group_that_was_not_read_is_never_a_no() -> None:
     dana = holding(DANA)
 
-    with pytest.raises(Unavailable, match=r"`S1`.*Nothing was changed"):
+    with pytest.raises(Unavailable, match=r"`S1`.*Nothing changed"):
         Selector.of("S1").picks(dana, KAFKA)
     with pytest.raises(Unavailable, match="may have been disabled"):
         joined(dana, "S1", frozenset())

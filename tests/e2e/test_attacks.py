@@ -26,7 +26,7 @@ async def test_a_shortcut_that_nobody_knows_any_more_is_answered(tmp_path: Path)
         payload = payloads.global_shortcut(slack.workspace.people[user], "key:forge", **ids)
         await slack.delivery.send(Envelope("interactive", payload), user)
 
-        await it.dana.see("from an older version of Latchkey. Nothing was changed.")
+        await it.dana.see("from an older version of Latchkey. Nothing changed.")
 
 
 async def test_a_flood_of_requests_for_others_is_not_called_nothing(tmp_path: Path) -> None:

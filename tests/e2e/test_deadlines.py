@@ -52,7 +52,7 @@ async def test_a_secret_that_nobody_takes_is_deleted_with_its_key(tmp_path: Path
         await it.press("U0DANA", it.dana.dm, message, "Show secret")
         await it.dana.see("You didn't view this secret in time")
         await it.press("U0DANA", it.dana.dm, message, "Show secret", action_id="key:replace")
-        await it.dana.see("Nothing was changed.")
+        await it.dana.see("Nothing changed.")
         assert not it.dana.sees(secret)
         lines = [line["action"] for line in await it.audit()]
         assert lines.index("secret:unclaimed") < lines.index("key:delete-intended") < lines.index("key:deleted")

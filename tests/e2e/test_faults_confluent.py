@@ -47,7 +47,7 @@ async def test_what_confluent_refuses_is_read_in_its_own_words_by_requester_and_
             call = _calls(it, "POST", KEYS)[-1]
             for message in (it.cards()[-1], it.dana.messages()[-1]):
                 said = "".join(plain_words(message))
-                for text in (words, "Nothing was changed in Confluent Cloud.", step, call.request_id):
+                for text in (words, "Nothing changed in Confluent Cloud.", step, call.request_id):
                     assert text in said
                 assert buttons(message) in ([], ["Request again"])
         assert len(_calls(it, "POST", KEYS)) == len(cases)
@@ -72,7 +72,7 @@ async def test_keys_of_users_that_confluent_refuses_lead_to_a_service_account(tm
         assert await it.audit("key:created") == []
         for message in (it.cards()[-1], it.dana.messages()[-1]):
             said = "".join(plain_words(message))
-            for text in ("Nothing was changed in Confluent Cloud.", "Request a key for a service account instead"):
+            for text in ("Nothing changed in Confluent Cloud.", "Request a key for a service account instead"):
                 assert text in said
         assert [each for each in it.dana.messages() if "Show secret" in buttons(each)] == []
 
@@ -277,9 +277,9 @@ async def test_while_confluent_is_away_everybody_is_told_and_nothing_is_lost(tmp
         it.advance(minutes=2)
         it.stage.faults.failing = "all"
         await it.approve()
-        await it.erin.see("Confluent Cloud reported an error. Nothing was changed.")
+        await it.erin.see("Confluent Cloud reported an error. Nothing changed.")
         await it.dana.command("/apikey whoami")
-        await it.dana.see("Confluent Cloud reported an error. Nothing was changed.")
+        await it.dana.see("Confluent Cloud reported an error. Nothing changed.")
         await it.fill_in(name="second", reason="typed for a long time")
         await it.dana.submit()
         await it.dana.wait_for(lambda: "reported an error" in str(it.dana.modal), "the answer in the modal")
@@ -303,7 +303,7 @@ async def test_while_a_create_is_checked_and_confluent_is_away_nobody_claims_tha
         await it.until(lambda: created.looked >= 4, "a look that fails")
         assert len(it.our_keys()) == 1
         for message in (it.cards()[-1], it.dana.messages()[0]):
-            assert "Nothing was changed" not in str(message)
+            assert "Nothing changed" not in str(message)
             assert CHECKING in str(message)
 
         it.stage.faults.failing = "none"

@@ -67,7 +67,7 @@ async def test_an_edit_happens_and_is_told_whatever_becomes_of_its_answer(tmp_pa
             await sent(it.dana, "Latchkey will message you when it's done.")
             if trouble == LASTING:
                 await reads(it, it.dana, f"laptop {number}", "Latchkey will try again", step=1)
-                assert "Nothing was changed" not in told(it.dana, f"laptop {number}")
+                assert "Nothing changed" not in told(it.dana, f"laptop {number}")
                 it.stage.faults.reset()
             # After trouble it is a reply in the thread of the message that names the key.
             await it.until(lambda n=number: _updates(it.dana) == n + 1, "that the key was updated", step=STEP)  # type: ignore[misc]  # a default
@@ -182,7 +182,7 @@ async def test_of_a_key_that_goes_in_the_very_moment_it_is_said_that_it_is_gone(
             it.stage.organization.delete_key(LAPTOP)
         if verb == "edit":
             await it.dana.see(f"The key {LAPTOP} no longer exists in Confluent Cloud.")
-            await it.dana.see("Nothing was changed in Confluent Cloud.")
+            await it.dana.see("Nothing changed in Confluent Cloud.")
         else:
             await it.dana.see("Someone else had already deleted it.")
         assert "Forbidden" not in it.dana.describe()
@@ -305,7 +305,7 @@ async def test_an_account_that_goes_before_the_approval_makes_the_request_fail_i
 
         await it.card_says("Failed")
         await it.card_says("is not the id of a user or service account")
-        await it.dana.see("Nothing was changed in Confluent Cloud.")
+        await it.dana.see("Nothing changed in Confluent Cloud.")
         assert it.our_keys() == []
 
 
@@ -318,7 +318,7 @@ async def test_a_cluster_that_goes_before_the_approval_costs_no_key(tmp_path: Pa
         await it.approve()
 
         await it.card_says("(lkc-dev001) no longer exists.")
-        await it.dana.see("Nothing was changed in Confluent Cloud.")
+        await it.dana.see("Nothing changed in Confluent Cloud.")
         assert set(it.stage.organization.api_keys) == before
 
 

@@ -74,7 +74,7 @@ async def test_a_form_that_cannot_open_in_time_is_explained(tmp_path: Path) -> N
     async with play(tmp_path) as it:
         it.stage.slack.faults.expired_trigger = "next"
         await it.dana.command("/apikey create")
-        await it.dana.see("Slack timed out before the form could open. Nothing was changed. Try again.")
+        await it.dana.see("Slack timed out before the form could open. Nothing changed. Try again.")
         it.dana.reload()
         it.stage.slack.faults.expired_trigger = "next"
         await it.dana.shortcut("apikey:create")
@@ -299,7 +299,7 @@ async def test_people_whom_slack_does_not_tell_apart_right_now_decide_nothing(tm
         faults = it.stage.slack.faults
         faults.method, faults.failing = "users.info", 1
         await it.approve()
-        await it.erin.see("Slack can't look up people right now. Nothing was changed. Latchkey will keep trying")
+        await it.erin.see("Slack can't look up people right now. Nothing changed. Latchkey will keep trying")
         assert it.our_keys() == []
         await it.approve()
         await it.key_is_there()

@@ -303,7 +303,7 @@ async def test_a_confluent_that_fails_is_said_in_the_modal(tmp_path: Path) -> No
     async with play(tmp_path) as it:
         it.stage.faults.failing = "all"
         await it.dana.command(f"/apikey show {LAPTOP}")
-        await page(it.dana, title="Can't do that", says="Nothing was changed.")
+        await page(it.dana, title="Can't do that", says="Nothing changed.")
         assert it.dana.notices == []
 
 
@@ -321,7 +321,7 @@ async def test_a_store_that_is_away_keeps_the_third_modal_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: Any) -> bool:
-        raise Unavailable("Latchkey's store didn't answer. Nothing was changed. Try again in a minute.")
+        raise Unavailable("Latchkey's store didn't answer. Nothing changed. Try again in a minute.")
 
     async with play(tmp_path) as it:
         await open_list(it.dana)
@@ -333,7 +333,7 @@ async def test_a_store_that_is_away_keeps_the_third_modal_as_it_is(
         with monkeypatch.context() as patched:
             patched.setattr(RedisInbox, "put", away)
             errors = await it.dana.submit()
-        assert "Nothing was changed." in errors["name"]
+        assert "Nothing changed." in errors["name"]
         assert (depth(it, it.dana), it.dana.front()["callback_id"]) == (3, "edit")
 
         assert await it.dana.submit() == {}

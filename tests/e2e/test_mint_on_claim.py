@@ -203,7 +203,7 @@ async def test_a_role_lost_before_the_click_ends_it_with_words(tmp_path: Path) -
         await it.dana.click("Show secret")
         await it.dana.see(
             "An approval no longer counts: the approver has since lost the role. "
-            "Nothing was changed in Confluent Cloud."
+            "Nothing changed in Confluent Cloud."
         )
         await it.card_says("Failed")
         await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Request again"], "the button to go")
@@ -218,7 +218,7 @@ async def test_a_rule_that_forbids_meanwhile_ends_it_with_words(
         await offered(it)
         await new_policy(it, FORBIDDEN, caplog.records)
         await it.dana.click("Show secret")
-        await it.dana.see("No keys this week. (rule: closed) Nothing was changed in Confluent Cloud.")
+        await it.dana.see("No keys this week. (rule: closed) Nothing changed in Confluent Cloud.")
         await it.card_says("No keys this week. (rule: closed)")
         assert creates(it.stage) == 0
 
@@ -230,7 +230,7 @@ async def test_while_confluent_is_away_the_offer_stays_and_the_person_is_told(tm
         await it.dana.click("Show secret")
         await it.dana.wait_for(lambda: it.dana.ephemerals, "an answer")
         assert "Confluent" in words_of(*it.dana.ephemerals)
-        assert "Nothing was changed" in words_of(*it.dana.ephemerals)
+        assert "Nothing changed" in words_of(*it.dana.ephemerals)
         it.stage.faults.reset()
         assert buttons(*it.dana.messages()) == ["Show secret"]
         await take_secret(it)

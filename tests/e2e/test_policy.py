@@ -400,7 +400,7 @@ async def test_a_new_rule_stops_a_key_that_was_approved_and_is_not_made_yet(
         await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
         failed = words_of(it.cards()[-1])
         assert "Ask <the platform team> & wait until *January*. (rule: production is closed)" in failed
-        await it.dana.see("Nothing was changed in Confluent Cloud.")
+        await it.dana.see("Nothing changed in Confluent Cloud.")
         assert it.our_keys() == []
 
 

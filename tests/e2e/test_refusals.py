@@ -136,7 +136,7 @@ async def test_a_role_lost_between_the_click_and_the_key_stops_the_key(tmp_path:
 
             await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
             await it.card_says("An approval no longer counts: the approver has since lost the role.")
-            await it.card_says("Nothing was changed in Confluent Cloud.")
+            await it.card_says("Nothing changed in Confluent Cloud.")
         assert it.our_keys() == []
         assert len(await it.audit("request:failed")) == 3
 
@@ -269,7 +269,7 @@ async def test_a_click_on_an_unknown_card_is_answered(tmp_path: Path) -> None:
         for value in ("0123456789abcdef0123", "../../etc/passwd", "*", "x" * 2000, ""):
             it.erin.reload()
             await it.press("U0ERIN", APPROVALS_CHANNEL, card, "Approve", value=value)
-            await it.erin.see("Latchkey doesn't know this request. Nothing was changed.")
+            await it.erin.see("Latchkey doesn't know this request. Nothing changed.")
         assert it.cards() == [card]
 
 

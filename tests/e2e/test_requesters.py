@@ -68,5 +68,5 @@ async def test_a_group_that_was_disabled_refuses_and_says_which(tmp_path: Path) 
         page = await review(it.dana, IN_DEV)
 
         assert f"The policy names the user group {PLATFORM_GROUP}" in page.replace("`", "")
-        assert "Nothing was changed." in page
+        assert "Nothing changed." in page
         assert it.cards() == []

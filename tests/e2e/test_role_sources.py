@@ -27,7 +27,7 @@ roles:
 """
 NO_COVER = "Your Confluent roles don't cover this key"
 UNCHANGED = "Nothing changed."
-GROUPS_AWAY = "Slack can't look up user groups right now. Nothing was changed. Latchkey will keep trying"
+GROUPS_AWAY = "Slack can't look up user groups right now. Nothing changed. Latchkey will keep trying"
 
 
 def put_into(it: Play, *users: str) -> UserGroup:

@@ -89,7 +89,7 @@ async def test_only_changes_are_saved(tmp_path: Path) -> None:
     """P35: Save is for who has changed something."""
     async with play(tmp_path) as it:
         await opened(it.dana, "edit", LAPTOP)
-        await sent(it.dana, "The name and description are the same as before. Nothing was changed.")
+        await sent(it.dana, "The name and description are the same as before. Nothing changed.")
 
         assert await it.audit("request:submitted") == []
 

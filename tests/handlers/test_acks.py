@@ -427,7 +427,7 @@ async def test_the_form_of_another_persons_request_is_not_opened(action: str, by
         assert await heard(it, "action", action, pressed(action, "R1", by)) == {}
 
     assert it.views() == []
-    assert "This is another person's request. Nothing was changed." in it.told()
+    assert "This is another person's request. Nothing changed." in it.told()
     assert "orders" not in it.told()
 
 

@@ -66,7 +66,7 @@ async def test_a_group_without_members_refuses_and_never_leads_to_the_next_rule(
     """Slack shows a group that someone disabled, or deleted, as none at all."""
     del world.slack.groups[group]
 
-    with pytest.raises(Unavailable, match=f"the user group `{group}`.*Nothing was changed"):
+    with pytest.raises(Unavailable, match=f"the user group `{group}`.*Nothing changed"):
         await sent(world)
     assert not await is_stored(world)
 

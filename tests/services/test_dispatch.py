@@ -234,7 +234,7 @@ async def test_who_is_never_quick_enough_is_told(office: Office) -> None:
 
     assert isinstance(page, TextPage)
     assert page.title == "Couldn't do that"
-    assert "Nothing was changed" in page.text
+    assert "Nothing changed" in page.text
 
 
 async def test_a_refusal_is_told_once_with_what_was_typed(office: Office) -> None:
@@ -387,7 +387,7 @@ class Closed:
 
     async def send(self, **fields: Any) -> list[TextPage]:
         click = build.a_click(SEND, at=self.office.clock(), reply=ReplyTo(), **fields)
-        row = Route(Send, self.office.service.run, "Request sent", opens=lambda deed, _: deed.draft)
+        row = Route(Send, self.office.service.run, "Create an API key", opens=lambda deed, _: deed.draft)
         await self.office.dispatcher(row).carry_out(click)
         return self.messages
 

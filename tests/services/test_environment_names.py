@@ -134,7 +134,7 @@ async def test_an_environment_whose_name_is_not_told_slips_out_of_no_rule(world:
     await world.start().services.catalog.refresh()  # where its name of before still stands
     world.cloud.called = {"env-other1": "dev"} | ({} if name is None else {HERE: name})
 
-    with pytest.raises(Unavailable, match=f"couldn't read what `{HERE}` is called. Nothing was changed"):
+    with pytest.raises(Unavailable, match=f"couldn't read what `{HERE}` is called. Nothing changed"):
         await sent(world)
     assert not await is_stored(world)
 

@@ -530,7 +530,7 @@ async def test_what_confluent_does_not_let_us_look_at_before_the_effect_ends_the
 
         state = await world.state()
         assert isinstance(state, Failed)
-        assert (state.happened, state.changed) == ("not authorised", "Nothing was changed in Confluent Cloud.")
+        assert (state.happened, state.changed) == ("not authorised", "Nothing changed in Confluent Cloud.")
         assert state.reference == "R-9"
         assert world.effects == []
 

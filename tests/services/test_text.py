@@ -55,5 +55,5 @@ async def test_who_is_never_quick_enough_reads_that_nothing_changed() -> None:
     async def step() -> None:
         raise Conflict("Somebody was faster.")
 
-    with pytest.raises(Refused, match="Nothing was changed"):
+    with pytest.raises(Refused, match="Nothing changed"):
         await persistently(step)

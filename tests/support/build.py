@@ -231,7 +231,7 @@ def failed() -> Failed:
         an_ask(),
         terms(),
         happened="Confluent said <no>.",
-        changed="Nothing was changed.",
+        changed="Nothing changed.",
         next="Request again with `/apikey create`.",
         reference="req-1",
         at=NOW,

@@ -129,7 +129,7 @@ lives = st.builds(
 sentences = st.one_of(
     texts,
     st.sampled_from(
-        ["Confluent Cloud didn't answer. Nothing was changed. Try again in a minute.", "Ask with `/apikey create`."]
+        ["Confluent Cloud didn't answer. Nothing changed. Try again in a minute.", "Ask with `/apikey create`."]
     ),
 )
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {

@@ -327,7 +327,7 @@ def _after_the_form(draft: Draft) -> Iterator[tuple[str, Any]]:
     yield "reply", conversation.reply(RequestId("R1"), 1, build.pending(), "Which topics?")
     yield "checking", checking()
     yield "working", working("Create an API key")
-    yield "a typed text", page(pages.TextPage("Couldn't do that", "Nothing was changed.", "D1", "My reason", "again"))
+    yield "a typed text", page(pages.TextPage("Couldn't do that", "Nothing changed.", "D1", "My reason", "again"))
 
 
 def _uses() -> Uses:

@@ -50,24 +50,24 @@ MOST_ASKED = 50
 """How many of the reader's newest requests are searched for a key."""
 FIELD = 3000
 """How many characters fit in one of Slack's text fields."""
-NOT_OURS = "This key belongs to Latchkey's own account, so it can't be changed here. Nothing was changed."
+NOT_OURS = "This key belongs to Latchkey's own account, so it can't be changed here. Nothing changed."
 _UNKNOWN_KIND = (
-    "Latchkey doesn't know this kind of key, so it can't tell who may change it. Nothing was changed. "
+    "Latchkey doesn't know this kind of key, so it can't tell who may change it. Nothing changed. "
     "Change it in the Confluent Cloud Console."
 )
-_ENDING = "This key is being deleted. Nothing was changed."
-_NOT_SHOWN = "No one has viewed this key's secret yet, so there is nothing to replace or extend. Nothing was changed."
-_NO_END = "This key has no expiration in Latchkey, so there is nothing to extend. Nothing was changed."
+_ENDING = "This key is being deleted. Nothing changed."
+_NOT_SHOWN = "No one has viewed this key's secret yet, so there is nothing to replace or extend. Nothing changed."
+_NO_END = "This key has no expiration in Latchkey, so there is nothing to extend. Nothing changed."
 _NO_PLACE = (
-    "Latchkey can't find this key's resource, so it can't create another key for it. Nothing was changed. "
+    "Latchkey can't find this key's resource, so it can't create another key for it. Nothing changed. "
     "If the resource is new, try again in ten minutes."
 )
 _BREAK_GLASS = (
-    "This key was created with break-glass, so it can't be extended. Nothing was changed. Rotate it instead: you get a "
+    "This key was created with break-glass, so it can't be extended. Nothing changed. Rotate it instead: you get a "
     "new key, and time to switch."
 )
 NO_SUCH_KEY = (
-    "No key with that ID, or you don't have access to it. Nothing was changed. `/apikey list` shows your keys."
+    "No key with that ID, or you don't have access to it. Nothing changed. `/apikey list` shows your keys."
 )
 """One sentence for both cases, so that no one can find out which keys exist."""
 
@@ -102,7 +102,7 @@ async def managed(key: ApiKey, requests: Requests) -> Stored[Request] | None:
 def nothing_left(expires_at: datetime) -> str:
     """The sentence for a key whose expiration at Confluent rules out an extension."""
     return (
-        f"Confluent Cloud deletes this key {when(expires_at)}, and no one can change that. Nothing was changed. "
+        f"Confluent Cloud deletes this key {when(expires_at)}, and no one can change that. Nothing changed. "
         "Rotate it instead: you get a new key, and time to switch."
     )
 
@@ -111,7 +111,7 @@ def gone(request: Keyed, now: datetime) -> str:
     """The sentence for the requester of a key that Confluent no longer has."""
     ended = request.deleted_at if isinstance(request, Withdrawn) else None
     how = "expired" if has_expired(request.key, ended or now) else "was deleted"
-    return f"Key `{plain(request.key.id)}` no longer exists in Confluent Cloud: it {how}. Nothing was changed."
+    return f"Key `{plain(request.key.id)}` no longer exists in Confluent Cloud: it {how}. Nothing changed."
 
 
 T = TypeVar("T")
@@ -223,7 +223,7 @@ class KeyViews:
             if len(text) > FIELD:
                 raise Refused(
                     f"The {field} of this key has {len(text):,} characters, and Slack's fields hold {FIELD:,}. It "
-                    "would be cut off here, so nothing was changed. Change it in the Confluent Cloud Console."
+                    "would be cut off here, so nothing changed. Change it in the Confluent Cloud Console."
                 )
         return EditPage(view, terms)
 
@@ -339,7 +339,7 @@ class _Case:
             raise Refused(hindrance)
         verdict = decide(self.policy, self._ask(operation), self.held_roles, is_sketch=True)
         if isinstance(verdict, Forbidden):
-            raise Refused(f"{plain(verdict.reason)} Nothing was changed. (Rule: {plain(verdict.rule)}.)")
+            raise Refused(f"{plain(verdict.reason)} Nothing changed. (Rule: {plain(verdict.rule)}.)")
         return verdict.terms
 
     def _hindrance(self, operation: Operation) -> str:

@@ -23,7 +23,7 @@ from bot.services.text import LIFETIMES
 LOOKED_AT = 10
 """How many of a person's newest requests are searched for their last choices."""
 NAMED = 5
-"""How many resources of the same name a sentence lists."""
+"""How many resources of the same name a sentence lists, or one more where that makes it complete."""
 WORD = 40
 """How many characters of a typed word an answer repeats."""
 FROM_LAST = "Filled in from your last request. Change anything you need."
@@ -75,8 +75,9 @@ def from_word(word: str, asks: Sequence[Ask], catalog: Catalog) -> Suggestion:
     )
     if len(found) == 1:
         return Suggestion(_with_cloud(draft), f"Filled in for {plain(_called(found[0]))}.")
-    listed = "; ".join(plain(_called(each)) for each in found[:NAMED])
-    more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    named = found if len(found) <= NAMED + 1 else found[:NAMED]
+    listed = "; ".join(plain(_called(each)) for each in named)
+    more = f"; and {len(found) - len(named)} more" if len(found) > len(named) else ""
     return Suggestion(draft, f"{len(found)} resources match {shown}: {listed}{more}. Choose one below.")
 
 

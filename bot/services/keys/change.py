@@ -31,7 +31,7 @@ from bot.services.ports.store import Stored
 from bot.services.requests.recheck import Permission
 from bot.services.requests.transitions import Transitions, With, backoff
 
-UNTOUCHED = "Nothing was changed in Confluent Cloud."
+UNTOUCHED = "Nothing changed in Confluent Cloud."
 LOOK_AGAIN = "Check the key with `/apikey show`, then try again."
 _INTENDED = {Operation.EDIT: Action.EDIT_INTENDED, Operation.DELETE: Action.DELETE_INTENDED}
 """An extension changes nothing at Confluent, so it has no intent."""

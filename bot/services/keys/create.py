@@ -26,7 +26,7 @@ from bot.services.requests.transitions import STRAGGLER, Transitions, With
 
 SENT_FOR = timedelta(seconds=30)
 """After this, a create without an answer is looked for. Longer than the client waits for one."""
-NOTHING_CHANGED = "Nothing was changed in Confluent Cloud."
+NOTHING_CHANGED = "Nothing changed in Confluent Cloud."
 ON_ITS_WAY = timedelta(seconds=30)
 """How long sending the message may take before the secret counts as lost."""
 _NOT_NOW = "The key couldn't be created. See the message about it for details."

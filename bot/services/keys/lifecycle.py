@@ -63,7 +63,7 @@ class Lifecycle:
             return f"The old key is already kept until {when(former.until)}."
         until = min(former.until + A_DAY_LONGER, longest_overlap(living))
         if until <= former.until or former.until <= self.transitions.clock():
-            raise Refused(f"The old key can't be kept longer than {when(former.until)}. Nothing was changed.")
+            raise Refused(f"The old key can't be kept longer than {when(former.until)}. Nothing changed.")
         await self._plan(stored, living, until, actor)
         return f"The old key is kept until {when(until)}."
 
@@ -127,7 +127,7 @@ def former_of(living: Living) -> ReplacedKey | None:
 
 def _former(state: Request) -> tuple[Living | Retired, ReplacedKey]:
     if not isinstance(state, Living | Retired) or state.life.former is None:
-        raise Refused("There's no old key left. Nothing was changed.")
+        raise Refused("There's no old key left. Nothing changed.")
     if state.life.former.deleted_at:
-        raise Refused(f"The old key was deleted {when(state.life.former.deleted_at)}. Nothing was changed.")
+        raise Refused(f"The old key was deleted {when(state.life.former.deleted_at)}. Nothing changed.")
     return state, state.life.former

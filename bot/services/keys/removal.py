@@ -21,10 +21,10 @@ from bot.services.requests.refusals import Refusals
 from bot.services.requests.transitions import Transitions, With
 from bot.services.text import KEY_STAYS
 
-NOT_THEIRS = "Only people who manage this key can remove its access. Nothing was changed."
+NOT_THEIRS = "Only people who manage this key can remove its access. Nothing changed."
 _BEING_REMOVED = "The access is already being removed."
-_NONE_LEFT = "Latchkey granted no access with this key, or it was removed already. Nothing was changed."
-_OUTDATED = "This button belongs to an earlier state of the key. Nothing was changed. Open the key again."
+_NONE_LEFT = "Latchkey granted no access with this key, or it was removed already. Nothing changed."
+_OUTDATED = "This button belongs to an earlier state of the key. Nothing changed. Open the key again."
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,16 +111,16 @@ class Delivery:
         if not _is_present(stored.value, deed.attempt):
             # Another key may be on its way because of this very click, whose answer was lost.
             more = " more" if isinstance(deed, Replace) else ""
-            raise Refused(f"{_OUTDATED} Nothing{more} was changed.")
+            raise Refused(f"{_OUTDATED} Nothing{more} changed.")
         return stored
 
     async def _give_up(self, deed: Replace, click: Click) -> Keyed:
         stored = await self._present(deed, click)
         state = stored.value
         if not isinstance(state, Revealing | Shown | Confirmed | Undelivered):
-            raise Refused(f"{instead(state)} Nothing was changed.")
+            raise Refused(f"{instead(state)} Nothing changed.")
         if not await self.pairs.can_be_replaced(state):
-            raise Refused(f"{_APART} Nothing was changed.")
+            raise Refused(f"{_APART} Nothing changed.")
         if state.grant.is_unreviewed and not isinstance(state, Undelivered):  # should no key follow, no review is due
             raise Refused(_UNREVIEWED)
         now = self.transitions.clock()
@@ -141,7 +141,7 @@ class Delivery:
         stored = await self.transitions.get(request)
         asker = stored.value.ask.requester
         if stored.value.ask.beside is not None:  # what is shown of a pair, its request shows
-            raise Refused(f"{_OUTDATED} Nothing was changed.")
+            raise Refused(f"{_OUTDATED} Nothing changed.")
         try:
             _must_be(asker, await self.directory.identify(click.by, click.team))
         except Refused as error:
@@ -212,7 +212,7 @@ _APART = (
     "Rotate this key, or request a new one with `/apikey create`."
 )
 _UNREVIEWED = (
-    "This key was created with break-glass, and can be replaced once someone has reviewed that. Nothing was changed."
+    "This key was created with break-glass, and can be replaced once someone has reviewed that. Nothing changed."
 )
 _OUTDATED = "This button is for an earlier key. Use the latest message."
 

@@ -179,7 +179,7 @@ class Directory:
             raise Throttled(
                 "Latchkey checked your roles several times in the last minute and has to wait before it checks again.",
                 wait=recent[0] + DISPLAY - now,
-                changed="Nothing was changed.",
+                changed="Nothing changed.",
                 again="Try again in a minute.",
             )
         await self.cache.put(name, (*recent, now), tuple[datetime, ...], now=now, keep=DISPLAY)

@@ -56,7 +56,7 @@ class KeyRequests:
         name, description = deed.name.strip(), deed.description.strip()
         if (name, description) == (key.name, key.description):
             return TextPage(
-                "Nothing to change", "The name and description are the same as before. Nothing was changed."
+                "Nothing to change", "The name and description are the same as before. Nothing changed."
             )
         _check_texts(deed.name, deed.description, deed.reason, key)
         _must_say_why(view, deed.reason)
@@ -130,9 +130,9 @@ class KeyRequests:
             raise Refused(f"{plain(wrong)} Nothing was sent.")
         key = await present(view.key, target, self.cloud)
         if key is None:
-            raise Refused(f"The key `{plain(view.key.id)}` no longer exists. Nothing was changed.")
+            raise Refused(f"The key `{plain(view.key.id)}` no longer exists. Nothing changed.")
         if (key.name, Marker.without(key.description)) != (view.key.name, view.key.description):
-            raise Refused("Someone else is changing this key right now. Nothing was changed. Open it again.")
+            raise Refused("Someone else is changing this key right now. Nothing changed. Open it again.")
         return Ask(
             id=RequestId(click.id),
             requester=held_roles.person,
@@ -149,14 +149,14 @@ class KeyRequests:
         )
 
     async def _propose(self, ask: Ask, click: Click, doing: str) -> Page:
-        request = await self.proposals.propose(ask, click)
+        request, title = await self.proposals.propose(ask, click), f"{ask.operation.value.capitalize()} API key"
         if request is None:
-            return TextPage("Request sent", SENT_ALREADY)
+            return TextPage(title, SENT_ALREADY)
         key = plain(ask.key.id) if ask.key else ""
         if isinstance(request, Approved):
             said = f"No approval needed. {doing} key `{key}`. Latchkey will message you when it's done."
             return TextPage(f"{doing} API key", said)
-        return TextPage("Request sent", "Request sent. Latchkey will message you when it's approved or denied.")
+        return TextPage(title, "Request sent. Latchkey will message you when it's approved or denied.")
 
 
 def chosen(days: str, terms: Terms) -> timedelta | None:

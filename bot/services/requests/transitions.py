@@ -44,7 +44,7 @@ async def persistently(step: Callable[[], Awaitable[T]]) -> T:
             return await step()
         except Conflict:
             continue
-    raise Refused("Someone else is updating this request. Nothing was changed. Try again.")
+    raise Refused("Someone else is updating this request. Nothing changed. Try again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Transitions:
         stored = await self.find(request)
         if stored is None:
             raise NotFound(
-                "Latchkey doesn't know this request. Nothing was changed. Request again with `/apikey create`."
+                "Latchkey doesn't know this request. Nothing changed. Request again with `/apikey create`."
             )
         return stored
 

@@ -142,7 +142,7 @@ class Reviews:
         person = await self.directory.identify(click.by, click.team)
         views = await self.some(deed.owner, deed.keys, await self.directory.held_roles(person))
         if not views:
-            raise NotFound("None of these keys exist anymore, or you don't have access to them. Nothing was changed.")
+            raise NotFound("None of these keys exist anymore, or you don't have access to them. Nothing changed.")
         until = await self._keep(deed.owner, views, deed, click)
         number, kept = len(views), {view.key.id for view in views}
         stay = "1 API key stays as it is." if number == 1 else f"{number:,} API keys stay as they are."
@@ -437,4 +437,4 @@ def _list_name(owner: Principal, to: str) -> str:
 def _must_say_why(reason: str) -> None:
     problem = text_problem(reason, LIMITS["reason"]) if reason.strip() else "Enter a reason."
     if problem:
-        raise Refused(f"{problem} Nothing was changed.")
+        raise Refused(f"{problem} Nothing changed.")

@@ -47,7 +47,7 @@ _PASSING = {
 """Codes that pass by themselves: Slack's own trouble, a workspace that joins an organization, or a network limit."""
 RESPONSE_URL = "response_url"
 """The name under which posts to a response_url are counted, among the methods of the Web API."""
-_AWAY = "Slack didn't answer. Nothing was changed. Try again in a minute."
+_AWAY = "Slack didn't answer. Nothing changed. Try again in a minute."
 _UNREADABLE = "Slack's response can't be read"
 _LONGEST = 1024 * 1024
 """Bytes that are read of an answer to a response_url."""

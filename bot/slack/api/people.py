@@ -18,7 +18,7 @@ _NO_GROUP = frozenset({"no_such_subteam", "plan_upgrade_required"})
 _AWAY = "Slack can't look up people right now."
 _GROUPS_AWAY = "Slack can't look up user groups right now."
 _CHANNEL_AWAY = "Slack can't look up channels right now."
-_UNCHANGED, _SOON = "Nothing was changed.", "Try again in a minute."
+_UNCHANGED, _SOON = "Nothing changed.", "Try again in a minute."
 MOST = 100
 """How many people are looked at: `users.info` takes some hundred calls a minute, and a running Latchkey needs some."""
 PAGE = 200

@@ -103,7 +103,7 @@ def _reason(request: Request) -> list[Block]:
     """Why the key or its change is requested. With break-glass, why it couldn't wait stands above."""
     if not request.ask.reason.strip():
         return []
-    label = "Reason for the key:" if glass_of(request) else "Reason:"
+    label = "Reason for the key" if glass_of(request) else "Reason"
     return [lines([Bold(label)]), quote(request.ask.reason)]
 
 
@@ -115,7 +115,7 @@ def _unapproved(request: Request) -> list[Block]:
     asks = " Was that justified?" if can_be_reviewed(request) else ""
     label: Row = [] if asks else [Bold("Break-glass."), " "]  # else the header says it
     warning = alert("warning", *label, f"No one approved this key.{asks}", on="message")
-    return [warning, lines([Bold("Why it couldn't wait:")]), quote(glass.why)]
+    return [warning, lines([Bold("Why it couldn't wait")]), quote(glass.why)]
 
 
 def judge(request: Request, row: str = "") -> list[Block]:

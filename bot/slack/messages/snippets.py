@@ -150,7 +150,7 @@ def _written(template: str, key_id: str, resource: Resource, endpoints: Endpoint
 def _snippet(value: str, resource: Resource) -> Snippet:
     found = next((each for each in resource.kind.row.snippets if each.value == value), None)
     if found is None:
-        raise NotFound("There's no such client configuration for this kind of key. Nothing was changed. Choose again.")
+        raise NotFound("There's no such client configuration for this kind of key. Nothing changed. Choose again.")
     return found
 
 

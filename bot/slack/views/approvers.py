@@ -32,7 +32,7 @@ def in_a_row(approvers: Sequence[Right]) -> Row:
 
 def conditions(terms: Terms) -> list[Row]:
     """Whose approvals don't count, whatever their roles are: the requester reads it."""
-    return [[each] for each in in_words(terms.approvers, requester="you")] if terms.approvals else []
+    return [[f"• {each}"] for each in in_words(terms.approvers, requester="you")] if terms.approvals else []
 
 
 def _people(right: Right) -> str:

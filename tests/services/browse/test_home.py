@@ -26,7 +26,7 @@ from tests.support.composed import a_cast, a_store, composed, keep
 from tests.support.fakes import FakeCloud, TestClock
 
 _Request = TypeVar("_Request", bound=Request)
-AWAY = Unavailable("Confluent Cloud didn't answer. Nothing was changed. Try again in a minute.")
+AWAY = Unavailable("Confluent Cloud didn't answer. Nothing changed. Try again in a minute.")
 MINUTE = timedelta(minutes=1)
 
 

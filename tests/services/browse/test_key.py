@@ -72,7 +72,7 @@ class Organization(FakeCloud):
     async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
         self.read.append(owner)
         if self.away:
-            raise Unavailable("Confluent Cloud didn't answer. Nothing was changed. Try again in a minute.")
+            raise Unavailable("Confluent Cloud didn't answer. Nothing changed. Try again in a minute.")
         if owner in self.refusing:
             raise CloudRefused(status=403, detail="no", reference="R-1")
         return [each for each in self._shown() if each.owner == owner]
@@ -312,7 +312,7 @@ async def test_what_may_be_asked_for_follows_the_policy_and_the_state_of_the_key
 
         house.policy = replace(house.policy, rules=(a_rule(name="no", forbid="Ask the platform team."),))
         assert await house.may(DANA) == set()
-        with pytest.raises(Refused, match=r"Ask the platform team\. Nothing was changed\. \(Rule: no\.\)"):
+        with pytest.raises(Refused, match=r"Ask the platform team\. Nothing changed\. \(Rule: no\.\)"):
             await house.key_views.rotate_page(KeyId("KEY0000000000001"), await house.reader(DANA))
 
 
@@ -385,7 +385,7 @@ async def test_a_text_longer_than_a_field_is_refused_rather_than_cut() -> None:
         house.cloud.add(other_key("KEY0000000000002", owner=DANA.principal, description="x" * FIELD))
         held_roles = await house.reader(DANA)
 
-        with pytest.raises(Refused, match=r"has 3,001 characters.*nothing was changed"):
+        with pytest.raises(Refused, match=r"has 3,001 characters.*nothing changed"):
             await house.key_views.edit_page(KeyId("KEY0000000000001"), held_roles)
         page = await house.key_views.edit_page(KeyId("KEY0000000000002"), held_roles)
         assert len(page.view.key.description) == FIELD

@@ -104,7 +104,7 @@ async def test_an_edit_is_audited_with_what_was_and_what_is() -> None:
 @pytest.mark.parametrize(
     ("faults", "changed"),
     [
-        ([Fault.REFUSED_BEFORE], "Nothing was changed in Confluent Cloud."),
+        ([Fault.REFUSED_BEFORE], "Nothing changed in Confluent Cloud."),
         # The first try may have had its effect, so the second can no longer say that.
         ([Fault.ERROR_BEFORE, Fault.REFUSED_BEFORE], "Latchkey couldn't confirm that anything changed."),
     ],
@@ -381,7 +381,7 @@ async def test_an_edit_that_changes_nothing_asks_for_nothing() -> None:
 
         (page,) = world.slack.pages
         assert isinstance(page, TextPage)
-        assert "Nothing was changed" in page.text
+        assert "Nothing changed" in page.text
 
 
 async def test_a_key_of_a_cluster_that_the_catalog_does_not_know_yet_is_looked_up_before_its_rule_is() -> None:

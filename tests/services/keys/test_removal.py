@@ -69,7 +69,7 @@ async def test_who_manages_the_key_takes_back_what_came_with_it_and_nothing_else
 async def test_a_requester_who_does_not_manage_the_key_removes_nothing() -> None:
     async with a_world() as world:
         await in_use(world)
-        assert "Only people who manage this key can remove its access. Nothing was changed." in str(
+        assert "Only people who manage this key can remove its access. Nothing changed." in str(
             await removed(world, by=DANA)
         )
 
@@ -87,7 +87,7 @@ async def test_a_second_click_removes_nothing_more_also_when_someone_granted_the
         theirs = [held(ACCOUNT.id, WRITE), held(ACCOUNT.id, READ)]
         world.cloud.bindings[ACCOUNT.id] = list(theirs)
 
-        assert "it was removed already. Nothing was changed." in str(await removed(world))
+        assert "it was removed already. Nothing changed." in str(await removed(world))
         await world.settle()
         assert world.cloud.bindings[ACCOUNT.id] == theirs
         deleted = [binding for what, binding in world.cloud.binding_history if what == "delete"]

@@ -231,6 +231,6 @@ async def test_a_key_stays_where_no_other_may_be_made(
 
 
 async def test_a_key_whose_secret_waits_is_not_replaced(world: World, delivery: Delivery) -> None:
-    with pytest.raises(Refused, match="Nothing was changed"):
+    with pytest.raises(Refused, match="Nothing changed"):
         await replaced(world, delivery)
     assert world.cloud.live() == [FIRST]

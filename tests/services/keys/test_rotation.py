@@ -170,7 +170,7 @@ async def test_where_there_is_no_old_key_any_more_it_is_said_that_nothing_was_ch
         request = await rotated(world)
         await world.click(deed(RequestId("R1"), 1))  # the request of the old key, which replaced none
         await world.work_now()
-        assert "There's no old key left. Nothing was changed." in world.slack.said[-1][1]
+        assert "There's no old key left. Nothing changed." in world.slack.said[-1][1]
 
         await world.settle(3 * DAY)
         await world.click(deed(request, 1))

@@ -334,7 +334,7 @@ async def test_a_reason_is_needed_and_is_no_secret(reason: str) -> None:
         with pytest.raises(Refused) as refused:
             await office.keep("KEPT", reason=reason)
 
-        assert "Nothing was changed" in refused.value.tell
+        assert "Nothing changed" in refused.value.tell
         assert await office.store.keeps.kept([KeyId("KEPT")]) == {}
 
 

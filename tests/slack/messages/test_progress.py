@@ -18,7 +18,7 @@ ADVICE = "Request again with `/apikey create`."
 
 def failed(next_step: str = ADVICE) -> Failed:
     return Failed(
-        build.an_ask(), build.terms(), happened="Not authorized", changed="Nothing was changed.", next=next_step,
+        build.an_ask(), build.terms(), happened="Not authorized", changed="Nothing changed.", next=next_step,
         reference="r-1", at=NOW, news=True,
     )  # fmt: skip
 
@@ -37,20 +37,20 @@ def said(blocks: object) -> str:
 def test_the_requester_reads_what_to_do_next() -> None:
     blocks, _ = outcome(failed())
 
-    assert "Nothing was changed. Request again with /apikey create." in said(blocks)
+    assert "Nothing changed. Request again with /apikey create." in said(blocks)
     assert "Latchkey told" not in said(blocks)
 
 
 @pytest.mark.parametrize("drawn", [card.card(failed())[0], approvers.told(failed(), DANA.slack)[0]])
 def test_everybody_else_reads_that_the_advice_went_to_the_requester(drawn: object) -> None:
-    assert f"Nothing was changed. Latchkey told @{DANA.slack}: “Request again with /apikey create.”" in said(drawn)
+    assert f"Nothing changed. Latchkey told @{DANA.slack}: “Request again with /apikey create.”" in said(drawn)
 
 
 def test_a_failure_after_a_key_may_have_been_created_does_not_say_that_nothing_was_changed() -> None:
     drawn = said(card.card(build.broken_glass(failed()))[0])
 
     assert "An earlier attempt may have created a key. If so, Latchkey deletes it." in drawn
-    assert "Nothing was changed" not in drawn
+    assert "Nothing changed" not in drawn
 
 
 def test_a_deleted_key_by_break_glass_does_not_expire_anymore() -> None:
