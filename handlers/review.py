@@ -32,8 +32,7 @@ def _listen_to_one(app: AsyncApp, context: ListenerContext) -> None:
     @app.action(ids.KEY_KEEP)
     async def keep(ack: AsyncAck, body: Body) -> None:
         opening, key = read.opening(body), KeyId(read.request_id(body))
-        job = context.stack(opening, review.keep_form(key, read.card(body)), read_keys.depth(body))
-        await context.begin(ack, opening, "ask why to keep it", job)
+        await context.begin(ack, opening, "ask why to keep it", _ask_why_one(context, opening, body, key))
 
     @app.view(ids.KEEP)
     async def kept(ack: AsyncAck, body: Body) -> None:
@@ -58,6 +57,14 @@ def _listen_to_all(app: AsyncApp, context: ListenerContext) -> None:
         await context.reason(ack, body, READER, lambda why: review.kept_shown(metadata, why), "Keep API keys")
 
 
+async def _ask_why_one(context: ListenerContext, opening: Opening, body: Body, key: KeyId) -> None:
+    async def loaded() -> Block:
+        return review.keep_form(key, read.card(body), await _name(context, opening, key))
+
+    page = key_pages.loading("Keep this API key")
+    await context.fill(await context.stack(opening, page, read_keys.depth(body)), loaded)
+
+
 async def _ask_why(context: ListenerContext, opening: Opening, body: Body) -> None:
     (owner, number), at = read.listed_ref(body), read.card(body)
     reason = review.BASELINE if body["actions"][0]["action_id"] == ids.KEEP_BASELINE else ""
@@ -67,6 +74,14 @@ async def _ask_why(context: ListenerContext, opening: Opening, body: Body) -> No
         return review.keep_shown_form(owner, keys, at, reason, await _names(context, opening, owner, keys))
 
     await context.fill(await context.open(opening.trigger, key_pages.loading("Keep API keys")), loaded)
+
+
+async def _name(context: ListenerContext, opening: Opening, key: KeyId) -> str:
+    """What this key is called, if its reader may see it; "" where that can't be read now."""
+    with suppress(LatchkeyError):
+        view = await context.key_views.read(opening.by, opening.team, lambda now, roles: now.key_view(key, roles))
+        return view.key.name
+    return ""
 
 
 async def _names(

@@ -39,7 +39,7 @@ from bot.services.requests.submit import SENT_ALREADY, Forms
 from bot.services.requests.transitions import Transitions, backoff, persistently
 from bot.services.review.run import Reviews
 from bot.services.surfaces import CARD, Surface, SurfaceKind, key_of
-from bot.services.text import when
+from bot.services.text import called, when
 
 STALE = timedelta(hours=1)
 """How long a click is worth carrying out, if it isn't about a request with a deadline."""
@@ -358,7 +358,7 @@ def _not_sent(form: FormPage, click: Click) -> TextPage:
     """The form as a message for someone who closed it: what is wrong, and the button that reopens it."""
     why = " ".join(plain(each) for each in form.problems.values())
     draft = click.deed.draft if isinstance(click.deed, commands.Send) else ""
-    place = [form.resource.name or form.resource.id] if form.resource and form.resource.id else []
+    place = [called(form.resource)] if form.resource and form.resource.id else []
     place += [form.environment.name or form.environment.id] if form.environment else []
     for_what = f" for {plain(' in '.join(place))}" if place else ""
     return TextPage(

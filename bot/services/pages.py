@@ -12,7 +12,7 @@ from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
 from bot.domain.leaks.report import Leak
 from bot.domain.readiness import Probe
-from bot.domain.requests import Keyed, Living, Request, Withdrawn
+from bot.domain.requests import Keyed, Living, Ready, Request, Withdrawn
 from bot.services.commands import Draft
 
 
@@ -179,8 +179,8 @@ class KeyView:
     """Whether it belongs to the reader's own account."""
     age: timedelta | None = None
     """Since its creation; None if Confluent doesn't tell."""
-    secret_waits: bool = False
-    """Whether its reader requested it, and can still view its secret."""
+    is_requester: bool = False
+    """Whether its reader requested it."""
     leak: Leak | None = None
     """The report that it leaked; read for a single key only, not for a list."""
     manages: bool = False
@@ -190,6 +190,11 @@ class KeyView:
     def access(self) -> tuple[GivenBinding, ...]:
         """The roles that came with it."""
         return self.request.grant.bindings if isinstance(self.request, Keyed) else ()
+
+    @property
+    def secret_waits(self) -> bool:
+        """Whether its reader can still view its secret."""
+        return self.is_requester and isinstance(self.request, Ready)
 
     @property
     def can_remove_access(self) -> bool:

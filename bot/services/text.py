@@ -10,12 +10,15 @@ from bot.domain.keys import Resource, SlackUserId
 
 DATE = "\u200b{date_short_pretty} at {time}"
 """Slack's format for a moment. Slack capitalizes its first letter, and our dates are inside sentences."""
+DAY = "\u200b{date_short_pretty}"
+"""Slack's format for the day of a moment."""
 LIFETIMES = (1, 7, 30, 90, 180, 365)
 """The lifetimes that can be chosen, in days."""
 LONGEST_TYPED = 150
 """Characters of a name that people type to confirm something; in place of a longer one they type its id."""
 KEY_STAYS = "The key stays, and so does access that was also requested with another key."
 """What is said where access is removed."""
+_CLOUDS = {"aws": "AWS", "azure": "Azure", "gcp": "Google Cloud"}
 _DAYS = re.compile(r"[1-9][0-9]{0,3}")
 _MARKS = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 
@@ -23,6 +26,11 @@ _MARKS = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 def when(moment: datetime) -> str:
     """A moment as Slack shows it in the reader's own time zone (mrkdwn)."""
     return f"<!date^{int(moment.timestamp())}^{DATE}|{fallback(moment)}>"
+
+
+def on_day(moment: datetime) -> str:
+    """The day of a moment as Slack shows it in the reader's own time zone (mrkdwn)."""
+    return f"<!date^{int(moment.timestamp())}^{DAY}|{fallback(moment)}>"
 
 
 def fallback(moment: datetime) -> str:
@@ -109,6 +117,14 @@ def instead(request: states.Request) -> str:
             return "You didn't view this secret in time, so its key is deleted. Request again with `/apikey create`."
         case _:
             return decided(request)
+
+
+def called(resource: Resource) -> str:
+    """What people call a resource: its name, or for a region "AWS us-east-1"; its ID if it has no name."""
+    if not resource.kind.row.is_regional:
+        return resource.name or resource.id
+    cloud, _, region = resource.id.rpartition(".")
+    return f"{_CLOUDS.get(cloud, cloud.upper())} {region}".strip()
 
 
 def to_confirm(resource: Resource) -> str:

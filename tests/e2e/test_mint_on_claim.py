@@ -202,8 +202,7 @@ async def test_a_role_lost_before_the_click_ends_it_with_words(tmp_path: Path) -
             del bindings[held_.id]
         await it.dana.click("Show secret")
         await it.dana.see(
-            "An approval no longer counts: the approver has since lost the role. "
-            "Nothing changed in Confluent Cloud."
+            "An approval no longer counts: the approver has since lost the role. Nothing changed in Confluent Cloud."
         )
         await it.card_says("Failed")
         await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Request again"], "the button to go")

@@ -123,7 +123,7 @@ def test_the_page_of_a_key_says_where_its_secret_is_to_whoever_asked_for_it_alon
     view = KeyView(build.a_key(), build.ACCOUNT, "orders-service", build.CLUSTER, build.states()["ready"])
 
     assert "To view its secret" not in words(key_pages.key(KeyPage(view))["blocks"])
-    mine = key_pages.key(KeyPage(replace(view, secret_waits=True)))
+    mine = key_pages.key(KeyPage(replace(view, is_requester=True)))
     assert "To view its secret, run /apikey requests and select Show secret." in words(mine["blocks"])
     assert ids.SHOW not in str(mine)
 

@@ -42,7 +42,7 @@ from bot.services.pages import FormPage, Handover, ReviewPage, Right, TextPage
 from bot.services.text import decided, is_lifetime, lifetime_of
 from bot.slack.blocks.kit import as_message
 from bot.slack.blocks.text import Block
-from bot.slack.messages import answers, card, owners
+from bot.slack.messages import answers, card, others
 from bot.slack.messages import key as key_messages
 from bot.slack.messages import request as request_messages
 from bot.slack.messages import secret as the_secret
@@ -178,7 +178,7 @@ def messages(request: Request) -> Iterator[tuple[list[Block], str]]:
     yield from (key_messages.key(request, attempt) for attempt in (1, getattr(request, "attempt", 2)))
     yield from (key_messages.claim(request, attempt) for attempt in (1, getattr(request, "attempt", 2)))
     yield from (key_messages.lost(request, attempt) for attempt in (1, getattr(request, "attempt", 2)))
-    yield owners.told(request)
+    yield others.to_owners(request)
     yield key_messages.end(request)
     yield key_messages.replaced(request)
     yield key_messages.reminder(request)

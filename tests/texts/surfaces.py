@@ -28,7 +28,6 @@ from bot.domain.requests import (
     Life,
     Offered,
     Pending,
-    Ready,
     ReplacedKey,
     Request,
     Revealing,
@@ -347,9 +346,10 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     yield "key, foreign", page(pages.KeyPage(foreign))
     for name, request in build.states().items():
         if isinstance(request, Keyed):
-            is_gone, waits = isinstance(request, Withdrawn), isinstance(request, Ready)
-            may = frozenset[Operation]() if is_gone else view.may
-            yield f"key, {name}", page(pages.KeyPage(replace(view, request=request, may=may, secret_waits=waits)))
+            may = frozenset[Operation]() if isinstance(request, Withdrawn) else view.may
+            for whose, mine in (("", False), (" of mine", True)):
+                seen = replace(view, request=request, may=may, is_requester=mine)
+                yield f"key{whose}, {name}", page(pages.KeyPage(seen))
     yield "keys", page(pages.KeysPage((view, foreign), pages.Filters(), "next", "previous", accounts=1))
     yield "keys, none", page(pages.KeysPage((), pages.Filters()))
     yield "keys, none found", page(pages.KeysPage((), pages.Filters(text="orders")))
@@ -370,7 +370,7 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
         notice = leak_views.about_message(has_ids=has_ids, is_shown=is_shown, is_sure=has_ids)
         found = "a key and its secret" if has_ids else "a secret" if is_shown else "nothing"
         yield f"leak, {found} in a message", leak_views.report([KEY.id] if has_ids else [], notice)
-    yield "keep", review.keep_form(KEY.id, None)
+    yield "keep", review.keep_form(KEY.id, None, KEY.name)
     yield "keep shown", review.keep_shown_form(ACCOUNT.id, [KEY.id], None)
     yield (
         "keep shown, baseline",

@@ -66,9 +66,7 @@ _BREAK_GLASS = (
     "This key was created with break-glass, so it can't be extended. Nothing changed. Rotate it instead: you get a "
     "new key, and time to switch."
 )
-NO_SUCH_KEY = (
-    "No key with that ID, or you don't have access to it. Nothing changed. `/apikey list` shows your keys."
-)
+NO_SUCH_KEY = "No key with that ID, or you don't have access to it. Nothing changed. `/apikey list` shows your keys."
 """One sentence for both cases, so that no one can find out which keys exist."""
 
 
@@ -205,7 +203,7 @@ class KeyViews:
             may=(await self._case(key, target, request, await self._offered(held_roles, target))).may(),
             is_own=target.owner.id == own,
             age=self.clock() - key.created_at if key.created_at else None,
-            secret_waits=isinstance(request, Ready) and request.ask.requester.slack == held_roles.person.slack,
+            is_requester=request is not None and request.ask.requester.slack == held_roles.person.slack,
             manages=manages(held_roles, target),
         )
 

@@ -18,7 +18,7 @@ from bot.services.commands import Draft
 from bot.services.form.fill import BLANK, ME, USUAL, kind_of
 from bot.services.form.validate import LIMITS
 from bot.services.pages import KeyView
-from bot.services.text import LIFETIMES
+from bot.services.text import LIFETIMES, called
 
 LOOKED_AT = 10
 """How many of a person's newest requests are searched for their last choices."""
@@ -138,7 +138,7 @@ def _named(word: str, catalog: Catalog) -> Sequence[Placed]:
 
 def _called(it: Placed) -> str:
     place = it.environment_name or it.environment
-    return f"{it.name or it.id} ({it.kind.row.noun} in {place})"
+    return f"{called(it)} ({it.kind.row.noun} in {place})"
 
 
 def _next(name: str) -> str:

@@ -23,6 +23,7 @@ from bot.services.ports.cloud import Cloud, NewKey
 from bot.services.ports.store import Stored
 from bot.services.requests.recheck import Permission
 from bot.services.requests.transitions import STRAGGLER, Transitions, With
+from bot.services.text import called
 
 SENT_FOR = timedelta(seconds=30)
 """After this, a create without an answer is looked for. Longer than the client waits for one."""
@@ -165,7 +166,7 @@ class Creation:
         await self._none_left(approved)
         found = await self.cloud.resource(ask.resource.kind, ask.resource.environment, ask.resource.id)
         if found is None:
-            raise Refused(f"{plain(ask.resource.name or ask.resource.id)} ({ask.resource.id}) no longer exists.")
+            raise Refused(f"{plain(called(ask.resource))} ({ask.resource.id}) no longer exists.")
         return approved, found[1]
 
     async def create(self, stored: Stored[Request], approved: Approved) -> Made | None:

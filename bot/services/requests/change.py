@@ -55,9 +55,7 @@ class KeyRequests:
             return await self.key_views.with_approvers(again, held_roles)
         name, description = deed.name.strip(), deed.description.strip()
         if (name, description) == (key.name, key.description):
-            return TextPage(
-                "Nothing to change", "The name and description are the same as before. Nothing changed."
-            )
+            return TextPage("Nothing to change", "The name and description are the same as before. Nothing changed.")
         _check_texts(deed.name, deed.description, deed.reason, key)
         _must_say_why(view, deed.reason)
         ask = await self._ask(Operation.EDIT, view, held_roles, click, deed)

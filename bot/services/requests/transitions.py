@@ -62,9 +62,7 @@ class Transitions:
         """The request. Raises `NotFound` with a sentence for people."""
         stored = await self.find(request)
         if stored is None:
-            raise NotFound(
-                "Latchkey doesn't know this request. Nothing changed. Request again with `/apikey create`."
-            )
+            raise NotFound("Latchkey doesn't know this request. Nothing changed. Request again with `/apikey create`.")
         return stored
 
     async def find(self, request: RequestId) -> Stored[Request] | None:

@@ -25,7 +25,7 @@ from bot.services.surfaces import CARD, ONCE, Surface, SurfaceKind
 from bot.slack.api.client import Replies, call, ephemeral
 from bot.slack.blocks.kit import as_message
 from bot.slack.blocks.text import Block
-from bot.slack.messages import approvers, card, conversation, owners
+from bot.slack.messages import card, conversation, others
 from bot.slack.messages import digest as digests
 from bot.slack.messages import key as key_messages
 from bot.slack.messages import request as request_messages
@@ -256,9 +256,9 @@ def drawn(surface: Surface, request: Request, note: str, beside: Post | None = N
     if surface.kind in ONCE:
         return conversation.drawn(surface.kind, request, surface.number or 0)
     if surface.kind is SurfaceKind.COPY:
-        return approvers.copy(request, surface.number or 0)
+        return others.copy(request, surface.number or 0)
     if surface.kind is SurfaceKind.APPROVERS:
-        return approvers.told(request, surface.user)
+        return others.to_approvers(request, surface.user)
     if draw := _OF_AN_ATTEMPT.get(surface.kind):
         return draw(request, surface.number or 0)
     return _OF_A_REQUEST[surface.kind](request)
@@ -270,7 +270,7 @@ _OF_A_REQUEST: Mapping[SurfaceKind, Callable[[Request], tuple[Sequence[Block], s
     SurfaceKind.REPLACED: key_messages.replaced,
     SurfaceKind.END: key_messages.end,
     SurfaceKind.REMINDER: key_messages.reminder,
-    SurfaceKind.TOLD: owners.told,
+    SurfaceKind.TOLD: others.to_owners,
     SurfaceKind.REVIEWED: request_messages.reviewed,
 }
 _OF_AN_ATTEMPT: Mapping[SurfaceKind, Callable[[Request, int], tuple[Sequence[Block], str]]] = {

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from bot.domain.errors import plain
 from bot.domain.keys import SlackUserId
-from bot.services.text import DATE, fallback, unescaped, when
+from bot.services.text import DATE, DAY, fallback, on_day, unescaped, when
 
 Block: TypeAlias = dict[str, Any]
 Row: TypeAlias = "Sequence[Piece]"
@@ -55,7 +55,14 @@ class Link:
     url: str
 
 
-Piece: TypeAlias = str | Bold | Code | Mention | Link | datetime
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A moment of which only the day is shown: "today", "yesterday" or a date."""
+
+    moment: datetime
+
+
+Piece: TypeAlias = str | Bold | Code | Mention | Link | datetime | Day
 """A part of a line; a datetime is shown in the reader's own time zone."""
 
 
@@ -136,6 +143,8 @@ def _piece(piece: Piece) -> Block:
             return {"type": "link", "url": url, "text": text}
         case datetime():
             return {"type": "date", "timestamp": int(piece.timestamp()), "format": DATE, "fallback": fallback(piece)}
+        case Day(moment):
+            return {"type": "date", "timestamp": int(moment.timestamp()), "format": DAY, "fallback": fallback(moment)}
         case str():
             return {"type": "text", "text": cut(piece, TEXT)}
 
@@ -149,6 +158,8 @@ def small(piece: Piece) -> str:
             return f"<{plain(url)}|{plain(_in_line(text))}>"
         case datetime():
             return when(piece)
+        case Day(moment):
+            return on_day(moment)
         case Bold(text):
             return f"*{plain(_in_line(text))}*"
         case Code(text):

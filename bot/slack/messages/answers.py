@@ -20,20 +20,8 @@ from bot.services.browse.home import Uses
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button, divider, header
 from bot.slack.blocks.text import Block, Bold, Code, Piece, Row, context, cut, lines, mrkdwn, told
-from bot.slack.messages.card import (
-    asked_rows,
-    decide,
-    facts,
-    for_what,
-    judge,
-    kind_of,
-    name_of,
-    own_account,
-    place_of,
-    show_secret,
-    ticket,
-    wish,
-)
+from bot.slack.messages.card import decide, judge, name_of, show_secret, wish
+from bot.slack.messages.facts import asked_rows, facts, for_what, kind_of, own_account, place_of, ticket
 from bot.slack.messages.progress import WAITS, progress
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids

@@ -2,45 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from bot.domain.access import Access, WantedBinding, is_high_risk
 from bot.domain.approvals import Terms
 from bot.domain.authority import Target
-from bot.domain.deadlines import can_be_reviewed, end_of_life, glass_of, lifetime
+from bot.domain.deadlines import can_be_reviewed, glass_of
 from bot.domain.errors import plain
-from bot.domain.keys import (
-    ApiKey,
-    KeyId,
-    Marker,
-    MyAccount,
-    NewServiceAccount,
-    Operation,
-    OrganizationScope,
-    Owner,
-    Resource,
-    SlackUserId,
-)
-from bot.domain.requests import (
-    Ask,
-    Cancelled,
-    Denied,
-    Done,
-    Expired,
-    Failed,
-    Keyed,
-    Offered,
-    Pending,
-    Ready,
-    Request,
-    Withdrawn,
-)
-from bot.services.text import duration
+from bot.domain.keys import ApiKey, KeyId, MyAccount, NewServiceAccount, Operation, Owner, Resource, SlackUserId
+from bot.domain.requests import Ask, Denied, Done, Keyed, Offered, Pending, Ready, Request
 from bot.slack.blocks.kit import Style, actions, asking, button, divider, fields, header
 from bot.slack.blocks.newer import Surface, alert
-from bot.slack.blocks.text import Block, Bold, Code, Link, Mention, Piece, Row, cut, flat, lines, quote
-from bot.slack.messages.access import access_rows, everything, granted_rows, role_row
-from bot.slack.messages.progress import Rows, by_policy, given, review_note, small_print, stands
+from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, cut, flat, lines, quote
+from bot.slack.messages.access import access_rows, everything, granted_rows
+from bot.slack.messages.facts import called, description_of, facts, for_what, kind_of, own_account, place_of
+from bot.slack.messages.progress import by_policy, given, review_note, small_print, stands
 from bot.slack.messages.state import ATTENTION, state
 from bot.slack.payloads import ids
 
@@ -56,8 +32,6 @@ UNNAMED = "(no name)"
 _NO_ACCESS = " No access was requested with it, so it can't do anything until someone grants it roles."
 CALLED = 60
 """How many characters of a name a question shows."""
-Fact: TypeAlias = tuple[str, Row]
-"""A label and its value."""
 
 
 def card(request: Request) -> tuple[list[Block], str]:
@@ -77,10 +51,14 @@ def card(request: Request) -> tuple[list[Block], str]:
         *_standing(request),
     ]
     if isinstance(request, Pending):
-        blocks += [*notified("Notified: ", _asked(request)), decide(request)]
+        blocks += [*notified("Notified: ", _undecided(request, told_of(request))), decide(request)]
     blocks += judge(request)
-    rung = "".join(f" <@{each}>" for each in _asked(request)) if isinstance(request, Pending) else ""
-    return [*blocks, small_print(request)], f"{plain(ask.requester.name)}{in_a_line(did)}{rung}"
+    mentioned = _undecided(request, request.mentioned) if isinstance(request, Pending) else []
+    rung = "".join(f" <@{each}>" for each in mentioned)
+    return [
+        *blocks,
+        small_print(request),
+    ], f"{plain(ask.requester.name)}{in_a_line(did)}{rung}"
 
 
 def _did(request: Request) -> Row:
@@ -93,10 +71,15 @@ def _did(request: Request) -> Row:
     return [f" {does} ", *wanted(ask)]
 
 
-def _asked(request: Pending) -> list[SlackUserId]:
-    """The people who were told and haven't approved yet."""
+def told_of(request: Pending) -> tuple[SlackUserId, ...]:
+    """Everyone who was told of a request, on its card or in a message of their own."""
+    return tuple(dict.fromkeys((*request.mentioned, *(user for user, _ in request.asked))))
+
+
+def _undecided(request: Pending, people: Iterable[SlackUserId]) -> list[SlackUserId]:
+    """Those of these people who haven't approved yet."""
     approved = {each.by.slack for each in request.approvals}
-    return [each for each in request.mentioned if each not in approved]
+    return [each for each in people if each not in approved]
 
 
 def _reason(request: Request) -> list[Block]:
@@ -287,161 +270,8 @@ def _account(owner: Owner, own: str) -> str:
 
 def _facts(request: Request, own: str) -> list[Block]:
     """What is requested, in two columns, and below them a description, which may be long."""
-    blocks, description = fields(*facts(request, own)), _description(request.ask)
+    blocks, description = fields(*facts(request, own)), description_of(request.ask)
     return [*blocks, lines([Bold("Description: "), description])] if description else blocks
-
-
-def asked_rows(request: Request, own: str) -> Rows:
-    """The same as rows of rich text; `own` says whose "My account" is."""
-    ask = request.ask
-    rows: Rows = [[f"{label}: ", *row] for label, row in facts(request, own)]
-    rows += [["Access: ", *role_row(each, ask.resource)] for each in ask.bindings]
-    return [*rows, ["Description: ", description]] if (description := _description(ask)) else rows
-
-
-def _description(ask: Ask) -> str:
-    """The description of a key, where it isn't shown as a change."""
-    return "" if ask.operation is Operation.EDIT else ask.description
-
-
-def facts(request: Request, own: str) -> list[Fact]:
-    """What is requested, each fact with its label. The headline has the name."""
-    ask = request.ask
-    made = (request.key.owner or "") if isinstance(request, Keyed) else ""
-    found: list[Fact] = [("Account", account(ask.owner, own, made)), *places(ask.resource, ask.also)]
-    if isinstance(ask.owner, NewServiceAccount) and ask.owner.description:
-        found.append(("Account description", [flat(ask.owner.description)]))
-    if ask.key is not None:
-        found.append(("Replaces" if ask.operation is Operation.ROTATE else "Key ID", [Code(ask.key.id)]))
-    if ask.operation is Operation.EDIT:
-        return [*found, *_edited(ask), *ticket(ask.ticket, request.terms)]
-    return [*found, *_lasting(request), *ticket(ask.ticket, request.terms)]
-
-
-def _edited(ask: Ask) -> list[Fact]:
-    """What an edit changes."""
-    if ask.key is None:
-        return []
-    old, new = (ask.key.name, Marker.without(ask.key.description)), (ask.name, ask.description)
-    pairs = zip(("Name", "Description"), old, new, strict=True)
-    return [(label, _change(before, after)) for label, before, after in pairs if before != after]
-
-
-def changes(ask: Ask) -> Rows:
-    """The same in rows."""
-    return [[f"{label}: ", *row] for label, row in _edited(ask)]
-
-
-def ticket(name: str, terms: Terms) -> list[Fact]:
-    """The ticket of a request, as a link if its rule has an address; empty without a ticket."""
-    shown = flat(name)
-    url = terms.ticket.link(name) if terms.ticket else ""
-    return [("Ticket", [Link(shown, url) if url else shown])] if shown else []
-
-
-def _lasting(request: Request) -> list[Fact]:
-    """How long the key works, and for a rotation, how long the old one does."""
-    ask, lasts = request.ask, lifetime(request.ask, request.terms)
-    found: list[Fact] = []
-    if ask.operation is Operation.EXTEND:
-        found.append(("New expiration", [f"{duration(lasts)} after approval" if lasts else "never"]))
-        found += _at_confluent(ask.key, "Expires at Confluent")
-    if ask.makes_key:
-        found.append(_end(request, lasts))
-    if ask.operation is Operation.ROTATE:
-        kept = f"{duration(ask.overlap)} after" if ask.overlap > timedelta() else "as soon as"
-        found.append(("Old key", [f"deleted {kept} the new secret is viewed"]))
-        found += _at_confluent(ask.key, "Old key expires")
-    return found
-
-
-def _end(request: Request, lasts: timedelta | None) -> Fact:
-    """When a new key expires; once there will be no such key, for how long it was requested."""
-    if isinstance(request, Denied | Cancelled | Expired | Failed | Withdrawn):
-        return "Requested lifetime", [duration(lasts) if lasts else "no expiration"]
-    if glass := glass_of(request):
-        return "Expires", [glass.ends_at, ", can't be extended"]
-    if isinstance(request, Keyed):
-        return "Expires", [end_of_life(request) or "never"]
-    return "Expires", [f"{duration(lasts)} after creation" if lasts else "never"]
-
-
-def _at_confluent(key: ApiKey | None, label: str) -> list[Fact]:
-    """When Confluent Cloud itself expires a key, whatever is requested; empty if it doesn't."""
-    return [(label, [key.expires_at])] if key and key.expires_at else []
-
-
-def _change(old: str, new: str) -> Row:
-    return [flat(old) or "none", " → ", flat(new) or "none"]
-
-
-def own_account(ask: Ask, own: str) -> str:
-    """Whose account it is: `own` if it's the requester's. People who manage keys may change other people's keys."""
-    return own if ask.owner.id == ask.requester.principal else "another person's"
-
-
-def account(owner: Owner, own: str, made: str = "") -> Row:
-    """Whose key it is. `made` is the id of a new service account, once there is one."""
-    if isinstance(owner, MyAccount):
-        return [own, " (", Code(owner.id), ")"]
-    if isinstance(owner, NewServiceAccount):
-        id_: Row = [Code(made), ", "] if made else []
-        return [flat(owner.name), " (", *id_, "new service account)"]
-    name = flat(owner.name)
-    return [name, " (", Code(owner.id), ")"] if name else [Code(owner.id)]
-
-
-def owner_row(owner: Owner, own: str) -> Row:
-    """The same with its label."""
-    return ["Account: ", *account(owner, own)]
-
-
-def place(resource: Resource) -> list[Fact]:
-    """What a key is for, and where that is."""
-    if isinstance(resource, OrganizationScope):
-        return [("Scope", [resource.name, ", whole organization"])]
-    id_: Row = [" (", Code(resource.id), ")"] if called(resource) != resource.id else []
-    found: list[Fact] = [(resource.kind.row.noun, [called(resource), *id_])]
-    return [*found, ("Environment", [place_of(resource)])] if resource.environment else found
-
-
-def places(resource: Resource, also: Resource | None) -> list[Fact]:
-    """What the keys of a request are for. Both resources of a pair are in one environment."""
-    first, *where = place(resource)
-    return [first, *(place(also)[:1] if also else []), *where]
-
-
-def resource_row(resource: Resource) -> Row:
-    """The same in one row."""
-    (label, row), *where = place(resource)
-    return [f"{label}: ", *row, *(piece for _, found in where for piece in (" in ", *found))]
-
-
-def in_place(resource: Resource) -> str:
-    """The environment, as " in production"; "" for a resource without one."""
-    return f" in {place_of(resource)}" if resource.environment else ""
-
-
-def for_what(resource: Resource) -> str:
-    """The resource, as "for orders"; "" if the kind of key says it already."""
-    return "" if isinstance(resource, OrganizationScope) else f" for {called(resource)}"
-
-
-def called(resource: Resource) -> str:
-    """The name of a resource, to follow "for"."""
-    if isinstance(resource, OrganizationScope):
-        return resource.kind.row.short or resource.name
-    return flat(resource.name) or resource.id
-
-
-def place_of(resource: Resource) -> str:
-    """The name of its environment."""
-    return flat(resource.environment_name) or resource.environment
-
-
-def kind_of(resource: Resource) -> str:
-    """The name for a key for it: "Kafka API key"."""
-    return f"{resource.kind.row.label} API key"
 
 
 def title_row(key: ApiKey) -> Row:

@@ -15,7 +15,8 @@ from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button, divider, header
 from bot.slack.blocks.newer import Cell, table
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines
-from bot.slack.messages.card import age, called, in_place
+from bot.slack.messages.card import age
+from bot.slack.messages.facts import called, in_place
 from bot.slack.payloads import ids
 
 SHOWN = 25

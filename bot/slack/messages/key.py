@@ -25,7 +25,8 @@ from bot.domain.requests import (
 from bot.slack.blocks.kit import actions, asking, button
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines, told
 from bot.slack.messages.access import access_left, by_hand, granted_rows
-from bot.slack.messages.card import SOON, called, key_buttons, show_secret
+from bot.slack.messages.card import SOON, key_buttons, show_secret
+from bot.slack.messages.facts import called
 from bot.slack.messages.progress import Rows, key_ids, left_over, making, secret_of
 from bot.slack.messages.readiness import Tested, of_both, readiness_rows
 from bot.slack.messages.request import again

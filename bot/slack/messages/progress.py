@@ -185,11 +185,16 @@ def _done(request: Done) -> Rows:
         case Operation.EDIT:
             return [["The key was updated ", request.at, "."], *([note] if note else [])]
         case _:
-            lasts = lifetime(request.ask, request.terms)
-            expires = request.ask.key.expires_at if request.ask.key else None
-            end = earliest(request.at + lasts if lasts else None, expires)
+            end = extended_to(request)
             until: Row = [". It expires ", end, "."] if end else [". It never expires."]
             return [["The key was extended ", request.at, *until]]
+
+
+def extended_to(request: Done) -> datetime | None:
+    """When the key expires that this request extended; None is never."""
+    lasts = lifetime(request.ask, request.terms)
+    expires = request.ask.key.expires_at if request.ask.key else None
+    return earliest(request.at + lasts if lasts else None, expires)
 
 
 def _with_key(request: Keyed, *, yours: bool) -> Row:

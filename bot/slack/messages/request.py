@@ -23,7 +23,8 @@ from bot.domain.requests import (
 )
 from bot.slack.blocks.kit import actions, button
 from bot.slack.blocks.text import Block, Bold, Link, Mention, Row, flat, lines, quote, told
-from bot.slack.messages.card import asked_rows, in_a_line, key_of, notified, own_account, wish
+from bot.slack.messages.card import in_a_line, key_of, notified, told_of, wish
+from bot.slack.messages.facts import asked_rows, own_account
 from bot.slack.messages.progress import Rows, given, progress, review_note, stands
 from bot.slack.messages.state import ATTENTION, CREATED, state
 from bot.slack.payloads import ids
@@ -48,8 +49,8 @@ def asked(request: Request, note: str = "", link: str = "") -> tuple[list[Block]
     if link:
         blocks.append(lines([Link("Open the card", link), " to talk to approvers in its thread."]))
     if isinstance(request, Pending):
-        told_of = dict.fromkeys((*request.mentioned, *(user for user, _ in request.asked)))
-        blocks += [*notified("Latchkey notified ", told_of, "."), actions(button("Cancel request", ids.CANCEL, ask.id))]
+        people = notified("Latchkey notified ", told_of(request), ".")
+        blocks += [*people, actions(button("Cancel request", ids.CANCEL, ask.id))]
     return blocks, f"{state(request).word}: {in_a_line(_which(request))}"
 
 

@@ -4,7 +4,8 @@ from bot.services.pages import Handover, SecondKey
 from bot.slack.blocks.kit import actions, button
 from bot.slack.blocks.text import Block, Bold, Code, Row, context, flat, lines
 from bot.slack.messages import snippets
-from bot.slack.messages.card import SOON, called, in_place
+from bot.slack.messages.card import SOON
+from bot.slack.messages.facts import called, in_place
 from bot.slack.messages.readiness import of_both, readiness_rows
 from bot.slack.payloads import ids
 

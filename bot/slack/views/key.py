@@ -29,10 +29,11 @@ from bot.slack.blocks.kit import (
     text_input,
 )
 from bot.slack.blocks.newer import alert
-from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, flat, lines, mrkdwn, quote
+from bot.slack.blocks.text import Block, Bold, Code, Day, Mention, Piece, Row, flat, lines, mrkdwn, quote
 from bot.slack.messages import snippets
 from bot.slack.messages.access import granted_rows, removal
-from bot.slack.messages.card import key_buttons, needs, owner_row, resource_row, title_row
+from bot.slack.messages.card import key_buttons, needs, title_row
+from bot.slack.messages.facts import owner_row, resource_row
 from bot.slack.messages.leak.told import reporter
 from bot.slack.messages.progress import WAITS, Rows, progress
 from bot.slack.messages.state import LEAKED, state
@@ -211,13 +212,18 @@ def _age(view: KeyView) -> Row:
     if view.key.created_at is None:
         return ["unknown to Confluent"]
     is_said = view.age is None or view.age < _AS_A_DATE_SAYS
-    return [view.key.created_at, *([f" ({ago(view.age)})"] if view.age is not None and not is_said else [])]
+    return [view.key.created_at, *([] if is_said else [" (", ago(view), ")"])]
 
 
-def ago(age: timedelta) -> str:
-    """How long something has existed, in whole days: "12 days ago"."""
-    days = age.days
-    return "today" if days < 1 else "1 day ago" if days == 1 else f"{days:,} days ago"
+def ago(view: KeyView) -> Piece:
+    """How long a key has existed, in whole days: "12 days ago"; "" if that's unknown.
+
+    In its first 24 hours, Slack says "today" or "yesterday", which depends on the reader's time zone.
+    """
+    if view.age is None or view.key.created_at is None:
+        return ""
+    days = view.age.days
+    return Day(view.key.created_at) if days < 1 else "1 day ago" if days == 1 else f"{days:,} days ago"
 
 
 def _what(view: KeyView) -> Rows:
@@ -247,8 +253,12 @@ def _history(view: KeyView) -> Rows:
         return [[f"Not managed by Latchkey. Created elsewhere{ends}."]]
     asked = request.ask
     return [
-        ["Requested by ", Mention(asked.requester.slack), " ", asked.asked_at, "."],
-        *progress(request, yours=False),
+        [
+            *(["You requested it "] if view.is_requester else ["Requested by ", Mention(asked.requester.slack), " "]),
+            asked.asked_at,
+            ".",
+        ],
+        *progress(request, yours=view.is_requester),
         *([WAITS] if view.secret_waits else []),
     ]
 

@@ -23,7 +23,8 @@ from bot.slack.blocks.kit import (
     text_input,
 )
 from bot.slack.blocks.text import Block, Row, context, flat, lines, mrkdwn
-from bot.slack.messages.card import called, in_place, title_row
+from bot.slack.messages.card import title_row
+from bot.slack.messages.facts import called, in_place
 from bot.slack.messages.state import CREATED, ROTATED, state
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import as_metadata
@@ -73,16 +74,16 @@ def key_facts(view: KeyView) -> list[Row]:
 
 def _life(view: KeyView) -> Row:
     """Its state, age and expiration in one line, with a symbol if someone has to act."""
-    request, when = view.request, "" if view.age is None else ago(view.age)
+    request, when = view.request, ago(view)
     if request is None:
-        born = " ".join(filter(None, ("Created", when, "outside Latchkey")))
-    elif state(request) in {CREATED, ROTATED}:
-        born = f"{state(request)} {when}"
+        born: Row = ["Created ", when, " outside Latchkey" if when else "outside Latchkey"]
+    elif not when:
+        born = [str(state(request))]
     else:
-        born = f"{state(request)} · created {when}"
+        born = [str(state(request)), " " if state(request) in {CREATED, ROTATED} else " · created ", when]
     ends: Row = ["expires ", view.ends_at] if view.ends_at else ["never expires"]
     is_soon = view.left is not None and view.left < SOON
-    return [born, " · ", "⚠️ " if is_soon else "", *ends]
+    return [*born, " · ", "⚠️ " if is_soon else "", *ends]
 
 
 def owners(accounts: Iterable[ServiceAccount], typed: str) -> list[Block]:

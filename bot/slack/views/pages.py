@@ -26,7 +26,8 @@ from bot.slack.blocks.kit import actions, button, divider, field, fields, header
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Code, Row, context, flat, lines, mrkdwn, quote, told
 from bot.slack.messages.access import access_rows
-from bot.slack.messages.card import Fact, account, effect_of, for_what, kind_of, needs, places, risk, ticket
+from bot.slack.messages.card import effect_of, needs, risk
+from bot.slack.messages.facts import Fact, account, for_what, kind_of, places, ticket
 from bot.slack.payloads import ids, read
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list

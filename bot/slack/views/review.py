@@ -24,9 +24,9 @@ NAME = 40
 _NO_NAMES: Mapping[KeyId, str] = {}
 
 
-def keep_form(key: KeyId, at: CardAt | None) -> Block:
-    """Asks why a key is kept."""
-    blocks = [lines(["Keep key ", Code(flat(key)), " as it is."]), _reason(_HINT)]
+def keep_form(key: KeyId, at: CardAt | None, name: str = "") -> Block:
+    """Asks why a key is kept. `name` is what it's called, if that is known."""
+    blocks = [lines(["Keep key ", *_name(name), Code(flat(key)), " as it is."]), _reason(_HINT)]
     metadata = as_metadata({"key": key, **_place(at)})
     return modal("Keep this API key", blocks, callback=ids.KEEP, submit="Keep", close="Cancel", metadata=metadata)
 

@@ -147,6 +147,13 @@ def test_very_many_are_not_all_named() -> None:
     assert suggestion.notice.endswith("c-4 (Kafka cluster in dev); and 4 more. Choose one below.")
 
 
+def test_the_last_one_is_named_rather_than_counted() -> None:
+    many = tuple(Cluster(Kind.KAFKA, f"lkc-{each}", f"c-{each}", DEV.id, DEV.name) for each in range(6))
+    suggestion = from_word("c-", [], replace(CATALOG, resources=build.by_kind(*many)))
+
+    assert suggestion.notice.endswith("c-4 (Kafka cluster in dev); c-5 (Kafka cluster in dev). Choose one below.")
+
+
 def test_what_nothing_matches_is_said_as_it_was_typed() -> None:
     suggestion = from_word("<!channel>", [asked()], CATALOG)
 

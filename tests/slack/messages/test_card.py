@@ -16,7 +16,7 @@ from bot.domain.kinds import Kind
 from bot.domain.requests import Cancelled, Denied, Done, Expired, Failed, Shown, approvals_of
 from bot.slack.blocks.limits import fits_a_message, message
 from bot.slack.blocks.text import Block
-from bot.slack.messages import answers, approvers, card
+from bot.slack.messages import answers, card, others
 from bot.slack.messages import key as key_messages
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
@@ -46,6 +46,24 @@ def test_who_approves_an_extension_reads_how_long_it_is(
     request = build.pending(ask=build.a_change(Operation.EXTEND, lifetime=asked), terms=build.terms(lifetime=most))
 
     assert said in rows(card.card(request)[0])
+
+
+def test_a_finished_extension_says_when_the_key_expires_and_a_denied_one_what_was_requested() -> None:
+    ask = build.a_change(Operation.EXTEND, lifetime=7 * DAY)
+    done = Done(ask, build.terms(), build.a_grant(), 1, at=build.NOW)
+    denied = build.pending(ask=ask).then(Denied, by=build.ERIN, reason="no", at=build.NOW)
+
+    assert any(each.startswith("Expires: ") and "2026-03-11" in each for each in rows(card.card(done)[0]))
+    assert "Requested expiration: 7 days after approval" in rows(card.card(denied)[0])
+    assert "New expiration" not in str([card.card(done), card.card(denied)])
+
+
+def test_the_card_names_everyone_who_was_told_and_rings_only_for_members_of_the_channel() -> None:
+    pending = build.pending(mentioned=(build.ERIN.slack,), told=(f"{build.FEMI.slack}:0", f"{build.ERIN.slack}:1"))
+    blocks, rung = card.card(pending)
+
+    assert f"Notified: <@{build.ERIN.slack}>, <@{build.FEMI.slack}>" in rows(blocks)
+    assert rung.endswith(f"orders-dev <@{build.ERIN.slack}>")
 
 
 def test_who_approves_a_new_key_reads_how_long_it_lives_where_the_rule_alone_says_so() -> None:
@@ -95,7 +113,7 @@ def test_a_renamed_key_goes_by_its_new_name() -> None:
 @pytest.mark.parametrize(
     ("resource", "said"),
     [
-        (FlinkRegion("aws.us-east-1", "env-dev001", "dev"), "Flink region: aws.us-east-1"),
+        (FlinkRegion("aws.us-east-1", "env-dev001", "dev"), "Flink region: AWS us-east-1 (aws.us-east-1)"),
         (build.CLUSTER, "Kafka cluster: orders-dev (lkc-dev001)"),
         (OrganizationScope(Kind.CLOUD), "Scope: Cloud resource management, whole organization"),
     ],
@@ -261,10 +279,10 @@ def test_a_copy_of_the_card_says_from_the_second_on_that_it_is_a_reminder() -> N
     pending = build.pending()
     blocks, said = card.card(pending)
 
-    assert approvers.copy(pending, 0) == (blocks, said)
-    reminder, its_said = approvers.copy(pending, 1)
+    assert others.copy(pending, 0) == (blocks, said)
+    reminder, its_said = others.copy(pending, 1)
     assert [each for each in reminder if each not in blocks] == [reminder[1]]
     assert "Reminder: this request has been waiting since" in " ".join(rows(reminder))
     assert its_said == f"Reminder: {said}"
     denied = build.states()["denied"]
-    assert approvers.copy(denied, 1) == card.card(denied)
+    assert others.copy(denied, 1) == card.card(denied)

@@ -8,7 +8,7 @@ import pytest
 from bot.domain.approvals import GlassReview
 from bot.domain.keys import Operation
 from bot.domain.requests import Done, Expired, Failed, Offered, Unclaimed
-from bot.slack.messages import approvers, card, key, owners
+from bot.slack.messages import card, key, others
 from bot.slack.messages.request import asked, outcome, reviewed
 from tests.support import build
 from tests.support.build import DANA, NOW
@@ -41,7 +41,7 @@ def test_the_requester_reads_what_to_do_next() -> None:
     assert "Latchkey told" not in said(blocks)
 
 
-@pytest.mark.parametrize("drawn", [card.card(failed())[0], approvers.told(failed(), DANA.slack)[0]])
+@pytest.mark.parametrize("drawn", [card.card(failed())[0], others.to_approvers(failed(), DANA.slack)[0]])
 def test_everybody_else_reads_that_the_advice_went_to_the_requester(drawn: object) -> None:
     assert f"Nothing changed. Latchkey told @{DANA.slack}: “Request again with /apikey create.”" in said(drawn)
 
@@ -95,9 +95,9 @@ def test_owners_read_what_an_edit_changed_and_that_a_deleted_key_was_gone_alread
     deletion = build.a_change(Operation.DELETE)
     gone = Done(deletion, build.terms(approvals=0), owner, 1, at=NOW, note="Someone else had already deleted it.")
 
-    assert " → orders v2" in said(owners.told(edited)[0])
-    assert " deleted the API key" not in said(owners.told(gone)[0])
-    assert "Someone else had already deleted it." in said(owners.told(gone)[0])
+    assert " → orders v2" in said(others.to_owners(edited)[0])
+    assert " deleted the API key" not in said(others.to_owners(gone)[0])
+    assert "Someone else had already deleted it." in said(others.to_owners(gone)[0])
 
 
 def test_a_failure_without_advice_tells_nobody_that_there_was_some() -> None:

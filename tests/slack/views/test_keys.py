@@ -507,6 +507,17 @@ def test_the_age_of_a_key_is_left_out_where_its_date_says_it() -> None:
     assert "(12 days ago)" in older
 
 
+def test_a_page_says_you_to_the_person_who_requested_the_key() -> None:
+    theirs = a_view(request=build.states()["confirmed"])
+    others, own = (said(key_pages.key(KeyPage(replace(theirs, is_requester=each)))) for each in (False, True))
+
+    assert "Requested by <@U0DANA>" in others
+    assert "Delivered: <@U0DANA> saved the secret" in others
+    assert "You requested it" in own
+    assert "Delivered: you saved the secret" in own
+    assert "U0DANA" not in own
+
+
 @pytest.mark.parametrize("name", ["undelivered", "unclaimed", "retired"])
 def test_a_key_that_is_deleted_has_no_client_configuration(name: str) -> None:
     assert "Client configuration" not in str(key_pages.key(KeyPage(a_view(request=build.states()[name]))))
@@ -609,6 +620,15 @@ def test_a_row_says_how_old_a_key_is_and_when_it_expires() -> None:
     assert "✅ Created 12 days ago · never expires" in listed["shown"]
     assert "🔑 Secret waiting · created 12 days ago" in listed["ready"]
     assert "✅ Rotated 12 days ago" in listed["rotated"]
+
+
+def test_slack_says_which_day_it_was_within_the_first_24_hours() -> None:
+    view = a_view(age=23 * build.HOUR)
+    assert view.key.created_at is not None
+
+    row = key_list.key_row(view)[0]["text"]["text"]
+    at = int(view.key.created_at.timestamp())
+    assert f"Created <!date^{at}^\u200b{{date_short_pretty}}|" in row
 
 
 def test_the_option_for_everything_filters_nothing() -> None:

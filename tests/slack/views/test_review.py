@@ -69,6 +69,12 @@ def test_the_form_calls_keys_by_the_names_that_are_known() -> None:
     assert "orders KEY0000000000001, KEY0000000000002" in "".join(each["text"] for each in row)
 
 
+def test_the_form_for_one_key_calls_it_by_its_name() -> None:
+    row = review.keep_form(KeyId("KEY0000000000001"), None, "orders")["blocks"][0]["elements"][0]["elements"]
+
+    assert "".join(each["text"] for each in row) == "Keep key orders KEY0000000000001 as it is."
+
+
 @pytest.mark.parametrize("metadata", ["", "[]", "{}", "nonsense", '{"keys": 1}'])
 def test_what_cannot_be_read_keeps_no_key(metadata: str) -> None:
     assert review.kept_shown(metadata, "needed") == KeepShown(Principal(""), (), "needed")

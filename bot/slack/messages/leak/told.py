@@ -6,7 +6,8 @@ from bot.domain.leaks.report import Leak, LeakAudience, LeakNotice
 from bot.slack.blocks.kit import actions, button, fields, header
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Code, Mention, Row, context, flat, lines
-from bot.slack.messages.card import UNNAMED, Fact, account, place
+from bot.slack.messages.card import UNNAMED
+from bot.slack.messages.facts import Fact, account, place
 from bot.slack.messages.state import DELETED, LEAKED
 from bot.slack.payloads import ids
 
