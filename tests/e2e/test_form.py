@@ -29,7 +29,10 @@ EVERY_SCOPE = {
         Wish(kind="ksqldb", cluster="enrichment"),
         "*ksqlDB cluster*\nenrichment (`lksqlc-dev01`) *Environment*\ndev",
     ),
-    "flink": (Wish(kind="flink", cluster="aws.us-east-1"), "*Flink region*\naws.us-east-1 *Environment*\ndev"),
+    "flink": (
+        Wish(kind="flink", cluster="aws.us-east-1"),
+        "*Flink region*\nAWS us-east-1 (`aws.us-east-1`) *Environment*\ndev",
+    ),
     "cloud": (Wish(kind="cloud"), "Cloud resource management"),
     "tableflow": (Wish(kind="tableflow"), "Tableflow"),
     "global": (Wish(kind="global"), "Global"),

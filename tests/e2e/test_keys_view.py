@@ -125,7 +125,7 @@ async def test_a_key_of_latchkeys_is_rotated_and_extended_from_its_own_page(tmp_
         await it.dana.see("API secret:")
 
         await it.dana.command(f"/apikey show {key}")
-        await page(it.dana, title="API key", says="Requested by <@U0DANA>")
+        await page(it.dana, title="API key", says="Requested by you ")
         for said in ("Approved by <@U0ERIN>", "Expires ", "orders producer"):
             assert said in words(it.dana.front())
         assert "[lk:" not in str(it.dana.front())

@@ -58,7 +58,7 @@ async def test_a_slack_that_takes_no_external_id_over_gets_the_page_when_the_ans
 ) -> None:
     async with play(tmp_path) as it:
         await it.fill_in()
-        for page in ("Review your request", "Request sent"):  # the second time it is known
+        for page in ("Review your request", "Request sent."):  # the second time it is known
             plan(it, (0, 0.5), "ignored")
             await it.dana.submit()
             await it.dana.see(page)
@@ -117,7 +117,7 @@ async def test_a_submit_that_slack_delivers_twice_ends_on_the_page_that_it_leads
     async with play(tmp_path, manners=Manners(acked_external_id=external_id)) as it:
         take = it.stage.slack.interactions._take_submit_answer
         await it.fill_in()
-        for page in ("Review your request", "Request sent"):
+        for page in ("Review your request", " sent."):  # or "was already sent."
             view, first, second = await deliver_twice(it)
             take(it.dana.user, view, first)
             if external_id == "adopted":  # else Latchkey goes by the time, three seconds of which an answer may take

@@ -253,11 +253,7 @@ def _history(view: KeyView) -> Rows:
         return [[f"Not managed by Latchkey. Created elsewhere{ends}."]]
     asked = request.ask
     return [
-        [
-            *(["You requested it "] if view.is_requester else ["Requested by ", Mention(asked.requester.slack), " "]),
-            asked.asked_at,
-            ".",
-        ],
+        ["Requested by ", "you" if view.is_requester else Mention(asked.requester.slack), " ", asked.asked_at, "."],
         *progress(request, yours=view.is_requester),
         *([WAITS] if view.secret_waits else []),
     ]

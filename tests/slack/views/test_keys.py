@@ -513,7 +513,7 @@ def test_a_page_says_you_to_the_person_who_requested_the_key() -> None:
 
     assert "Requested by <@U0DANA>" in others
     assert "Delivered: <@U0DANA> saved the secret" in others
-    assert "You requested it" in own
+    assert "Requested by you " in own
     assert "Delivered: you saved the secret" in own
     assert "U0DANA" not in own
 
