@@ -1,8 +1,8 @@
 """People at work while everything around them breaks: `make chaos ARGS="--minutes 5 --seed 7"`. See docs/failures.md.
 
-Two bots and a Redis in processes of their own, killed and stopped at random; a Slack and a Confluent Cloud with faults;
-a clock that jumps. At the end everything comes to rest, and the invariants are checked: exit code 1 if one is broken.
-A seed repeats what is drawn, not the run: what happens first is up to the machine.
+Two bots and a Redis are killed and stopped at random; Slack and Confluent Cloud have faults; the clock jumps. Then
+everything comes to rest, and the invariants are checked: the exit code is 1 if one is broken. A seed repeats what is
+drawn at random, but not the run: what happens first depends on the machine.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from chaos.run import Run
 from chaos.stores import KINDS
 
 LONG = 100.0
-"""Seconds from which on a run has to meet all of `MEETS`: without it, it shows nothing about them."""
+"""A run of this many seconds has to meet all of `MEETS`, because it would show nothing about what it didn't meet."""
 MEETS = (
     Action.GLASS_USED,
     Action.GLASS_REVIEWED,
@@ -33,18 +33,18 @@ MEETS = (
     Action.BINDING_CREATED,
 )
 LINES = 25
-"""How many audit lines are printed of what is broken; all are in the folder that is kept."""
+"""How many audit lines are printed for each broken invariant. The folder has them all."""
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run it, and say what came of it. Returns the exit code."""
+    """Run it, and print the result. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=5, help="how long people and faults are at it (default 5)")
-    parser.add_argument("--seed", type=int, help="what everything is drawn from (default: a new one)")
+    parser.add_argument("--minutes", type=float, default=5, help="how long people work and things go wrong (default 5)")
+    parser.add_argument("--seed", type=int, help="the seed of everything random (default: a new one)")
     parser.add_argument(
-        "--store", choices=KINDS, default="server", help="what the bots keep their state in (one server)"
+        "--store", choices=KINDS, default="server", help="where the bots keep their state (default: one server)"
     )
-    parser.add_argument("--keep", action="store_true", help="keep the logs also where nothing is broken")
+    parser.add_argument("--keep", action="store_true", help="keep the logs even if nothing is broken")
     asked = parser.parse_args(given)
     seed = asked.seed if asked.seed is not None else SystemRandom().randrange(1_000_000)
     os.environ["SANDBOX_SEED"] = str(seed)
@@ -66,7 +66,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 async def _played(run: Run) -> None:
-    """Play it; asked to end with SIGTERM it leaves no process behind, as with Ctrl-C."""
+    """Play the run. SIGTERM leaves no process behind, like Ctrl-C."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - it is this one
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -74,7 +74,7 @@ async def _played(run: Run) -> None:
 
 
 def report(run: Run) -> None:
-    """What was done, what went wrong on purpose, what holds, and where to look at what does not."""
+    """Print what was done, what went wrong on purpose, what holds, and where to look into what doesn't."""
     end = run.recorded
     assert end is not None  # noqa: S101 - it has come to its end
     _counted("People", run.done)
@@ -107,19 +107,19 @@ def report(run: Run) -> None:
 
 
 def unmet(run: Run) -> Sequence[str]:
-    """What a long run should have met, and did not."""
+    """What a long run should have met, and didn't."""
     told = {line["action"] for line in run.recorded.lines} if run.recorded else set[str]()
     return [each for each in MEETS if each not in told] if run.seconds >= LONG else []
 
 
 def never(deeds: Collection[str], done: Counter[str], actions: Counter[str]) -> Sequence[str]:
-    """What nobody did, or only gave up, and which audit lines there are none of: a run without them shows nothing."""
+    """The deeds that no one completed, and the audit lines that are missing: the run shows nothing about these."""
     went = {name for each in done for name, _, how in [each.partition(": ")] if how != "given up"}
     return [*sorted(set(deeds) - went), *(each for each in Action if not actions[each])]
 
 
 def _about(end: End, about: str) -> list[Line]:
-    """The audit lines of a request, or of a key."""
+    """The audit lines about a request or a key."""
     return [line for line in end.lines if about and (line["request"] == about or about in line["details"].values())]
 
 

@@ -1,6 +1,6 @@
-"""The oldest audit lines are moved to files while everything breaks, and `latchkey audit archive` itself is killed.
+"""Moves the oldest audit lines to files while everything breaks, and often kills `latchkey audit archive` itself.
 
-What a try has left is judged as docs/audit.md tells an operator to, so the files that are kept and the log are one
+What an archive leaves behind is handled as docs/audit.md says, so that the files that are kept and the log are one
 chain at the end.
 """
 
@@ -20,18 +20,18 @@ from chaos.stores import ChaosStore, reading, store_of
 from tests.support.processes import latchkey
 
 APART = (4, 15)
-"""Seconds between two tries."""
+"""Seconds between two archives, at least and at most."""
 KILLED = 0.4
-"""The share of tries that are killed half-way."""
+"""The share of archives that are killed halfway."""
 LASTS = 2.0
-"""Seconds within which a try is over, most of them its start."""
+"""Seconds that an archive takes at most; most of that is its start."""
 TRIES = 60
 _BEGINS = re.compile(r"It begins after line (\d+)")
 
 
 @dataclass(slots=True)
 class Archivist:
-    """Moves lines to files in `folder`; `kept` are the files of which the store no longer has the lines."""
+    """Moves lines to files in `folder`; `kept` are the files whose lines the store no longer has."""
 
     store: ChaosStore
     environment: Mapping[str, str]
@@ -42,14 +42,14 @@ class Archivist:
     _tries: int = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Archive again and again, until it stops."""
+        """Archive again and again until `stop` is set."""
         self.folder.mkdir()
         while not stop.is_set():
             await asyncio.sleep(self.numbers.uniform(*APART))
             await self._archive()
 
     async def _archive(self) -> None:
-        """One try, and what it has left."""
+        """Archive once, and handle what that leaves behind."""
         try:
             until = await self._until()
         except LatchkeyError:
@@ -67,7 +67,7 @@ class Archivist:
         self.tally[f"archive: {went}"] += 1
 
     async def _until(self) -> int | None:
-        """A line of those that Redis has; None where it has too few."""
+        """The number of a random line in Redis; None if it has too few."""
         async with reading(self.store) as commands:
             store = store_of(commands)
             move = await store.archive.begin()
@@ -107,11 +107,11 @@ class Archivist:
 
 
 def _left(file: Path) -> list[Mapping[str, object]]:
-    """The lines of a file that a try has left; none where it left a part of one, which is deleted."""
+    """The lines of the file that an archive left behind; none if it left a part of one, which is deleted."""
     Path(f"{file}.part").unlink(missing_ok=True)
     return lines_of((file,)) if file.exists() else []
 
 
 def lines_of(files: Sequence[Path]) -> list[Mapping[str, object]]:
-    """The lines of archives, in their order."""
+    """The lines of these archives, in order."""
     return [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]

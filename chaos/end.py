@@ -1,4 +1,4 @@
-"""Reading what is there at the end, for the invariants: Redis, Confluent, Slack, the audit log, logs."""
+"""Reads everything at the end, for the invariants: Redis, Confluent, Slack, the audit log, and logs."""
 
 import json
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
@@ -26,16 +26,16 @@ from tests.support.processes import everything_in, latchkey
 
 @dataclass(slots=True)
 class Seen:
-    """What was noted while it ran, and cannot be read afterwards."""
+    """What was noted during the run, and can't be read afterward."""
 
     before: frozenset[str]
-    """The keys that the organization began with."""
+    """The keys that existed at the start."""
     late: list[str] = field(default_factory=list[str])
     fallen: list[str] = field(default_factory=list[str])
 
 
 async def motion(at: ChaosStore, now: datetime) -> str:
-    """What is still in motion, in words; "" once everything has come to rest."""
+    """What is still in progress, in words; "" once everything has come to rest."""
     async with reading(at) as commands:
         store = store_of(commands)
         late = [str(item) for item, when in (await _agenda(commands, store)).items() if when <= now]
@@ -47,7 +47,7 @@ async def motion(at: ChaosStore, now: datetime) -> str:
 
 
 def _is_moving(request: Request) -> bool:
-    """Whether it does not stay as it is; a key that could not be deleted is tried again soon."""
+    """Whether its state will change soon. A key that couldn't be deleted is tried again soon."""
     return isinstance(request, IN_MOTION) or (isinstance(request, ENDED) and request.deleted_at is None)
 
 
@@ -59,7 +59,7 @@ async def read(
     logs: Mapping[str, Path],
     archives: Sequence[Path] = (),
 ) -> End:
-    """Everything, as it is now."""
+    """Record everything as it is now."""
     organization, said = here.organization, {name: path.read_text("utf-8") for name, path in logs.items()}
     heads = {head for text in said.values() for head in _heads(text)}
     async with reading(at) as commands:
@@ -120,7 +120,7 @@ async def _held(commands: Commands, store: Store) -> list[str]:
 
 
 async def _clicks(commands: Commands, store: Store) -> AsyncIterator[str]:
-    """All but those that wait for `Request another anyway`."""
+    """The stored clicks, except those that wait for `Request another anyway`."""
     prefix = store.keys.click("")
     async for name in commands.scan_iter(match=f"{prefix}*", count=500):
         if not (click := name.decode().removeprefix(prefix)).startswith(HELD):
@@ -128,7 +128,7 @@ async def _clicks(commands: Commands, store: Store) -> AsyncIterator[str]:
 
 
 async def _lines(store: Store, archives: Sequence[Path]) -> tuple[list[Line], list[str]]:
-    """The lines of the archives and of the log, which have to be one chain, and what is wrong with it."""
+    """The lines of the archives and the log, which must be one chain, and what is wrong with it."""
     lines, distrust = list[Line](lines_of(archives)), list[str]()
     try:
         async for line in store.audit.read():
@@ -143,7 +143,7 @@ async def _lines(store: Store, archives: Sequence[Path]) -> tuple[list[Line], li
 async def _verified(
     environment: Mapping[str, str], heads: Collection[tuple[int, str]], archives: Sequence[Path]
 ) -> list[str]:
-    """What `latchkey audit verify` itself says against log and archives, with a head that was noted half-way."""
+    """What `latchkey audit verify` finds wrong with log and archives, given a head from the middle of the run."""
     noted = sorted(heads)[len(heads) // 2 :][:1]
     words = [word for seq, found in noted for word in ("--head", f"{seq}:{found}")]
     tries = [words, [str(each) for each in archives]] if archives else [words]

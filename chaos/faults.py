@@ -19,9 +19,9 @@ from sandbox.slack.delivery import Envelope, NoAnswer, Transport
 from sandbox.stage import BotProcess, Stage
 
 SETTLED = 1.0
-"""Seconds after which what a process sent before it was stopped, or what was held, has arrived."""
+"""Seconds after which everything has arrived that was sent before a process was stopped, or that was delayed."""
 REFUSED_START = 2
-"""The exit code of a bot that could not start, e.g. because Redis was away."""
+"""The exit code of a bot that couldn't start, for example because Redis was down."""
 AT_CONFLUENT: Mapping[str, Mapping[str, str | float]] = {
     "slow": {"slow": 1.5},
     "429": {"rate_limited": 5},
@@ -65,7 +65,7 @@ AT_SLACK: Mapping[str, Mapping[str, str | float]] = {
 
 @dataclass(slots=True)
 class Watched:
-    """A transport that notes acks over three seconds, unless a process was stopped just then or we had no CPU."""
+    """A transport that notes acks over three seconds, unless a process was stopped then, or we had no CPU."""
 
     inner: Transport
     faults: "Faults"
@@ -90,7 +90,7 @@ class Watched:
 
 @dataclass(slots=True)
 class Faults:
-    """All that goes wrong, until it stops; `tally` counts it. Everything runs again once `run` has returned."""
+    """Everything that goes wrong; `tally` counts it. Once `run` has returned, everything is running again."""
 
     stage: Stage
     bots: list[BotProcess]
@@ -99,13 +99,13 @@ class Faults:
     tally: Counter[str]
     seen: Seen
     _unsettled: int = 0
-    """How much is stopped or delayed: time must not jump then, for nothing takes hours on its way to Confluent."""
+    """How much is stopped or delayed: time must not jump then, because no call to Confluent takes hours."""
     _stopped: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     _logged: dict[str, int] = field(default_factory=dict[str, int])
-    """How long each bot's log was when it started last."""
+    """The size of each bot's log when it was last started."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Let things go wrong."""
+        """Let things go wrong until `stop` is set."""
         async with asyncio.TaskGroup() as group:
             for bot in self.bots:
                 group.create_task(self._supervise(bot, stop))
@@ -116,7 +116,7 @@ class Faults:
             group.create_task(self._watch_ourselves(stop))
 
     def excuses(self, began: float) -> bool:
-        """Whether an ack that was due since then may be late."""
+        """Whether an ack may be late whose click was sent at this time, by the monotonic clock."""
         return any(start < time.monotonic() and end > began for start, end in self._stopped)
 
     async def _again(self, stop: asyncio.Event, apart: tuple[float, float], do: Callable[[], Awaitable[None]]) -> None:
@@ -124,7 +124,7 @@ class Faults:
             await do()
 
     async def _supervise(self, bot: BotProcess, stop: asyncio.Event) -> None:
-        """Kill, stop or end this bot again and again, and start it again, also when it ended by itself."""
+        """Kill, stop or end this bot again and again, and restart it, also if it ended by itself."""
         while not stop.is_set():
             if not bot.is_alive:
                 await self.start(bot)
@@ -143,12 +143,12 @@ class Faults:
             await self.start(bot)
 
     async def start(self, bot: BotProcess) -> None:
-        """Start a bot that does not run."""
+        """Start a bot that isn't running."""
         self._logged[bot.log.name] = bot.log.stat().st_size if bot.log.exists() else 0
         await bot.start()
 
     def is_ready(self, bot: BotProcess) -> bool:
-        """Whether it got ready since its last start."""
+        """Whether it has become ready since its last start."""
         with bot.log.open("rb") as log:
             log.seek(self._logged[bot.log.name])
             return b'"event": "ready"' in log.read()
@@ -207,14 +207,14 @@ class Faults:
             self.stage.slack.faults.reset()
 
     async def _time(self) -> None:
-        """Seconds at most while something is stopped or delayed; else sometimes minutes, hours, or a day."""
+        """Let seconds pass; if nothing is stopped or delayed, sometimes minutes, hours or a day."""
         longest = self.numbers.choices((45, 1800, 4 * 3600, 26 * 3600), (60, 20, 12, 2))[0]
         by = self.numbers.uniform(5, 45 if self._unsettled else longest)
         self.tally["time: seconds" if by <= 60 else "time: minutes and more"] += 1  # noqa: PLR2004 - a minute
         self.stage.clock.advance(timedelta(seconds=by))
 
     async def _watch_ourselves(self, stop: asyncio.Event) -> None:
-        """Note when this very process, which is Slack and Confluent as well, got no CPU."""
+        """Note when this process, which is also Slack and Confluent, got no CPU."""
         while not stop.is_set():
             began = time.monotonic()
             await asyncio.sleep(0.1)
@@ -224,7 +224,7 @@ class Faults:
 
     @asynccontextmanager
     async def stopped(self) -> AsyncGenerator[None]:
-        """A bot is stopped: what it has to answer comes late."""
+        """While inside, a bot is stopped, so its answers are late."""
         began = time.monotonic()
         self._stopped.append((began, float("inf")))
         try:
@@ -245,7 +245,7 @@ class Faults:
 
 
 async def _waited(stop: asyncio.Event, seconds: float) -> bool:
-    """Whether it stopped before this time was over."""
+    """Whether `stop` was set within this many seconds."""
     with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
     return stop.is_set()

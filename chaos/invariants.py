@@ -1,4 +1,4 @@
-"""What has to hold once everything has come to rest, whatever happened before. Pure: each check reads an `End`."""
+"""What must hold at the end of a run, whatever happened before. Pure: each check reads an `End`."""
 
 import re
 from collections import Counter
@@ -30,9 +30,9 @@ from sandbox.confluent.organization import Changed
 
 Line: TypeAlias = Mapping[str, Any]
 LATE = timedelta(minutes=1)
-"""What was due so long ago, and is still to be done, is stuck."""
+"""Work that has been due for this long is stuck."""
 IN_MOTION = Approved | Working | Revealing
-"""States that a request does not stay in."""
+"""States that no request stays in."""
 ENDED = Retired | Unclaimed | Undelivered
 _SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
 INTENT = {
@@ -41,7 +41,7 @@ INTENT = {
     "account edit": (Action.ACCOUNT_EDIT_INTENDED, "account"),
     "account delete": (Action.ACCOUNT_DELETE_INTENDED, "account"),
 }
-"""The line that comes before a change of something that has an id, and what its details call that."""
+"""For each change of something with an ID: the audit line that comes before it, and the detail with the ID."""
 OUTCOME = {
     Action.CREATED: ("create", "key"),
     Action.EDITED: ("edit", "key"),
@@ -50,55 +50,55 @@ OUTCOME = {
     Action.ACCOUNT_EDITED: ("account edit", "account"),
     Action.ACCOUNT_DELETED: ("account delete", "account"),
 }
-"""The change that a line speaks of."""
+"""For each audit line about an outcome: the change at Confluent, and the detail with the ID."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """A recorded end: what Redis, Confluent, Slack, the audit log and the processes hold or said."""
+    """A recorded end: what Redis, Confluent, Slack and the audit log contain, and what the processes logged."""
 
     now: datetime
     requests: Mapping[str, Request]
     unreadable: Sequence[str] = ()
-    """Records that do not open, and why."""
+    """Records that don't open, and why."""
     agenda: Mapping[str, datetime]
-    """What is due when, by the stored name of the item."""
+    """When each item is due, by its stored name."""
     held: Collection[str] = ()
-    """Items with a lease, and items put aside."""
+    """Items with a lease, and items that were put aside."""
     clicks: Collection[str] = ()
-    """Clicks that were acknowledged and are still to be carried out."""
+    """Clicks that were acknowledged and not carried out yet."""
     lines: Sequence[Line]
     distrust: Sequence[str] = ()
-    """What `audit verify` says against the log."""
+    """What `audit verify` finds wrong with the log."""
     heads: Collection[tuple[int, str]] = ()
-    """Number and hash of the audit lines that processes told of while they ran."""
+    """Number and hash of the audit lines that processes logged."""
     archived: Collection[str] = ()
     """The last line of each archive, as `--head` takes it."""
     changes: Sequence[Changed]
-    """Confluent's own log."""
+    """Confluent's own log of changes."""
     keys: Mapping[str, str]
-    """The keys at Confluent, with their descriptions."""
+    """The descriptions of the keys at Confluent, by ID."""
     accounts: Mapping[str, str]
-    """The service accounts there, with theirs."""
+    """The descriptions of the service accounts there, by ID."""
     bindings: Mapping[str, tuple[str, str, str]] = field(default_factory=dict[str, tuple[str, str, str]])
-    """The role bindings there: whose, which role, and the CRN of its place."""
+    """The role bindings there, by ID: principal, role, and the CRN of the place."""
     secrets: Mapping[str, str]
-    """The secret of each key that was made."""
+    """The secret of each key that was created."""
     sent: Sequence[str]
     """Each payload that a bot sent to Slack."""
     kept: Mapping[str, str]
-    """Where no secret may be, besides `logs`, by name: stored messages, what Redis holds."""
+    """Where no secret may be, besides `logs`, by name: stored messages, and what is in Redis."""
     logs: Mapping[str, str]
-    """What each process wrote."""
+    """What each process logged, by name."""
     late: Sequence[str] = ()
-    """Acks that took over three seconds, of a process that nobody had stopped."""
+    """Acks that took more than three seconds although their process wasn't stopped."""
     fallen: Sequence[str] = ()
-    """Processes that ended by themselves, or did not get ready again."""
+    """Processes that ended by themselves, or didn't become ready again."""
 
 
 @dataclass(frozen=True, order=True)
 class Broken:
-    """An invariant that does not hold, and what is needed to look into it."""
+    """An invariant that doesn't hold, and what it takes to look into it."""
 
     invariant: str
     what: str
@@ -107,7 +107,7 @@ class Broken:
 
 
 def check(end: End) -> list[Broken]:
-    """Everything that does not hold, in order."""
+    """Everything that doesn't hold, sorted."""
     return sorted({broken for each in CHECKS for broken in each(end)})
 
 
@@ -143,7 +143,7 @@ def _orphaned(end: End) -> Iterator[Broken]:
 
 
 def _access(end: End) -> Iterator[Broken]:
-    """Role bindings that came with keys: each once, each on record, and none of anyone else's is gone."""
+    """Each role binding that came with a key exists once and is on record, and no one else's is gone."""
     for binding, number in Counter(end.bindings.values()).items():
         if number > 1:
             yield Broken("no role binding is doubled", f"{number} times {' '.join(binding)}", binding[0])
@@ -238,7 +238,7 @@ def _pairs(end: End) -> Iterator[Broken]:
 
 
 def _break_glass(end: End) -> Iterator[Broken]:
-    """Between two uses of one person is a review, and people are told of each."""
+    """Between two uses by one person there is a review, and people are told about each use."""
     waiting, told = dict[str, str](), set[str]()
     for line in end.lines:
         request, action = str(line["request"]), line["action"]
@@ -257,7 +257,7 @@ def _break_glass(end: End) -> Iterator[Broken]:
 
 
 def _uses(end: End) -> Iterator[Broken]:
-    """Each use that made a key is on record until someone else reviews it, and its key ends in time."""
+    """Each use that created a key is on record until someone else reviews it, and its key ends in time."""
     made = {str(line["request"]) for line in end.lines if line["action"] == Action.CREATED}
     overdue = {str(line["request"]) for line in end.lines if line["action"] == Action.GLASS_OVERDUE}
     for id_, each in end.requests.items():
@@ -285,7 +285,7 @@ def _kept_nowhere(end: End) -> Iterator[Broken]:
 
 
 def _secrets_in(text: str, end: End) -> set[str]:
-    """The keys whose secrets stand in a text."""
+    """The keys whose secrets are in a text."""
     found = _SECRET.findall(text)
     return {key for key, secret in end.secrets.items() if secret in found} if found else set()
 
@@ -312,10 +312,10 @@ def _agree(end: End) -> Iterator[Broken]:
 
 
 def _deleted_once(end: End) -> Iterator[Broken]:
-    """One line says so; of a key that no record ever had, one for each who looked for it, as they announced it.
+    """One line says that a key was deleted; for a key that no record ever had, one for each announced deletion.
 
-    A process that was killed, or had no answer, does not know whether it deleted the key. The next try finds it gone,
-    and says that it was deleted, even where another request had done that. It follows a change without a line.
+    A process that was killed, or had no answer, doesn't know whether it deleted the key. The next try finds it gone,
+    and says that it was deleted, even if another request had done that: its line follows a change without a line.
     """
     said = {
         action: Counter(str(line["details"]["key"]) for line in end.lines if line["action"] == action)

@@ -1,4 +1,4 @@
-"""Requesters and approvers, at their Slack clients: each does one thing after the other, drawn, and gives up easily."""
+"""Requesters and approvers at their Slack clients. Each does one random thing after another, and gives up easily."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ from tests.support.walks import is_loading, says
 from tests.support.wishes import NEW, OWN, Wish, review
 
 PATIENCE = 10.0
-"""Seconds after which someone gives up what they were doing, and loads Slack anew."""
+"""Seconds after which someone gives up what they were doing, and reloads Slack."""
 RECENT = 40
 """How many messages of a channel someone scrolls through."""
 REQUESTERS: Mapping[str, str] = {
@@ -32,7 +32,7 @@ REQUESTERS: Mapping[str, str] = {
     "U0CHIYO": "",
     "U0GRETA": "",
 }
-"""Who asks, and the key that they had before."""
+"""Who requests keys, and the key that they had before."""
 APPROVERS = ("U0ERIN", "U0OLGA", "U0INES", "U0RAVI", "U0PAVEL")
 WISHES = (
     Wish(),
@@ -53,10 +53,10 @@ WISHES = (
     *[Wish(NEW, also=True)] * 2,
 )
 URGENT = (Wish(), Wish(), Wish(environment="production", cluster="orders"), Wish(kind="flink", cluster="aws.us-east-1"))
-"""What people use break-glass for, where their rules let them."""
+"""What people use break-glass for, if their rules let them."""
 _KEY = re.compile(r"API key: `?([A-Z0-9]{16})")
 Deed: TypeAlias = Callable[[], Coroutine[Any, Any, str]]
-"""Returns a word for how it went; "" for nothing that there was to do."""
+"""Returns a word for how it went; "" if there was nothing to do."""
 
 
 class Member(ABC):
@@ -69,10 +69,10 @@ class Member(ABC):
 
     @abstractmethod
     def deeds(self) -> Mapping[str, tuple[int, Deed]]:
-        """What they may do, each with how likely it is."""
+        """What they may do, by name: how likely it is, and a function that does it."""
 
     async def live(self, stop: asyncio.Event) -> None:
-        """Do one thing after the other, until it stops."""
+        """Do one thing after another until `stop` is set."""
         deeds = self.deeds()
         names, weights = list(deeds), [weight for weight, _ in deeds.values()]
         while not stop.is_set():
@@ -98,17 +98,17 @@ class Member(ABC):
             self._tally[f"{name}: {went}"] += 1
 
     async def _notice(self) -> None:
-        """Until Slack says that the app did not answer; a menu that did not load is worth another try."""
+        """Wait until Slack says that the app didn't respond. A menu that didn't load is worth another try."""
         await self.client.wait_for(lambda: any("did not load" not in each for each in self.client.notices))
 
     def _buttons(self, channel: str, text: str) -> Iterator[tuple[Json, Json]]:
-        """The newest messages with this button, each with the action that a press of it is."""
+        """The newest messages with this button, and for each the action that pressing it sends."""
         for message in reversed(self._slack.workspace.messages(channel)[-RECENT:]):
             for action in _actions(message, text):
                 yield message, action
 
     async def press(self, channel: str, text: str, *, times: int = 1) -> str:
-        """Press such a button, one of the newest; returns how it went."""
+        """Press this button in one of the newest messages. Returns how it went."""
         found = list(self._buttons(channel, text))
         if not found:
             return ""
@@ -121,19 +121,19 @@ class Member(ABC):
         return "pressed" if times == 1 else "pressed twice"
 
     async def home(self) -> str:
-        """Look at the Home."""
+        """Open Home."""
         await self.client.open_home()
         return "Home"
 
     async def below(self, button: str, channel: str, reason: str) -> str:
-        """Press such a button that opens a form, and give this reason."""
+        """Press this button, which opens a form, and enter this reason."""
         if not await self.press(channel, button):
             return ""
         await self.client.wait_for(lambda: self.client.modal and not is_loading(self.client.modal))
         return await self.sent({"Reason": reason})
 
     async def sent(self, answers: Mapping[str, str]) -> str:
-        """Fill in the form in front, submit it, and read what comes of it."""
+        """Fill in the open form, submit it, and read the result."""
         await self.client.fill(answers)
         before = says(self.client.modal)
         if await self.client.submit():
@@ -146,7 +146,7 @@ class Member(ABC):
 
 
 class Requester(Member):
-    """Asks for keys and for changes of them, and takes the secrets."""
+    """Requests keys and changes of keys, and views the secrets."""
 
     def __init__(self, here: Stage, user: str, numbers: Random, tally: Counter[str]) -> None:
         super().__init__(here, user, numbers, tally)
@@ -207,7 +207,7 @@ class Requester(Member):
         return f"{kind} sent"
 
     async def _break_glass(self) -> str:
-        """Some of them may, as long as no use of theirs waits for its review."""
+        """Use break-glass: some people may, unless a use of theirs waits for its review."""
         wish = self._numbers.choice(URGENT)
         await review(self.client, Wish(wish.account, wish.environment, wish.cluster, self._name(), wish.kind))
         went = "not offered"
@@ -269,7 +269,7 @@ class Requester(Member):
         return await self.sent({"Reason": "It goes on"})
 
     async def _remove_access(self) -> str:
-        """Some of them manage keys that they requested, and so have the button."""
+        """Remove access: some people manage keys that they requested, and so have the button."""
         if not await self.press(self.client.dm, "Manage key"):
             return ""
         await self.client.wait_for(lambda: self.client.modal and not is_loading(self.client.modal))
@@ -292,7 +292,7 @@ class Requester(Member):
 
 
 class Approver(Member):
-    """Decides what waits in the approvals channel, most of it with yes."""
+    """Decides about what waits in the approvals channel, and approves most of it."""
 
     def deeds(self) -> Mapping[str, tuple[int, Deed]]:
         """As `Member.deeds`."""
@@ -326,11 +326,11 @@ _ALIKE = {
     "Keep key": "Keep all shown",
     "Keep for now": "Keep all for now",
 }
-"""What a button says for both keys of a pair, or for one key of a review, and what it says otherwise."""
+"""The text of a button for both keys of a pair, or for one key of a review, and its usual text."""
 
 
 def _actions(message: Json, text: str) -> Iterator[Json]:
-    """What a press of a button with this text is, for each in a message."""
+    """The actions that pressing the buttons with this text in a message sends."""
     for block, element in interactive(message.get("blocks", [])):
         if element["type"] == "button" and _ALIKE.get(label := element["text"]["text"], label) == text:
             yield {**element, "block_id": block["block_id"]}

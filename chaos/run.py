@@ -1,4 +1,4 @@
-"""One run: everything starts, people and faults do their worst for a while, all comes to rest, and is looked at."""
+"""One run: start everything, let people work and things go wrong for a while, come to rest, and check the end."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ BOTS = 2
 RESTS_WITHIN = 180.0
 """Seconds of real time for everything to come to rest."""
 STEP = timedelta(seconds=15)
-"""How far the sandbox's clock moves between two looks whether everything is at rest."""
+"""How far the sandbox's clock moves between two checks of whether everything is at rest."""
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class Run:
     store: str = "server"
     done: Counter[str] = field(default_factory=Counter[str])
     deeds: set[str] = field(default_factory=set[str])
-    """All that people do, as `done` begins with them."""
+    """The names of everything that people do, with which the entries of `done` begin."""
     faults: Counter[str] = field(default_factory=Counter[str])
     acks: int = 0
     longest: float = 0
@@ -66,7 +66,7 @@ class Run:
     broken: list[Broken] = field(default_factory=list[Broken])
 
     async def play(self) -> None:
-        """From the first click to the last check; no process is left."""
+        """Run from the first click to the last check. Leaves no process behind."""
         (self.folder / POLICY_FILE).write_text(POLICY)
         async with stage(self.folder) as here, opened(self.store, here) as store, bots_of(here) as crew:
             seen = end.Seen(frozenset(here.organization.secrets_issued))
@@ -107,9 +107,9 @@ class Run:
             stop.set()
 
     async def _rest(self, here: Stage, store: ChaosStore, faults: Faults) -> None:
-        """No more faults: let time pass until all is done, then the hours in which waiting ends, and again.
+        """Without faults, let time pass until all is done; then let hours pass in which deadlines end, and again.
 
-        At last those after which the review of a use of break-glass is overdue.
+        The last hours make the review of a use of break-glass overdue.
         """
         await here.slack.sockets.wait_connected(BOTS)
         for hours in (0, 13, 13, 50):

@@ -1,7 +1,7 @@
 """Where the bots keep their state in a run, and what goes wrong there: one server, Sentinel, or a Redis Cluster.
 
-A server that hangs until another one took its place, and then goes on as if it were still the master, is what a
-network split looks like from the other side.
+A server that hangs until another one takes its place, and then continues as if it were still the master, is what a
+network split looks like to clients.
 """
 
 import asyncio
@@ -32,16 +32,16 @@ PROBE = Keyspace(TeamId(TEAM)).probe
 KINDS = ("server", "sentinel", "cluster")
 HANGING_MASTER, HANGING_REPLICA = "the master hangs until its replica is promoted", "the replica hangs"
 HARM = {"kill -9 of the master": 3, HANGING_MASTER: 2, HANGING_REPLICA: 1}
-"""What happens to two servers of which one follows the other, and how often."""
+"""What happens to a master and its replica, and how often."""
 Delayed = Callable[[], AbstractAsyncContextManager[None]]
-"""While it is entered, time does not jump."""
+"""While inside this context, time doesn't jump."""
 
 
 class ChaosStore(Protocol):
     """A store that can be harmed; when `harm` returns, it works again."""
 
     folder: Path
-    """All that its processes write is in there."""
+    """The folder of everything that its processes write."""
     replicas: int
     """For LATCHKEY_REDIS_REPLICAS."""
 
@@ -51,13 +51,13 @@ class ChaosStore(Protocol):
         ...
 
     async def harm(self, numbers: Random, tally: Counter[str], delayed: Delayed) -> None:
-        """Let one thing go wrong, drawn, and count it."""
+        """Let one random thing go wrong, and count it."""
         ...
 
 
 @asynccontextmanager
 async def opened(kind: str, here: Stage) -> AsyncGenerator[ChaosStore]:
-    """A store of this kind beside the stage."""
+    """A store of this kind for the stage; it ends with the context."""
     folder = here.folder / "redis"
     wanted = os.environ.get("TEST_REDIS_SERVER")
     program = Path(wanted) if wanted else OwnRedis(folder, 0).program
@@ -75,19 +75,19 @@ async def opened(kind: str, here: Stage) -> AsyncGenerator[ChaosStore]:
 
 @asynccontextmanager
 async def reading(store: ChaosStore) -> AsyncGenerator[Commands]:
-    """What talks to the server that has our keys now."""
+    """A client of the server that has our keys now."""
     async with connect(store.url, key=PROBE) as client, following(client):
         yield client
 
 
 def store_of(client: Commands) -> Store:
-    """What the bots have there."""
+    """The bots' store, over this client."""
     return Store.open(client, Sealer(parse_master_keys(MASTER_KEY)), TeamId(TEAM))
 
 
 @dataclass(slots=True)
 class OneServer:
-    """One server, killed or stopped."""
+    """One server, which is killed or stopped."""
 
     folder: Path
     redis: OwnRedis
@@ -113,7 +113,7 @@ class OneServer:
 
 @dataclass(slots=True)
 class BySentinel:
-    """A master and its replica, which change roles: the master is lost, or a sentinel is asked for a failover."""
+    """A master and its replica, which swap roles: the master fails, or a sentinel is asked for a failover."""
 
     folder: Path
     service: Watched
@@ -138,7 +138,7 @@ class BySentinel:
         tally[f"Sentinel: {fault}"] += 1
 
     async def _failed_over(self, fault: str, former: OwnRedis, numbers: Random) -> bool:
-        """Have the replica promoted, and the former master follow it; False where the sentinels would not."""
+        """Have the replica promoted, and the former master follow it. Returns False if the sentinels refuse."""
         if fault == "planned failover":
             try:
                 await self.service.ask(self.service.ports[0], "SENTINEL", "failover", "main")
@@ -155,7 +155,7 @@ class BySentinel:
 
 @dataclass(slots=True)
 class OfCluster:
-    """The node with our slot is lost, and its replica promoted; or the slot moves to another node and back."""
+    """The node with our slot fails, and its replica is promoted; or the slot moves to another node and back."""
 
     folder: Path
     nodes: Cluster
@@ -189,7 +189,7 @@ class OfCluster:
 
 @asynccontextmanager
 async def _away(server: OwnRedis, fault: str, numbers: Random) -> AsyncGenerator[None]:
-    """It was killed, or hangs, until another one took its place; and a while longer."""
+    """Kill this server, or let it hang, until the context ends and a while longer; then let it run again."""
     if fault == HANGING_MASTER:
         server.signal(signal.SIGSTOP)
     else:
@@ -213,7 +213,7 @@ async def _hangs(server: OwnRedis, numbers: Random) -> None:
 
 
 async def _follows(replica: OwnRedis, master: OwnRedis) -> None:
-    """Wait until this server copies what that one writes."""
+    """Wait until the replica follows this master."""
     async with connect(replica.url) as client, asyncio.timeout(SECONDS):
         commands: Commands = client
         while True:
