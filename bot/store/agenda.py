@@ -106,19 +106,24 @@ class RedisRefusals:
         self._keys = keys
         self._sealer = sealer
         self._told = load(redis, "tally")
+        self._healer = Healer(redis)
 
     async def count(self, item: Item, event: Event, due: datetime) -> int:
         """Count a refusal, and make the item due at `due` unless it's due earlier. Returns how many there are now."""
         key = self._keys.refusal(item.id)
         sealed = REFUSAL.seal(self._sealer, (event,), self._place(item))
-        with translated():
+
+        async def counting() -> int:
             async with self._redis.pipeline(transaction=True) as together:
                 together.hincrby(key, "n", 1)
                 together.hsetnx(key, "event", sealed)
                 together.pexpire(key, lifetime_ms(REFUSAL_KEPT))
                 together.zadd(self._keys.agenda, {str(item): floor_ms(due)}, lt=True)
                 number, *_ = await together.execute()
-        return int(number)
+                return int(number)
+
+        with translated():
+            return await self._healer.read(key, "hash", counting)
 
     async def counted(self, item: Item, now: datetime) -> tuple[Event, int] | None:
         """The first refusal, and how many came after it without an audit line; None if there is no count.
@@ -126,14 +131,16 @@ class RedisRefusals:
         Raises `Tampered`. Anyone who can write to Redis can put a count back after its TTL, but the sealed time still
         ends it.
         """
+        key = self._keys.refusal(item.id)
         with translated():
-            sealed, number = await self._redis.hmget(self._keys.refusal(item.id), ["event", "n"])
+            found = await self._healer.read(key, "hash", lambda: self._redis.hmget(key, ["event", "n"]))
+        sealed, number = found
         if sealed is None:
             return None
         (event,) = REFUSAL.open(self._sealer, sealed, self._place(item))
         if now - event.at > 2 * REFUSAL_KEPT:
             with translated():
-                await self._redis.delete(self._keys.refusal(item.id))
+                await self._redis.delete(key)
             return None
         return event, max(int(number or 1) - 1, 0)
 

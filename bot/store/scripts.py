@@ -38,8 +38,8 @@ def load(redis: Redis, *names: str) -> Script:
 class Healer:
     """Deletes a value of the wrong type, so that it stops no reader.
 
-    It's for keys that hold copies or an index, and for clicks and forms, which count as expired then. The records and
-    the audit log stay as they are, as evidence.
+    It's for copies, indexes and counts, and for clicks and forms, which then count as expired. The records and the
+    audit log stay as they are, as evidence.
     """
 
     def __init__(self, redis: Redis) -> None:

@@ -8,13 +8,15 @@ from redis.exceptions import ResponseError
 
 from bot.domain.errors import Unavailable
 from bot.domain.keys import Principal, RequestId, SlackUserId
+from bot.services.agenda import Item, ItemKind
 from bot.store import Store
 from bot.store.keyspace import Keyspace
 from bot.store.scripts import Healer
-from tests.store.given import ANN, NOW, added, pending
+from tests.store.given import ANN, NOW, added, event, pending
 from tests.support.build import HOUR
 
 R1, BOB, OWNER = RequestId("R1"), SlackUserId("U0BOB"), Principal("sa-1")
+REFUSED = Item(ItemKind.REFUSAL, "r")
 Where = Callable[[Keyspace], str]
 Use = Callable[[Store], Awaitable[Any]]
 READERS: dict[str, tuple[Where, Use, Any]] = {
@@ -29,6 +31,7 @@ READERS: dict[str, tuple[Where, Use, Any]] = {
     "digest": (lambda keys: keys.digest(OWNER), lambda store: store.keeps.reviewed(OWNER), None),
     "click": (lambda keys: keys.click("C1"), lambda store: store.inbox.get("C1"), None),
     "draft": (lambda keys: keys.draft("D1"), lambda store: store.drafts.get("D1", BOB), None),
+    "refusal": (lambda keys: keys.refusal("r"), lambda store: store.refusals.counted(REFUSED, NOW), None),
     "review-pass": (lambda keys: keys.review_pass, lambda store: store.keeps.review_pass(), None),
 }  # fmt: skip
 
@@ -56,6 +59,15 @@ async def test_t9_lists_that_were_emptied_are_filled_by_the_next_write(
     stored, _ = await store.requests.commit(added(pending()))
 
     assert list(await store.requests.pending(9)) == list(await store.requests.of_requester(ANN.slack, 9)) == [stored]
+
+
+async def test_t9_a_refusal_is_counted_although_its_count_was_of_another_type(
+    store: Store, redis: Any, keys: Keyspace
+) -> None:
+    await redis.sadd(keys.refusal("r"), "planted")
+
+    assert [await store.refusals.count(REFUSED, event(), NOW + HOUR) for _ in range(2)] == [1, 2]
+    assert await store.refusals.counted(REFUSED, NOW) == (event(), 1)
 
 
 async def test_t9_a_record_of_another_type_hides_no_other(store: Store, redis: Any, keys: Keyspace) -> None:
