@@ -66,9 +66,9 @@ class ItemKind(StrEnum):
     REVIEW_REDRAW = "review:~"
     """The messages that ask about an owner's keys."""
     REVIEW_CHANNEL = "review-channel"
-    """What the channel is asked at the end of a pass. Older versions leave it: its name is none of `REVIEW`'s."""
+    """What the channel is asked at the end of a pass. Older versions leave it alone: they don't know its name."""
     UNKNOWN = ""
-    """Nothing that Latchkey wrote; its id is the whole name."""
+    """An item that Latchkey didn't write. Its ID is the whole name."""
 
 
 REVIEW_ITEMS = (ItemKind.REVIEW, ItemKind.REVIEW_PAGE, ItemKind.REVIEW_REDRAW, ItemKind.REVIEW_CHANNEL)
@@ -78,7 +78,7 @@ _OF_AN_ATTEMPT = re.compile(r"(?P<request>[^/]*)/(?P<attempt>0|[1-9][0-9]{0,5})"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item: its kind, the id of what it is about, and of a sweep the attempt."""
+    """An item: its kind, the ID of what it's about, and for a sweep the attempt."""
 
     kind: ItemKind
     id: str = ""

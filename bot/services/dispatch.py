@@ -62,7 +62,7 @@ class Route(Generic[C]):
     stands_on: SurfaceKind | None = None
     """The message with its button, if it's about an existing request."""
     opens: Callable[[C, Click], str] | None = None
-    """The id of the request that it opens: once that exists, it's not carried out again."""
+    """The ID of the request that it opens. Once that exists, it isn't carried out again."""
 
 
 def table(
@@ -149,7 +149,7 @@ class Dispatcher:
         except Exception:
             log.exception("click failed", extra=extra)
             page, outcome = _apology("Something went wrong", _broken(click), click), "failed"
-        if not click.answer:  # else it ended before, and Slack did not take the answer
+        if not click.answer:  # otherwise, it ended before, and only its answer is sent again
             self.ended(click.deed.kind, outcome)
         return None if page is None else await self._say(click, page)
 
@@ -193,9 +193,9 @@ class Dispatcher:
         await self.inbox.keep(replace(click, tries=click.tries + 1, until=until), until - now, again)
         if not click.tries:
             keeps = f"Latchkey will keep trying until {when(until)} and tell you how it ends."
-            with suppress(LatchkeyError):  # Slack may be what is away; the end is told in any case
+            with suppress(LatchkeyError):  # Slack itself may be down; the outcome is told in any case
                 page = _apology("Still trying", f"{said} {keeps}", click)
-                # In a message, a second request would begin beside the one that is tried again.
+                # A message gets no `Back`: it would start a second request next to the one that is tried again.
                 await self._reply(click, page if click.reply.view else replace(page, back=""))
         return again
 
@@ -216,7 +216,7 @@ class Dispatcher:
                 log.warning("couldn't reach the person who clicked", extra={**extra, "why": error.reason})
                 return None
             if not isinstance(page, TextPage):
-                raise  # drawn again, from what is true then
+                raise  # it's drawn again, with what is true by then
             until, again = click.until if click.answer else None, now + backoff(click.tries, error)
             until = until or now + STALE
             if again >= until:
@@ -287,7 +287,7 @@ class Dispatcher:
         return TextPage(row.title, answer) if isinstance(answer, str) else answer
 
     async def _is_sent(self, row: Route[Any], click: Click) -> bool:
-        """Whether the request of this click is there, as when a double click is carried out by two processes at once.
+        """Whether the request of this click exists, as when two processes carry out a double click at once.
 
         Then its own effect may be what keeps it from being carried out: a key that was changed, a name that is taken.
         """
@@ -333,7 +333,7 @@ def _of_click(_: Deed, click: Click) -> str:
 
 
 def _drawn(page: Page, click: Click) -> Page:
-    """The page as the answer to this click: a form has fields that are new to the modal, whatever stood there."""
+    """The page as the answer to this click. The fields of a form get new IDs, so that Slack puts no old input there."""
     return replace(page, drawing=click.id[:8]) if isinstance(page, FormPage | EditPage) else page
 
 

@@ -15,9 +15,9 @@ DAY = "\u200b{date_short_pretty}"
 LIFETIMES = (1, 7, 30, 90, 180, 365)
 """The lifetimes that can be chosen, in days."""
 LONGEST_TYPED = 150
-"""Characters of a name that people type to confirm something; in place of a longer one they type its id."""
+"""Characters of a name that people type to confirm something. Instead of a longer one, they type the ID."""
 KEY_STAYS = "The key stays, and so does access that was also requested with another key."
-"""What is said where access is removed."""
+"""The sentence for people who remove access."""
 _CLOUDS = {"aws": "AWS", "azure": "Azure", "gcp": "Google Cloud"}
 _DAYS = re.compile(r"[1-9][0-9]{0,3}")
 _MARKS = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
@@ -128,7 +128,7 @@ def called(resource: Resource) -> str:
 
 
 def to_confirm(resource: Resource) -> str:
-    """What approvers type to confirm this resource: its name if that is one line, else its id."""
+    """What approvers type to confirm this resource: its name, or its ID if the name is too long or isn't one line."""
     name = _in_one_line(resource.name)
     return name if 0 < len(name) <= LONGEST_TYPED else resource.id
 
@@ -139,7 +139,7 @@ def is_confirmed(typed: str, resource: Resource) -> bool:
 
 
 def is_same_text(typed: str, wanted: str) -> bool:
-    """Whether two texts read the same, however their letters are composed; nothing is the same as no text."""
+    """Whether two texts read the same, however their letters are composed. An empty text equals nothing."""
     return bool(wanted) and _in_one_line(typed) == _in_one_line(wanted)
 
 

@@ -37,17 +37,17 @@ from bot.services.ports.store import Agenda, Clock, Inbox, Lease, Requests
 from bot.services.requests.transitions import REFUSED
 
 LEASE = timedelta(seconds=15)
-"""How long the work of a process that died stays with it; living processes renew their leases."""
+"""How long the work of a process that died isn't done by others. Running processes renew their leases."""
 RENEWED = timedelta(seconds=4)
-"""How often they do: enough of a lease is left if the store hangs for a moment."""
+"""How often leases are renewed: enough of one is left if the store hangs for a moment."""
 MARGIN = timedelta(seconds=5)
-"""With no more left, a lease is renewed before an effect: another clock may be as far ahead; see `clock_problem`."""
+"""A lease with less time left is renewed before an effect: other clocks may be that far ahead (`clock_problem`)."""
 DEADLINE = 50.0
 """Seconds that one item may take."""
 SHOWN_WITHIN = 20.0
-"""Seconds of these for all messages of a request, of which there may be a hundred; the rest is for the step itself."""
+"""How many of these seconds the messages of a request may take, of which there may be a hundred."""
 STOPS_WITHIN = 20.0
-"""Seconds for running work when the process is asked to stop; others take what is left once its lease has ended."""
+"""Seconds that running work has when the process is asked to stop. Others take the rest once its lease has ended."""
 POLL = 1.0
 """Seconds between looks at the agenda if nothing rings."""
 AT_ONCE = 32
@@ -59,7 +59,7 @@ STEPS = 4
 """Steps of one request in a row before others get their turn."""
 AGAIN = timedelta(seconds=5)
 UNREADABLE = timedelta(minutes=5)
-"""When to look again at what can't be opened. Dropped, it would outlive its deadlines once the right key is back."""
+"""When to look again at what can't be opened. If it were dropped, it would miss its deadlines after a key is added."""
 LEFT = timedelta(seconds=30)
 """How long until items that need a newer version are looked at again. Those versions come first, as they don't wait."""
 CATALOG_EVERY = timedelta(minutes=10)
@@ -122,15 +122,15 @@ class Worker:
     clock: Clock
     bell: Bell
     errands: Mapping[ItemKind, Errand] = field(default_factory=dict[ItemKind, Errand])
-    """By kind, what carries out other items; each returns when the item is due again."""
+    """What carries out items of other kinds. Each returns when the item is due again."""
     moved: Callable[[Request], Awaitable[None]] = _nobody_watches
     """Called with every request that changed."""
     last_look: datetime | None = field(default=None, init=False)
     turned_at: float | None = field(default=None, init=False)
-    """When the loop last began again, by the monotonic clock. An overloaded worker is alive, too."""
+    """When the last round of the loop began, by the monotonic clock. It also goes on in an overloaded worker."""
     _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
     _held: dict[asyncio.Task[None], Lease] = field(default_factory=dict[asyncio.Task[None], Lease], init=False)
-    """The lease under which each works, until it is lost, or to be settled."""
+    """The lease of each task, until it's lost or being settled."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`, then finish what was started, as far as `STOPS_WITHIN` allows."""
@@ -177,7 +177,7 @@ class Worker:
         self.bell.ring()
 
     async def _renew_all(self) -> None:
-        """Keep what is worked on, also when the clock was moved; a store that is away is asked again next time."""
+        """Renew the leases that are due for it, also after the clock was moved. If the store is down, logs that."""
         now = self.clock()
         due = [task for task, lease in self._held.items() if not LEASE - RENEWED < lease.until - now <= LEASE]
         try:
@@ -186,7 +186,7 @@ class Worker:
             trouble.log.warning("couldn't renew leases", extra={"why": str(error)})
 
     async def _renew(self, tasks: Sequence[asyncio.Task[None]]) -> None:
-        """Renew the leases of these tasks. What others took meanwhile has no further effect. Raises `Unavailable`.
+        """Renew the leases of these tasks. A task whose lease others took has no more effects. Raises `Unavailable`.
 
         Such a task continues: no other process knows a key that it's just creating, so it has to delete that itself.
         """
@@ -300,7 +300,7 @@ class Worker:
         return None
 
     def _untold(self, request: Request, what: str, error: Exception) -> datetime:
-        """Log it; returns when to try again."""
+        """Log the error. Returns when to try again."""
         is_ours = isinstance(error, LatchkeyError)
         log.log(
             logging.WARNING if is_ours else logging.ERROR,

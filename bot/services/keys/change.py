@@ -99,7 +99,7 @@ class KeyChanges:
         return EXPIRED if has_expired(_key(working), self.transitions.clock()) else _GONE
 
     async def _gone(self, working: Working) -> Refused:
-        """What to say about a key that someone deleted outside Latchkey. The request that created it is told, too."""
+        """What to say about a key that someone deleted outside Latchkey. Its own request records that, too."""
         key = _key(working)
         await self.origin.ended(key, why_gone(key, self.transitions.clock()))
         return Refused(f"The key `{plain(key.id)}` no longer exists in Confluent Cloud.")
@@ -114,7 +114,7 @@ class KeyChanges:
         return None
 
     async def _do(self, working: Working) -> bool:
-        """Carry it out; return False where someone else deleted the key just before."""
+        """Carry it out. Returns False if someone else has just deleted the key."""
         ask, key = working.ask, _key(working)
         if ask.operation is Operation.DELETE:
             return await self.cloud.delete_key(key.id, key.owner or ask.owner.id, ask.resource)
@@ -157,7 +157,7 @@ class KeyChanges:
             raise
 
     async def _note_late(self, working: Working, event: Event) -> None:
-        """Write the outcome alone if another process, faster than this one, gave the change up.
+        """Write only the outcome if a faster process gave the change up.
 
         If that one continued the change, it writes the outcome: a deletion has one. An edit was sent twice.
         """

@@ -1,4 +1,4 @@
-"""Creating a key: decide once more, write the intent to disk, create, then record the key and its sealed secret."""
+"""Creates a key: decides once more, writes the intent to disk, creates, then records the key and its sealed secret."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -86,7 +86,7 @@ class Creation:
             return
         try:
             made = await self.create(stored, approved)
-        except Unavailable as error:  # the intent is not surely on record, so nothing was sent
+        except Unavailable as error:  # the intent may not be on disk, so nothing was sent
             await self.transitions.later(stored, approved, error)
             return
         if made:

@@ -1,4 +1,4 @@
-"""Finding out what a lost answer did: look, delete what is there, look again, and only then try once more.
+"""Finds out what a lost answer did: looks, deletes what is there, looks again, and only then tries once more.
 
 `Orphans` finds keys at Confluent that carry a request's marker, and deletes them with an intent on record.
 """
@@ -85,7 +85,7 @@ class Orphans:
         stored = await self.transitions.find(request.ask.id)
         if stored and isinstance(stored.value, Keyed) and stored.value.key.id == key.id:
             return
-        # All other looks for this key may be over: should it not be deleted now, there is one more.
+        # All other looks for this key may be over. In case it can't be deleted now, there is one more.
         again = Item(ItemKind.SWEEP, request.ask.id, attempt_of(key))
         await self.agenda.put(again, self.transitions.clock() + STRAGGLER)
         with regardless_of_lease():
