@@ -21,9 +21,9 @@ def too_many(rule: Rule) -> str:
 
 
 def lacks(condition: Condition | None, other: Condition | None, approvals: int) -> tuple[str, ...]:
-    """What `condition` lacks of a stricter one, in the words of the file, for rules with this number of approvals.
+    """What `condition` lacks compared to a stricter one, in the words of the file, for this number of approvals.
 
-    Empty also if neither is stricter: if each lets someone approve whom the other one doesn't, or may.
+    Also empty if neither is stricter: each lets someone approve whom the other one doesn't, or the file can't tell.
     """
     mine, theirs = condition or Condition(), other or Condition()
     return () if _lacks(theirs, mine, approvals) else _lacks(mine, theirs, approvals)

@@ -50,7 +50,7 @@ class Loss:
     decided: int
     wanted: int
     lacks: tuple[str, ...] = ()
-    """What the `approvers` of the earlier rule lack, if both require as many approvals."""
+    """What the `approvers` of the earlier rule lack, if both rules require the same number of approvals."""
 
     @property
     def is_grave(self) -> bool:

@@ -42,7 +42,7 @@ class Terminal:
             print(text, flush=True)  # noqa: T201 - this is what the command is for
 
     async def line(self) -> str:
-        """The next line; waits for ever where nobody types."""
+        """The next line. Waits forever if nobody types."""
         return await self._lines.get()
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:

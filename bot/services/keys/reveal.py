@@ -1,4 +1,4 @@
-"""Showing a secret once, to the requester alone, and what follows: it's saved, or the key is replaced.
+"""Shows a secret once, to the requester alone, and does what follows: it's saved, or the key is replaced.
 
 The secret leaves the store in the same write that moves the request to Revealing. So two clicks have one winner, and a
 crash loses the secret rather than showing it twice. A key whose secret isn't known to have arrived is deleted.
@@ -58,7 +58,7 @@ class Delivery:
             return "The time to view this secret has passed, and no key is left. Request again with `/apikey create`."
         if now - click.at > PRESENT:
             return "Latchkey was restarting when you clicked. Select `Show secret` again."
-        if click.reply.response_url is None:  # the one way that a secret takes
+        if click.reply.response_url is None:  # the only way to show a secret
             return "Slack can't show it here. Run `/apikey requests` and select `Show secret`."
         if isinstance(ready, Ready):
             revealing, secret = await self._claim(stored, ready, click)
@@ -121,7 +121,7 @@ class Delivery:
             raise Refused(f"{instead(state)} Nothing changed.")
         if not await self.pairs.can_be_replaced(state):
             raise Refused(f"{_APART} Nothing changed.")
-        if state.grant.is_unreviewed and not isinstance(state, Undelivered):  # should no key follow, no review is due
+        if state.grant.is_unreviewed and not isinstance(state, Undelivered):  # if no key follows, no review is due
             raise Refused(_UNREVIEWED)
         now = self.transitions.clock()
         if now >= state.grant.fresh_until:
@@ -140,7 +140,7 @@ class Delivery:
         """The request, if it's this person's, who is matched again now. Raises `Refused` otherwise."""
         stored = await self.transitions.get(request)
         asker = stored.value.ask.requester
-        if stored.value.ask.beside is not None:  # what is shown of a pair, its request shows
+        if stored.value.ask.beside is not None:  # both keys of a pair are shown by the leading request
             raise Refused(f"{_OUTDATED} Nothing changed.")
         try:
             _must_be(asker, await self.directory.identify(click.by, click.team))

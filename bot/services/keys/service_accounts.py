@@ -59,7 +59,7 @@ class Accounts:
         if not isinstance(owner, NewServiceAccount):
             return None
         if (known := next((each.principal for each in working.grant.bindings if each.principal), None)) is not None:
-            return ServiceAccount(known, owner.name)  # it was there before its role bindings were
+            return ServiceAccount(known, owner.name)  # it was created before its role bindings
         made = await self._ours(working)
         if made is None:
             made = await self._make(owner, working)
@@ -87,8 +87,8 @@ class Accounts:
             return None
         keys = await self.cloud.keys_of(account.id)
         if any(_is_of(key, request) for key in keys):
-            return now + LATER  # it is given up, and goes first
-        if not keys:  # a key that someone made for it meanwhile keeps it
+            return now + LATER  # the key was given up, and is deleted first
+        if not keys:  # it stays if someone else has created a key for it
             await self._remove(account, request.ask.id)
         return _last_look(request, now)
 

@@ -154,7 +154,7 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
         *before, missing = progress(request, yours=False)
         rows = [line, *_details(request), *([who, *before, missing] if before else [[*who, *missing]])]
         blocks += [divider()] if number else []
-        if ask.operation is Operation.CREATE:  # else it stands among the details
+        if ask.operation is Operation.CREATE:  # otherwise, it's among the details
             rows += _ticket(request)
         blocks.append(lines(*map(_short, rows), *([["Reason: ", reason]] if reason else [])))
         blocks.append(decide(request, f"{ids.LISTED_BLOCK}:waiting:{number}"))
@@ -239,7 +239,7 @@ def _details(request: Request) -> Sequence[Row]:
     """What else an approver must know: how long a new key works, or how an existing one would change."""
     if request.ask.operation is Operation.CREATE:
         return [[f"{label}: ", *row] for label, row in facts(request, "") if label == "Expires"]
-    return asked_rows(request, "")[2:]  # the account and the resource stand in the line above
+    return asked_rows(request, "")[2:]  # the account and the resource are in the line above
 
 
 def _ticket(request: Request) -> list[Row]:

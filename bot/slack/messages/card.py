@@ -83,7 +83,7 @@ def _undecided(request: Pending, people: Iterable[SlackUserId]) -> list[SlackUse
 
 
 def _reason(request: Request) -> list[Block]:
-    """Why the key or its change is requested. With break-glass, why it couldn't wait stands above."""
+    """Why the key or its change is requested. With break-glass, why it couldn't wait is above."""
     if not request.ask.reason.strip():
         return []
     label = "Reason for the key" if glass_of(request) else "Reason"
@@ -96,7 +96,7 @@ def _unapproved(request: Request) -> list[Block]:
     if glass is None:
         return []
     asks = " Was that justified?" if can_be_reviewed(request) else ""
-    label: Row = [] if asks else [Bold("Break-glass."), " "]  # else the header says it
+    label: Row = [] if asks else [Bold("Break-glass."), " "]  # otherwise, the header says it
     warning = alert("warning", *label, f"No one approved this key.{asks}", on="message")
     return [warning, lines([Bold("Why it couldn't wait")]), quote(glass.why)]
 
@@ -319,7 +319,7 @@ def _access(request: Request) -> list[Block]:
 
 
 def _standing(request: Request) -> list[Block]:
-    """Where it is, for everyone but the requester; what people wrote stands below who wrote it."""
+    """How far the request is, for everyone but the requester. What people wrote is below who wrote it."""
     before, now = given(request, yours=False), stands(request, yours=False)
     if note := review_note(request):
         return [lines(*before), quote(note), lines(*now)]

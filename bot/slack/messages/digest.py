@@ -57,7 +57,7 @@ def _blocks(digest: Digest, shown: int) -> list[Block]:
     """The digest with only the first `shown` keys."""
     keys = digest.keys[:shown]
     what = f"API key{'s' * (len(digest.keys) != 1)} to review" if digest.keys else "⚠️ Near a Confluent Cloud quota"
-    about = [lines(*_about(digest))] if digest.keys else []  # the headline says it of a quota
+    about = [lines(*_about(digest))] if digest.keys else []  # for a quota, the headline says it
     blocks = [header(_title(what, digest)), *about, *_quotas(digest)]
     if keys:
         blocks += [*table(_HEAD, [_key(each, digest) for each in keys], on="message"), *_rest(digest, len(keys))]

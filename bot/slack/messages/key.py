@@ -193,7 +193,7 @@ def _keyed(request: Keyed) -> list[Block]:
         )
         may_stay = former.until < longest_overlap(request)
         blocks += [lines(*rows), actions(*([longer] if may_stay else []), now)]
-    # Buttons of one action may not stand in one block.
+    # Buttons with the same action may not be in one block.
     below = _manage(request) if isinstance(request, Shown | Confirmed) else []
     is_fresh = isinstance(request, Shown) and not request.grant.is_unreviewed
     if is_fresh or (isinstance(request, Undelivered) and not request.news and not request.reissue):

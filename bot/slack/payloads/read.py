@@ -199,7 +199,7 @@ def click_id(body: Body) -> str:
     if body.get("type") == "view_submission":
         view = part(body, "view")
         typed = json.dumps(part(part(view, "state"), "values"), sort_keys=True)
-        # Not its hash, which Slack leaves out at times: what a page is about and which drawing it is stand in these.
+        # Not its hash, which Slack sometimes omits. These say what the page is about, and which drawing it is.
         marks = (body["user"]["id"], view.get("id"), view.get("private_metadata") or "", typed)
     return hashlib.sha256("\n".join(str(mark) for mark in marks).encode()).hexdigest()[:20]
 
@@ -217,7 +217,7 @@ def draft(body: Body) -> Draft:
     kind, account = chosen(ids.KIND_BLOCK) or Kind.KAFKA, chosen(ids.ACCOUNT_BLOCK)
     owner = chosen(ids.OWNER_BLOCK)
     environment, cloud = chosen(ids.ENVIRONMENT_BLOCK), chosen(ids.CLOUD_BLOCK)
-    # What was chosen in another place is not there in this one, even when the form was not drawn again yet.
+    # What was chosen in another place doesn't exist in this one, even if the form hasn't been redrawn yet.
     place = ids.resource_block(kind, environment, cloud if ids.is_regional(kind) else "")
     return Draft(
         owner=account or owner if owner == EXISTING else owner,

@@ -161,7 +161,7 @@ def problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str, 
 def _problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str, str]:
     match deed:
         case Edit():
-            # What the key says already may stay, whatever it is.
+            # The key's present texts may stay, whatever they are.
             texts = Draft(name=deed.name or "-", description=deed.description, reason=deed.reason.strip() or "-")
             found = text_problems(texts)
             return {block: found[block] for block in found if not _is_as_it_was(body, block)} | _no_reason(body, deed)
