@@ -61,6 +61,9 @@ def prose() -> Iterator[tuple[str, str]]:
                 elif sign and not lines[number]:
                     lines[number] = comment
             yield from _numbered(path, lines)
+    for path in sorted((ROOT / "sandbox/slack/static").iterdir()):
+        for comment in _COMMENT.findall(path.read_text("utf-8")):
+            yield str(path.relative_to(ROOT)), comment
 
 
 def _numbered(path: Path, lines: Sequence[str]) -> Iterator[tuple[str, str]]:

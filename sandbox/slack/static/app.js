@@ -212,7 +212,7 @@ class Visit {
     this.#at = null;
   }
 
-  /** Somebody of another workspace has no Home, and is told so when they want it; the messages are there for all. */
+  /** Someone from another workspace has no Home, and is told so if they open it; anyone can read the messages. */
   #complain(tab, error) {
     if (tab === "home") toast(error.message, "error");
   }

@@ -15,7 +15,9 @@ from bot.domain.errors import Unavailable
 from bot.domain.keys import Person, Principal, RequestId, SlackUserId
 from bot.domain.policy import Policy, RoleMapping
 from bot.domain.requests import Pending
-from bot.services.commands import Draft, Send
+from bot.services.browse.rights import rights
+from bot.services.commands import Check, Draft, Send
+from bot.services.pages import ReviewPage
 from bot.services.people.candidates import MOST_TOLD, Candidate, closest
 from bot.services.people.remembered import KEPT
 from bot.services.requests import audience
@@ -114,6 +116,29 @@ async def test_those_closest_to_the_key_are_told_and_never_the_requester(world: 
     another = messaged(await sent(world, "D2"))
     assert another[:3] == told[:3]
     assert another[3:] != told[3:], "another request tells others of those who are equally close"
+
+
+async def test_the_review_page_names_those_who_are_told_and_counts_the_others(world: World) -> None:
+    others = [build.a_person(f"Ada{number}") for number in range(9)]
+    world.cloud.people += others
+    world.slack.people += others
+    for each in others:
+        hold(world, each, "OrganizationAdmin", "organization")
+    page = await world.start().services.forms.check(Check(DRAFT), build.a_click(Check(DRAFT), id="D1"))
+
+    told = {*messaged(await sent(world))}
+    assert isinstance(page, ReviewPage)
+    named = {name for right in page.approvers for name in right.names}
+    assert named == {each.name for each in (ERIN, FEMI, *others) if each.slack in told}
+    assert sum(right.more for right in page.approvers) == len(others) + 2 - MOST_TOLD
+
+
+def test_rights_of_people_who_are_told_come_first_because_a_page_lists_only_some() -> None:
+    people = [Candidate(SlackUserId(f"U{n}"), Principal(f"u-{n}"), f"role {n}", f"Ada{n}") for n in range(12)]
+
+    found = rights(people, RequestId("D1"))
+
+    assert [len(each.names) for each in found] == [1] * MOST_TOLD + [0] * (12 - MOST_TOLD)
 
 
 async def test_people_with_several_roles_count_by_the_closest_one(world: World) -> None:
