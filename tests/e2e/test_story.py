@@ -27,3 +27,6 @@ async def test_a_key_is_asked_for_approved_made_and_shown_once(tmp_path: Path, m
         await it.dana.wait_for(lambda: not it.dana.sees(secret), "the secret to go")
         await it.dana.see("you saved the secret for key")
         await it.erin.wait_for(lambda: "Delivered: " in str(it.erin.messages(APPROVALS_CHANNEL)[-1]), "the card")
+        # What it took to tell them: two messages to her, one card in the channel, and nothing besides.
+        assert [len(it.dana.messages()), len(it.erin.messages(APPROVALS_CHANNEL))] == [2, 1]
+        assert [it.erin.messages(it.erin.dm), it.erin.ephemerals, it.dana.ephemerals] == [[], [], []]
