@@ -174,7 +174,7 @@ async def end_the_overlap(it: Play, old: str, new: str) -> None:
     """Dana keeps the old key for longer, and then for no longer."""
     dana, message = it.dana, it.dana.message("(more clicks)")
     await message.get_by_role("button", name="Keep 1 more day").click()
-    await expect(dana.message("The old key is kept until")).to_be_in_viewport()
+    await expect(dana.message("is kept until")).to_be_in_viewport()
     await message.get_by_role("button", name="Delete old key now").click()
     await expect(dana.dialog).to_contain_text("Anything still using it will stop working.")
     await dana.dialog.get_by_role("button", name="Cancel").click()

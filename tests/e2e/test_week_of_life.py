@@ -173,10 +173,10 @@ async def wednesday_two_are_rotated(week: Week) -> None:
 
     joins, statements = week.keys["new joins"], week.keys["new statements"]
     await week.dana.click("Keep 1 more day", beside=joins, in_channel=week.dana.dm)
-    await week.dana.see("The old key is kept until ")
+    await week.dana.see("is kept until ")
     await later(it, hours=24)  # Thursday
     await week.dana.click("Delete old key now", beside=statements, in_channel=week.dana.dm)
-    await week.dana.see("The old key is being deleted. Anything still using it stops working now.")
+    await week.dana.see("is being deleted. Anything still using it stops working now.")
     await reads(it, week.dana, f"The old key {week.keys['statements']}", "was deleted", statements)
     week.gone.add(week.keys["statements"])
     await week.all_agree(statements)

@@ -13,6 +13,7 @@ from bot.services.keys.expiry import Expiry
 from bot.services.keys.origin import Origin
 from bot.services.keys.reconcile import Orphans
 from bot.services.ports.store import Stored
+from bot.services.requests.deciders import called
 from bot.services.requests.transitions import Transitions, With, backoff, persistently
 from bot.services.text import when
 
@@ -60,20 +61,20 @@ class Lifecycle:
         """
         living, former = _former(stored.value)
         if seen and seen != int(former.until.timestamp()):
-            return f"The old key is already kept until {when(former.until)}."
+            return f"{_old(living)} is already kept until {when(former.until)}."
         until = min(former.until + A_DAY_LONGER, longest_overlap(living))
         if until <= former.until or former.until <= self.transitions.clock():
-            raise Refused(f"The old key can't be kept longer than {when(former.until)}. Nothing changed.")
+            raise Refused(f"{_old(living)} can't be kept longer than {when(former.until)}. Nothing changed.")
         await self._plan(stored, living, until, actor)
-        return f"The old key is kept until {when(until)}."
+        return f"{_old(living)} is kept until {when(until)}."
 
     async def drop_now(self, stored: Stored[Request], actor: str) -> str:
         """Have the old key deleted now. Returns a sentence. Raises `Refused` if it's gone."""
         living, former = _former(stored.value)
         if former.until <= self.transitions.clock() and former.retry_at is None:
-            return "The old key is already being deleted."
+            return f"{_old(living)} is already being deleted."
         await self._plan(stored, living, min(self.transitions.clock(), former.until), actor)
-        return "The old key is being deleted. Anything still using it stops working now."
+        return f"{_old(living)} is being deleted. Anything still using it stops working now."
 
     async def _plan(self, stored: Stored[Request], living: Living | Retired, until: datetime, actor: str) -> None:
         life = replace(living.life, former=ReplacedKey(until))
@@ -129,5 +130,11 @@ def _former(state: Request) -> tuple[Living | Retired, ReplacedKey]:
     if not isinstance(state, Living | Retired) or state.life.former is None:
         raise Refused("There's no old key left. Nothing changed.")
     if state.life.former.deleted_at:
-        raise Refused(f"The old key was deleted {when(state.life.former.deleted_at)}. Nothing changed.")
+        raise Refused(f"{_old(state)} was deleted {when(state.life.former.deleted_at)}. Nothing changed.")
     return state, state.life.former
+
+
+def _old(state: Living | Retired) -> str:
+    """The key that was replaced, in mrkdwn, to begin a sentence: there may be several such answers in a row."""
+    key = f" `{plain(state.ask.key.id)}`" if state.ask.key else ""
+    return f"The old key{key} (replaced by {called(state)})"

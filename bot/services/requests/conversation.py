@@ -17,7 +17,7 @@ from bot.services.commands import Click, Question, Reply
 from bot.services.ports.slack import Channels
 from bot.services.ports.store import Posts, Stored
 from bot.services.requests.audience import members
-from bot.services.requests.deciders import Deciders
+from bot.services.requests.deciders import Deciders, called
 from bot.services.requests.transitions import Transitions
 from bot.services.surfaces import of_said
 
@@ -49,7 +49,7 @@ class Conversations:
         """Send the requester a question. Raises `Refused` unless this person may decide about the request."""
         stored, pending, held_roles = await self.deciders.admit(deed, click)
         requester = f"<@{pending.ask.requester.slack}>"
-        answer = f"Question sent to {requester}. Replies appear in the card's thread."
+        answer = f"Your question about {called(pending)} was sent to {requester}. Replies appear in the card's thread."
         if _is_said(pending, click):
             return answer
         said = self._next(pending, held_roles.person, click, deed)
@@ -66,7 +66,7 @@ class Conversations:
     async def reply(self, deed: Reply, click: Click) -> str:
         """Reply to a question. Raises `Refused` for anyone but the requester."""
         stored, pending, asked = await self._replying(deed, click)
-        answer = f"Reply sent to <@{asked.by}>."
+        answer = f"Your reply about {called(pending)} was sent to <@{asked.by}>."
         if _is_said(pending, click):
             return answer
         is_direct = asked.by not in await members(self.channels, pending.terms.channel)
@@ -110,7 +110,7 @@ def _must_have_room(pending: Pending, deed: Question | Reply) -> None:
     is_reply = isinstance(deed, Reply)
     if sum((each.to is not None) == is_reply for each in pending.said) >= MOST:
         what = "replies" if is_reply else "questions"
-        raise Refused(f"This request already has {MOST} {what}. Continue in the card's thread.")
+        raise Refused(f"{called(pending)} already has {MOST} {what}. Nothing was sent. Continue in the card's thread.")
 
 
 def _is_said(pending: Pending, click: Click) -> bool:

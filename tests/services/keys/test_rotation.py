@@ -176,7 +176,9 @@ async def test_where_there_is_no_old_key_any_more_it_is_said_that_nothing_was_ch
         await world.click(deed(request, 1))
         await world.work_now()
 
-        assert world.slack.said[-1][1].startswith("The old key was deleted <!date^")
+        assert world.slack.said[-1][1].startswith(
+            f"The old key `{OLD}` (replaced by “orders producer 2”) was deleted <!date^"
+        )
         assert world.cloud.minted[OLD].deleted_at == build.NOW + 2 * DAY
 
 

@@ -60,11 +60,12 @@ async def actions(world: World) -> list[tuple[str, str]]:
 
 async def test_a_question_and_its_reply_stand_below_the_card_and_reach_their_reader(world: World) -> None:
     assert await carried_out(world, Question(R1, WHICH), ERIN) == (
-        f"Question sent to <@{DANA.slack}>. Replies appear in the card's thread."
+        f"Your question about “orders producer” was sent to <@{DANA.slack}>. Replies appear in the card's thread."
     )
     assert posted(world) == ["thread:1", "question:1"]
 
-    assert await carried_out(world, Reply(R1, 1, THAT), DANA) == f"Reply sent to <@{ERIN.slack}>."
+    answer = await carried_out(world, Reply(R1, 1, THAT), DANA)
+    assert answer == f"Your reply about “orders producer” was sent to <@{ERIN.slack}>."
     assert posted(world) == ["thread:1", "question:1", "thread:2", f"reply:{ERIN.slack}:2"]
     card = world.slack.beside["thread:2"]
     assert card is not None
