@@ -44,12 +44,15 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--store", choices=KINDS, default="server", help="where the bots keep their state (default: one server)"
     )
+    parser.add_argument(
+        "--tls", action="store_true", help="connect to it over TLS (TEST_REDIS_SERVER names a server that has TLS)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the logs even if nothing is broken")
     asked = parser.parse_args(given)
     seed = asked.seed if asked.seed is not None else SystemRandom().randrange(1_000_000)
     os.environ["SANDBOX_SEED"] = str(seed)
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
-    run, is_kept = Run(seed, asked.minutes * 60, folder, asked.store), True
+    run, is_kept = Run(seed, asked.minutes * 60, folder, asked.store, asked.tls), True
     print(f"seed {seed}, {asked.minutes:g} minutes; what the processes write is in {folder}", flush=True)
     try:
         asyncio.run(_played(run))

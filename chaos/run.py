@@ -56,6 +56,7 @@ class Run:
     seconds: float
     folder: Path
     store: str = "server"
+    encrypted: bool = False
     done: Counter[str] = field(default_factory=Counter[str])
     deeds: set[str] = field(default_factory=set[str])
     """The names of everything that people do, with which the entries of `done` begin."""
@@ -68,7 +69,11 @@ class Run:
     async def play(self) -> None:
         """Run from the first click to the last check. Leaves no process behind."""
         (self.folder / POLICY_FILE).write_text(POLICY)
-        async with stage(self.folder) as here, opened(self.store, here) as store, bots_of(here) as crew:
+        async with (
+            stage(self.folder) as here,
+            opened(self.store, here, encrypted=self.encrypted) as store,
+            bots_of(here) as crew,
+        ):
             seen = end.Seen(frozenset(here.organization.secrets_issued))
             environment = here.environment(redis_url=store.url) | {
                 "LATCHKEY_POLICY": str(self.folder / POLICY_FILE),

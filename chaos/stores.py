@@ -25,7 +25,7 @@ from bot.store.sealing import Sealer, parse_master_keys
 from sandbox.cast import TEAM
 from sandbox.stage import MASTER_KEY, Stage
 from tests.support.clusters import FAILED_OVER_MS, Cluster, cluster, move_slot
-from tests.support.processes import SECONDS, OwnRedis, own_redis
+from tests.support.processes import SECONDS, OwnRedis, Tls, own_redis
 from tests.support.sentinels import Watched, is_followed, watched
 
 PROBE = Keyspace(TeamId(TEAM)).probe
@@ -56,21 +56,22 @@ class ChaosStore(Protocol):
 
 
 @asynccontextmanager
-async def opened(kind: str, here: Stage) -> AsyncGenerator[ChaosStore]:
-    """A store of this kind for the stage; it ends with the context."""
+async def opened(kind: str, here: Stage, *, encrypted: bool = False) -> AsyncGenerator[ChaosStore]:
+    """A store of this kind for the stage; it ends with the context. An `encrypted` one speaks nothing but TLS."""
     folder = here.folder / "redis"
     wanted = os.environ.get("TEST_REDIS_SERVER")
     program = Path(wanted) if wanted else OwnRedis(folder, 0).program
+    tls = Tls.made(here.folder) if encrypted else None
     async with AsyncExitStack() as stack:
         if kind == "sentinel":
-            service = await stack.enter_async_context(watched(folder, here.free_port, program))
+            service = await stack.enter_async_context(watched(folder, here.free_port, program, tls))
             yield BySentinel(folder, service)
         elif kind == "cluster":
-            masters = cluster(folder, here.free_port, PROBE, program, timeout_ms=FAILED_OVER_MS)
+            masters = cluster(folder, here.free_port, PROBE, program, tls, timeout_ms=FAILED_OVER_MS)
             nodes = await stack.enter_async_context(masters)
             yield OfCluster(folder, nodes, nodes.home_of(PROBE), nodes.replicas[0])
         else:
-            yield OneServer(folder, await stack.enter_async_context(own_redis(here, program=program)))
+            yield OneServer(folder, await stack.enter_async_context(own_redis(here, program=program, tls=tls)))
 
 
 @asynccontextmanager

@@ -350,12 +350,14 @@ async def readiness(port: int, when: Callable[[httpx.Response], bool]) -> httpx.
 
 
 @asynccontextmanager
-async def own_redis(here: Stage, name: str = "redis", program: Path | None = None) -> AsyncGenerator[OwnRedis]:
+async def own_redis(
+    here: Stage, name: str = "redis", program: Path | None = None, tls: Tls | None = None
+) -> AsyncGenerator[OwnRedis]:
     """A Redis of our own beside the stage: Valkey, or another `program`."""
     folder = here.folder / name
     folder.mkdir()
     port = here.free_port()
-    redis = OwnRedis(folder, port, program=program) if program else OwnRedis(folder, port)
+    redis = OwnRedis(folder, port, program=program, tls=tls) if program else OwnRedis(folder, port)
     await redis.start()
     try:
         yield redis

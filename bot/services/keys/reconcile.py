@@ -52,7 +52,7 @@ class Orphans:
         """Delete these keys, one after the other, each with its intent and outcome in the audit log."""
         for key in keys:
             await self.transitions.append(self.intent(request, key))
-            await self.transitions.append(await self.delete_intended(request, key))
+            await self.transitions.append(await self.delete_intended(request, key, is_first=True))
 
     def intent(self, request: Request, key: ApiKey) -> Event:
         """The event that has to be on record before this key is deleted.

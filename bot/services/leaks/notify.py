@@ -5,10 +5,10 @@ The store remembers where each message is. A crash between sending and rememberi
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from bot.domain.audit import Action
 from bot.domain.authority import Target
@@ -121,7 +121,7 @@ class LeakNotices:
         if not is_gone:
             if found is None:
                 await self.transitions.record(Action.DELETE_INTENDED, request, **details)
-                await self._keep(name, _INTENDED, str, leak)
+                await self._intend(name, leak)
             try:
                 was_there = await self.cloud.delete_key(key.id, key.owner or target.owner.id, target.resource)
             except CloudRefused as error:
@@ -130,10 +130,23 @@ class LeakNotices:
             outcome = Action.DELETED if was_there or found is not None else Action.FOUND_GONE
         elif found is None or found[0] != _INTENDED:
             return True
-        await self.transitions.record(outcome, request, **details)
+        await must_hold()  # otherwise another process says what became of it
+        if found is None or not await self._is_told(key.id):
+            await self.transitions.record(outcome, request, **details)
         await self.origin.ended(key, _LEAKED)
         await self._keep(name, _DONE, str, leak)
         return True
+
+    async def _intend(self, name: str, leak: Leak) -> None:
+        """Remember the intent, unless another process got further while this one stood still."""
+        now = self.transitions.clock()
+        if now < leak.until:
+            await self.cache.change(name, str, _begun, now=now, keep=leak.until - now)
+
+    async def _is_told(self, key: KeyId) -> bool:
+        """Whether the audit log has the outcome of a deletion that was begun before, here or elsewhere."""
+        outcomes = [line async for line in self.transitions.audit.proven() if line["action"] in _OUTCOMES]
+        return any(cast("Mapping[str, str]", line["details"]).get("key") == key for line in outcomes)
 
     async def _tell(self, notice: LeakNotice, target: Target, rule: Rule | None) -> None:
         """Update every message. The one in the channel comes first, because the search for people may fail."""
@@ -185,11 +198,16 @@ class LeakNotices:
 
 _INTENDED, _DONE = "intended", "done"
 """The progress of a deletion required by a rule."""
+_OUTCOMES = frozenset({Action.DELETED, Action.FOUND_GONE})
 _LEAKED = "It was reported as leaked, and the policy deletes such keys at once."
 _NOWHERE = CardAt("", "")
 """The place of a message that Slack will never accept."""
 _NOBODY = Person(SlackUserId(""), TeamId(""), "", "", Principal(""))
 """Nobody to leave out of the search for people who manage a key."""
+
+
+def _begun(known: str | None) -> str | None:
+    return None if known else _INTENDED
 
 
 def _deleted(request: Request) -> KeyId | None:

@@ -1,5 +1,6 @@
 """The last look for keys of attempts that were given up: whose they are, which of them go, and what is said of it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import Unavailable
-from bot.domain.keys import ApiKey, KeyId, RequestId
+from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource
 from bot.domain.kinds import Kind
 from bot.domain.policy import Mint
 from bot.domain.requests import Failed, Ready, Request, Working
@@ -17,6 +18,7 @@ from bot.services.keys.reconcile import ATTEMPTS
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DAY, HOUR, NOW
+from tests.support.fakes import FakeCloud
 from tests.support.faults import Fault
 from tests.support.stored import next_due
 
@@ -58,6 +60,23 @@ async def test_a_sweep_deletes_what_was_given_up_and_neither_the_present_key_nor
         lines = [(line["action"], line["details"]) for line in await world.audit()]
         assert ("key:deleted", {"key": FIRST}) in lines
         assert ("key:create-unknown", {"marker": "[lk:R1/1]", "found": "nothing is left of it"}) in lines
+
+
+class Lagging(FakeCloud):
+    """A Confluent whose lists still have the first attempt's key after it was deleted."""
+
+    async def keys(self, owner: Principal, resource: Resource) -> Sequence[ApiKey]:
+        return [of_attempt(1, FIRST), *(each for each in await super().keys(owner, resource) if each.id != FIRST)]
+
+
+async def test_a_key_that_lists_still_have_after_its_deletion_is_said_to_be_deleted_once() -> None:
+    async with a_world(cloud=Lagging) as world:
+        await swept(world, BEING_MADE)
+        await world.store.agenda.put(SWEEP, world.clock())
+        await world.work_now()
+
+        said = [line["action"] for line in await world.audit() if line["details"].get("key") == FIRST]
+        assert said == ["key:delete-intended", "key:deleted", "key:delete-intended", "key:found-gone"]
 
 
 async def test_a_sweep_deletes_no_key_in_use_whatever_its_description_says_by_now() -> None:

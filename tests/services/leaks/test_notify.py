@@ -349,3 +349,22 @@ async def test_whatever_happens_the_key_is_deleted_with_its_intent_before_and_it
             assert world.cloud.live() == []
             await check_audit(world)
             assert set(told(world)) == {"C01", ERIN.slack, FEMI.slack}
+
+
+@pytest.mark.search
+@pytest.mark.parametrize("fault", [Fault.PAUSE_BEFORE, Fault.PAUSE_AFTER, Fault.KILL_AFTER, Fault.ERROR_AFTER])
+@pytest.mark.parametrize("call", ["audit.append", "cache.put", "cache.change", "cloud.delete_key", "cloud.key"])
+async def test_a_deletion_that_another_process_took_over_is_said_once(call: str, fault: Fault) -> None:
+    for number in range(8):
+        # A line that is written while its writer stands still is out of its hands.
+        if (call, fault) == ("audit.append", Fault.PAUSE_BEFORE):
+            continue
+        async with a_world(Plan({(call, number): fault})) as world:
+            deletes_at_once(world)
+            world.cloud.add(a_leak())
+            await world.click(ReportLeak((KEY,)), OTTO)
+            await world.settle(2 * HOUR)
+
+            assert world.cloud.live() == []
+            said = [each for each, _ in await lines_of(world)]
+            assert said.count("key:deleted") <= 1, (number, said)
