@@ -160,7 +160,11 @@ class Publisher:
         note, card = "", _post_of(known, CARD)
         for surface in _all(request, known):
             copies: list[Post | None] = [post for post in known if post.surface == surface and not post.broken]
-            beside = await self._linked(request, card) if surface == ASKED else await self._root(request, surface)
+            there = await self.posts.get(request.ask.id) if surface.root else ()
+            if surface.root == CARD and all(post.surface != CARD for post in there):
+                continue  # it's posted below the card, once there is one
+            root = _post_of(there, surface.root) if surface.root else None
+            beside = await self._linked(request, card) if surface == ASKED else root
             for post in copies or [None]:
                 again, trouble = await self._one(surface, request, post, note if surface == ASKED else "", beside)
                 retry += [again] if again else []
@@ -168,10 +172,6 @@ class Publisher:
             if surface == CARD and isinstance(request, states.Pending) and not (card and card.link):
                 card = _post_of(await self.posts.get(request.ask.id), CARD)
         return min(retry, default=None)
-
-    async def _root(self, request: states.Request, surface: Surface) -> Post | None:
-        """The message in whose thread this one is, unless Slack has just said that it's gone."""
-        return _post_of(await self.posts.get(request.ask.id), surface.root) if surface.root else None
 
     async def _linked(self, request: states.Request, card: Post | None) -> Post | None:
         """The card with its address, which is read while the request waits, if the requester can open it."""
@@ -203,8 +203,6 @@ class Publisher:
         self, surface: Surface, request: states.Request, post: Post | None, note: str, beside: Post | None
     ) -> tuple[datetime | None, str]:
         """Write one message; returns when to try again, and what to tell the requester about it."""
-        if surface.root == CARD and beside is None:
-            return None, ""  # it's posted below the card, once there is one
         now = self.clock()
         try:
             written = await self.notifier.publish(surface, request, post, note, beside)
@@ -216,7 +214,9 @@ class Publisher:
             if post is not None and error.reason in _GONE:
                 await self.posts.put(request.ask.id, replace(post, broken=error.reason))
                 return None, ""
-            if post is None and surface.root not in {None, CARD} and beside is not None:
+            if post is None and surface.root and beside is not None:
+                if error.reason == _NO_THREAD:
+                    await self.posts.put(request.ask.id, replace(beside, broken=_NOT_FOUND))
                 return await self._one(surface, request, None, note, None)  # not as a reply, but on its own
             about = {"request": request.ask.id, "surface": surface.kind.value, "code": error.reason}
             log.warning("Slack refused a message", extra=about)
@@ -235,7 +235,7 @@ class Publisher:
 _TROUBLE = f"The card for approvers couldn't be posted. {ASK_ADMINISTRATOR} Latchkey will try again every few minutes"
 
 
-_NOT_FOUND = "message_not_found"
+_NOT_FOUND, _NO_THREAD = "message_not_found", "thread_not_found"
 _GONE = frozenset({_NOT_FOUND, "cant_update_message", "edit_window_closed"})
 """Codes with which Slack says that no one can ever change the message. A person may fix anything else."""
 

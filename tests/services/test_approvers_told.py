@@ -11,7 +11,7 @@ from bot.domain.requests import Failed, Pending, Request, Unclaimed
 from bot.services.commands import Approve, Cancel, Deny, Replace, Show
 from bot.services.messages import surfaces
 from bot.services.surfaces import Surface
-from bot.slack.api.notifier import drawn
+from bot.slack.api.notifier import _place, drawn
 from sandbox.slack.blocks import plain_words
 from tests.services.world import World, a_world
 from tests.support import build
@@ -58,10 +58,10 @@ async def test_an_approval_that_could_not_be_carried_out_is_told_below_the_card(
         assert card is not None
         assert str(card.surface) == "card"
 
-        blocks, notification = drawn(Surface.parse(surface), failed, "")
+        blocks, notification = drawn(Surface.parse(surface), failed, "", card)
         assert {"type": "user", "user_id": ERIN.slack} in blocks[0]["elements"][0]["elements"]
         assert notification.startswith(f"<@{ERIN.slack}> Failed: ")
-        assert "not authorised" not in words(surface, failed)  # the card right above says it
+        assert "not authorised" not in str(blocks)  # the card right above says it
 
 
 async def test_an_approver_who_is_not_in_the_channel_is_told_directly_and_not_mentioned() -> None:
@@ -87,6 +87,19 @@ async def test_the_first_of_two_approvers_learns_that_the_second_one_never_came(
 
         ((surface, (ended,)),) = told(world)
         assert word in words(surface, ended)
+
+
+async def test_where_somebody_removed_the_card_they_learn_it_in_its_channel() -> None:
+    async with approved_by_erin(needed=2) as world:
+        for place in [place for place, versions in world.slack.messages.items() if versions[0][0] == "card"]:
+            del world.slack.messages[place]
+        await world.click(Deny(R1, "No."), FEMI)
+        await world.settle()
+
+        ((surface, (denied, *_)),) = told(world)
+        assert (surface, world.slack.beside[surface]) == ("approvers", None)
+        assert "No." in words(surface, denied)
+        assert _place(Surface.parse(surface), denied) == denied.terms.channel
 
 
 async def test_who_denied_what_they_had_approved_knows_that() -> None:

@@ -366,6 +366,8 @@ class FakeSlack:
         if post is not None and post.digest == digest:
             return post
         place = (post.channel, post.ts) if post else (f"{surface}@{request.ask.id}", f"{len(self.messages) + 1}.0")
+        if post is None and surface.root and beside is not None and (beside.channel, beside.ts) not in self.messages:
+            raise Undeliverable("thread_not_found", lasting=True)
         if post is not None and place not in self.messages:
             raise Undeliverable("message_not_found", lasting=True)
         self.messages[place].append((str(surface), request))

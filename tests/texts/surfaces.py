@@ -46,7 +46,7 @@ from bot.services.messages import surfaces
 from bot.services.pages import Handover, SecondKey
 from bot.services.ports.store import Post
 from bot.services.requests.submit import too_many, unreviewed
-from bot.services.surfaces import ONCE, Surface, SurfaceKind
+from bot.services.surfaces import CARD, ONCE, Surface, SurfaceKind
 from bot.slack.api.notifier import drawn
 from bot.slack.messages import answers, digest, secret
 from bot.slack.messages.leak import told as leaks
@@ -218,6 +218,8 @@ def of_requests() -> Iterator[Message]:
             root = Post(surface.root, "D1", "1.0", "") if surface.root and surface.root in wanted else None
             which = f" {surface.number}" if surface.kind in ONCE else ""
             yield from _message(f"{name}: {surface.kind.value}{which}", surface, request, seen, root)
+            if root and root.surface == CARD:
+                yield from _message(f"{name}: {surface.kind.value}{which}, without the card", surface, request, seen)
     for name, request in every.items():
         for kind in (each for each in SurfaceKind if each not in ONCE and _can_be(each, request)):
             number = request.attempt if isinstance(request, Offered | Keyed) else 1

@@ -237,8 +237,8 @@ class SlackNotifier:
 
 
 def _place(surface: Surface, request: Request) -> str:
-    """The channel of the card, or the person whose DM it is."""
-    return request.terms.channel if surface == CARD else surface.user or request.ask.requester.slack
+    """The channel of the card and of what belongs below it, or the person whose DM it is."""
+    return request.terms.channel if CARD in {surface, surface.root} else surface.user or request.ask.requester.slack
 
 
 def _closed(request: Request, question: Post) -> tuple[Sequence[Block], str]:
@@ -254,11 +254,11 @@ def drawn(surface: Surface, request: Request, note: str, beside: Post | None = N
     if surface.kind is SurfaceKind.LOST:
         return key_messages.lost(request, surface.number or 0, is_reply=beside is not None)
     if surface.kind in ONCE:
-        return conversation.drawn(surface.kind, request, surface.number or 0)
+        return conversation.drawn(surface.kind, request, surface.number or 0, is_reply=beside is not None)
     if surface.kind is SurfaceKind.COPY:
         return others.copy(request, surface.number or 0)
     if surface.kind is SurfaceKind.APPROVERS:
-        return others.to_approvers(request, surface.user)
+        return others.to_approvers(request, surface.user, is_reply=beside is not None)
     if draw := _OF_AN_ATTEMPT.get(surface.kind):
         return draw(request, surface.number or 0)
     return _OF_A_REQUEST[surface.kind](request)

@@ -10,21 +10,27 @@ from bot.slack.messages.card import in_a_line, wish
 from bot.slack.payloads import ids
 
 
-def drawn(kind: SurfaceKind, request: Request, number: int) -> tuple[list[Block], str]:
-    """The question or the reply with this number; empty if its text is gone."""
+def drawn(kind: SurfaceKind, request: Request, number: int, *, is_reply: bool = False) -> tuple[list[Block], str]:
+    """The question or the reply with this number; empty if its text is gone.
+
+    `is_reply` is for one below the card, which says what the request is about.
+    """
     every = request.said if isinstance(request, Pending) else ()
     said = next((each for each in every if each.number == number), None)
     if said is None:
         return [lines(["This message is no longer available."])], "A message about a request"
     if kind is SurfaceKind.QUESTION:
         return _question(request.ask, said)
-    return _reply(request.ask, said) if kind is SurfaceKind.REPLY else _in_thread(said)
+    return _reply(request.ask, said) if kind is SurfaceKind.REPLY else _in_channel(request.ask, said, is_reply=is_reply)
 
 
-def _in_thread(said: Remark) -> tuple[list[Block], str]:
-    """The message below the card. It mentions the person who gets a reply; a requester gets a message."""
+def _in_channel(ask: Ask, said: Remark, *, is_reply: bool) -> tuple[list[Block], str]:
+    """The message below the card, or in place of that. It mentions who gets a reply; a requester gets a message."""
     name = flat(said.name)
-    head: Row = [Bold(name), " asks:"] if said.to is None else [Mention(said.to), ", ", Bold(name), " replies:"]
+    about: Row = [] if is_reply else [" about the request ", Bold(flat(ask.name) or "(no name)")]
+    head: Row = [Bold(name), " asks", *about, ":"]
+    if said.to is not None:
+        head = [Mention(said.to), ", ", Bold(name), " replies", *about, ":"]
     rung = f"<@{said.to}>, " if said.to else ""
     return [lines(head), quote(said.text)], f"{rung}{plain(name)} {'replies' if said.to else 'asks a question'}"
 

@@ -30,8 +30,11 @@ def copy(request: Request, number: int) -> tuple[list[Block], str]:
     return [blocks[0], reminder, *blocks[1:]], f"Reminder: {said}"
 
 
-def to_approvers(request: Request, to: SlackUserId | None) -> tuple[list[Block], str]:
-    """Says that no key came of it, and why: to one person, or below the card, mentioning approvers in the channel."""
+def to_approvers(request: Request, to: SlackUserId | None, *, is_reply: bool = False) -> tuple[list[Block], str]:
+    """Says that no key came of it, and why: to one person, or in the channel, mentioning the approvers there.
+
+    `is_reply` is for one below the card, which says why.
+    """
     ask, now = request.ask, state(request)
     name: Row = [" (", Bold(flat(ask.name)), ")"] if flat(ask.name) else []
     people = [] if to else [each.by.slack for each in approvals_of(request) if each.told == "thread"]
@@ -39,8 +42,10 @@ def to_approvers(request: Request, to: SlackUserId | None) -> tuple[list[Block],
     head: Row = [f"{now.sign} ", Bold(now.word), ": ", Mention(ask.requester.slack), *which, *name, ". "]
     rows = stands(request, yours=False)
     rows = rows[:-1] if isinstance(request, Failed) else rows  # the card has the reference
-    blocks = [lines([*head, *_to(people), "you approved it." if people else "You approved it."], *(rows if to else []))]
-    if to and isinstance(request, Denied):
+    blocks = [
+        lines([*head, *_to(people), "you approved it." if people else "You approved it."], *([] if is_reply else rows))
+    ]
+    if not is_reply and isinstance(request, Denied):
         blocks.append(quote(request.reason))
     rung = "".join(f"<@{each}> " for each in people)
     said = f"{now.word}: {plain(ask.requester.name)}{in_a_line(which)}. You approved it"

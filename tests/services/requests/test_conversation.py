@@ -14,7 +14,9 @@ from bot.domain.keys import Person, RequestId
 from bot.domain.requests import Pending
 from bot.services.commands import Approve, Cancel, Deed, Deny, Question, Reply
 from bot.services.requests.conversation import GIVEN_UP, MOST
-from bot.services.surfaces import ASKED, SurfaceKind
+from bot.services.surfaces import ASKED, Surface, SurfaceKind
+from bot.slack.api.notifier import _place, drawn
+from sandbox.slack.blocks import plain_words
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DANA, ERIN, FEMI, HOUR, OTTO
@@ -79,6 +81,21 @@ async def test_who_asked_and_is_in_the_channel_reads_the_reply_there_alone(world
     await carried_out(world, Reply(R1, 1, THAT), DANA)
 
     assert posted(world) == ["thread:1", "question:1", "thread:2"]
+
+
+async def test_where_somebody_removed_the_card_both_are_posted_in_its_channel(world: World) -> None:
+    world.slack.joined_by[CHANNEL] = [ERIN.slack]
+    for place in [place for place, versions in world.slack.messages.items() if versions[0][0] == "card"]:
+        del world.slack.messages[place]
+    await carried_out(world, Question(R1, WHICH), ERIN)
+    state = await pending(world)
+    await carried_out(world, Reply(R1, 1, THAT), DANA)
+
+    assert posted(world) == ["thread:1", "question:1", "thread:2"]
+    assert (world.slack.beside["thread:1"], world.slack.beside["thread:2"]) == (None, None)
+    blocks, _ = drawn(Surface.parse("thread:1"), state, "")
+    assert list(plain_words(list(blocks))) == ["Erin asks about the request orders producer:", WHICH]
+    assert _place(Surface.parse("thread:1"), state) == CHANNEL
 
 
 async def test_no_text_stays_on_record_once_it_is_posted_and_none_is_in_the_audit_log(world: World) -> None:
