@@ -255,7 +255,7 @@ class ConfluentSteps:
         self.failures.append("key")
         self.console.say(
             f"The test key couldn't be deleted: {which}. Delete it yourself: `confluent api-key delete KEY`, or in the "
-            "Confluent Cloud Console under API keys. The next `latchkey rehearse` offers it, too."
+            "Confluent Cloud Console under API keys. The next `latchkey rehearse` offers to delete it, too."
         )
 
 

@@ -403,7 +403,7 @@ _NEEDS_YOU = (
 
 def _broken(click: Click) -> str:
     return (
-        "Something went wrong inside Latchkey, and it's unclear whether anything was changed. Check "
+        "Something went wrong inside Latchkey, and it's unclear whether anything changed. Check "
         "`/apikey requests`. If it happens again, give your Latchkey administrator this reference: "
         f"`{click.id}`."
     )

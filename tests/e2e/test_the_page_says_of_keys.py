@@ -113,7 +113,7 @@ async def test_a_key_that_leaked_is_deleted_from_where_it_is_seen(tmp_path: Path
 
         await reads(it, it.dana, "(leaked)", " by you.")
         assert key not in live(it)
-        await it.erin.wait_for(lambda: "Deleted by <@U0DANA>." in says(it.cards()[-1]), "the card")
+        await it.erin.wait_for(lambda: "was deleted by <@U0DANA> " in says(it.cards()[-1]), "the card")
 
 
 @pytest.mark.parametrize("word", ["confirm", "CONFIRM ", "CONFIRMED", "yes"])

@@ -252,7 +252,7 @@ async def test_a_sealed_secret_that_does_not_open_costs_its_key_and_says_so() ->
 
         state = await world.state()
         assert isinstance(state, Undelivered)
-        assert state.why == "The stored secret couldn't be opened."
+        assert state.why == "The stored secret couldn't be read."
         assert world.slack.handed == []
         assert world.cloud.live(R1) == []
 

@@ -329,7 +329,9 @@ def _left(state: Approved | Offered | Working, changed: str) -> str:
     """What a failure left at Confluent, if role bindings or the second key of a pair may exist already."""
     if state.ask.also is not None:
         other = state.ask.also.kind.row.label
-        changed = f"No {state.ask.resource.kind.row.label} key was created. If a {other} key was, Latchkey deletes it."
+        changed = (
+            f"No {state.ask.resource.kind.row.label} key was created. If a {other} key was, Latchkey will delete it."
+        )
     if not any(each.state in {"intended", "given"} for each in state.grant.bindings):
         return changed
     nothing = changed if state.ask.also else "No key was created."

@@ -225,7 +225,7 @@ def _is_left(second: states.Undelivered | states.Unclaimed) -> bool:
 def _still_there(second: states.Undelivered | states.Unclaimed) -> str:
     """Why another pair can't be created yet: a sentence, "" for nothing that takes longer than a moment."""
     key = plain(second.key.id)
-    return f"Key `{key}` of the pair before couldn't be deleted yet." if _is_left(second) else ""
+    return f"Key `{key}` of the previous pair couldn't be deleted yet." if _is_left(second) else ""
 
 
 def _companion(ask: Ask) -> Ask:

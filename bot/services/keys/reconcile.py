@@ -25,7 +25,7 @@ ATTEMPTS = 5
 """How many attempts in a row may end without a clear answer before the request fails."""
 _NOTHING = "nothing is left of it"
 """What the audit log says about an attempt without an answer, once nothing was found of it."""
-_KEEPS_TRYING = "Latchkey keeps trying. To end the key sooner, delete it in Confluent Cloud."
+_KEEPS_TRYING = "Latchkey will keep trying. To stop the key sooner, delete it in Confluent Cloud."
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ class Delivery:
     async def _reveal(self, stored: Stored[Revealing], ready: Ready, secret: Secret | None, click: Click) -> None:
         second = await self._second(ready, click) if ready.ask.also else None
         if secret is None or isinstance(second, str):
-            why = second if isinstance(second, str) else "The stored secret couldn't be opened."
+            why = second if isinstance(second, str) else "The stored secret couldn't be read."
             await self.expiry.undeliver(stored, stored.value, why)
             return
         handover = Handover(
@@ -203,7 +203,7 @@ class Delivery:
             return "The second key was deleted in the meantime."
         second, secret = claimed
         if secret is None:
-            return "The stored secret of the second key couldn't be opened."
+            return "The stored secret of the second key couldn't be read."
         return SecondKey(second.key, secret, second.ask.resource, second.endpoints, second.life.probe)
 
 

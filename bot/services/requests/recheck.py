@@ -66,7 +66,7 @@ class Permission:
             return ask
         first = await self.requests.get(ask.beside)
         if first is None or not isinstance(first.value, Approved | Working) or first.value.ask.companion() != ask:
-            raise Refused("The request that this key belongs to no longer waits for it.")
+            raise Refused("The request that this key belongs to is no longer waiting for it.")
         return first.value.ask
 
     async def _still_replaces(self, granted: Approved | Working) -> None:

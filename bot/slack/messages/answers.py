@@ -269,7 +269,7 @@ def _owns_account(binding: Binding) -> bool:
 def _allows(binding: Binding, table: Table) -> str:
     row = table.rows.get(binding.role)
     if row is None:
-        return "no API keys"
+        return "this role covers no API keys"
     kinds = ", ".join(kind.row.label for kind in Kind if kind in row.kinds)
     match row.whose:
         case Whose.ANYONES:

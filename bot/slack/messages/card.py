@@ -300,12 +300,14 @@ def _account_now(request: Request) -> list[Block]:
     if isinstance(ask.owner, NewServiceAccount):
         needs_roles = not ask.bindings and any(each.kind.row.grant for each in Target.of(ask).resources)
         return [lines([f"The service account is created together with the key.{_NO_ACCESS if needs_roles else ''}"])]
-    found = request.access or Access()
-    roles = "roles unknown" if found.roles is None else "; ".join(found.roles) or "no roles"
+    found, whose = request.access or Access(), _account(ask.owner, f"{flat(ask.requester.name)}'s own account")
+    if found.roles is None and found.keys is None:
+        return [lines([f"Latchkey couldn't look up the roles and API keys of {whose}."])]
+    roles = "" if found.roles is None else "; ".join(found.roles) or "no roles"
     more = f"; and {found.more} more" if found.more else ""
-    keys = "number of API keys unknown" if found.keys is None else f"{found.keys:,} API key{'s' * (found.keys != 1)}"
-    whose = _account(ask.owner, f"{flat(ask.requester.name)}'s own account")
-    return [lines([Bold(f"{whose} has: "), f"{roles}{more} · {keys}"])]
+    keys = "" if found.keys is None else f"{found.keys:,} API key{'s' * (found.keys != 1)}"
+    missing = "" if roles and keys else f". Latchkey couldn't look up its {'API keys' if roles else 'roles'}."
+    return [lines([Bold(f"{whose} has: "), " · ".join(filter(None, (f"{roles}{more}", keys))), missing])]
 
 
 def _access(request: Request) -> list[Block]:

@@ -48,7 +48,7 @@ def backlog(waiting: Backlog) -> tuple[list[Block], str]:
         have = f"{waiting.accounts:,} more accounts have API keys"
         about = "them" if waiting.accounts <= IN_CHANNEL else f"the next {IN_CHANNEL}"
     what: Row = [f"{have} for this channel to review."]
-    then: Row = [f"Latchkey will ask about {about} in the next review, on ", waiting.next_at, "."]
+    then: Row = [f"Latchkey will ask about {about} in the next review (", waiting.next_at, ")."]
     now: Row = ["To see all API keys now, run ", Code("/apikey list"), "."]
     return [lines(what, then, now)], f"{have} to review"
 
@@ -109,7 +109,7 @@ def _about(digest: Digest) -> Sequence[Row]:
     whose: Row = ["your account"] if digest.audience == "owner" else _called(owner, digest.owner_name) if owner else []
     if not digest.keys:
         of: Row = ["The API keys for ", *whose] if whose else ["All API keys"]
-        return [[*of, " are reviewed. Thanks! Nothing to do until the next review."]]
+        return [[*of, " have been reviewed. Thanks! Nothing to do until the next review."]]
     is_one = len(digest.keys) == 1
     if digest.is_baseline:
         existed: Row = [f"{_count(len(digest.keys))} for ", *whose, " existed before Latchkey. "]

@@ -40,7 +40,7 @@ NOTE = 1000
 WAITS: Row = ["To view its secret, run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
 """For places where no button can show it."""
 _SOONER = "To stop it now, delete it in Confluent Cloud."
-_MAY_BE_MADE = "An earlier attempt may have created a key. If so, Latchkey deletes it."
+_MAY_BE_MADE = "An earlier attempt may have created a key. If so, Latchkey will delete it."
 """In place of what a last attempt changed, which isn't all that happened."""
 _CHECKING = " Latchkey is checking whether a key was created; it will delete it if so and try again."
 
@@ -221,9 +221,11 @@ def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
     is_pair = request.ask.also is not None and not isinstance(request, Retired)
     why: Row = ["The secrets weren't viewed in time." if is_pair else "The secret wasn't viewed in time."]
     if isinstance(request, Retired):
-        by: Row = ["Deleted by ", Mention(request.by.slack), "."] if request.by else []
-        said = [" " if by else "", *told(request.why)] if request.why else []
-        why = [*by, *said] or ["The key expired."]
+        said = told(request.why) if request.why else []
+        if request.by and request.deleted_at:
+            by = "you" if yours and request.by.slack == request.ask.requester.slack else Mention(request.by.slack)
+            return ["Key ", code, " was deleted by ", by, " ", request.deleted_at, ".", *([" ", *said] if said else [])]
+        why = said or ["The key expired."]
     if isinstance(request, Undelivered):
         # Only the requester's own wish is reissued, and its words are for the requester.
         followed = ", but the approval expired first" if request.news else ""

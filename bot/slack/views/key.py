@@ -210,7 +210,7 @@ def _named(row: Row) -> tuple[str, Row]:
 
 def _age(view: KeyView) -> Row:
     if view.key.created_at is None:
-        return ["unknown to Confluent"]
+        return ["unknown"]
     is_said = view.age is None or view.age < _AS_A_DATE_SAYS
     return [view.key.created_at, *([] if is_said else [" (", ago(view), ")"])]
 

@@ -262,7 +262,7 @@ async def test_another_pair_waits_for_a_second_key_that_cannot_be_deleted_and_sa
         first, second = await both(world)
         assert isinstance(first, Approved)
         assert isinstance(second, Undelivered)
-        assert f"`{second.key.id}` of the pair before couldn't be deleted yet" in first.trouble
+        assert f"`{second.key.id}` of the previous pair couldn't be deleted yet" in first.trouble
         await world.settle(timedelta(hours=1))
         await click(world, Show)
         await world.settle()

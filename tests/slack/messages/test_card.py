@@ -163,7 +163,9 @@ def test_approvals_stay_on_the_card_whatever_becomes_of_the_request(name: str) -
 @pytest.mark.parametrize(
     ("access", "said"),
     [
-        (None, "orders-service has: roles unknown · number of API keys unknown"),
+        (None, "Latchkey couldn't look up the roles and API keys of orders-service."),
+        (Access(None, 0, 3), "orders-service has: 3 API keys. Latchkey couldn't look up its roles."),
+        (Access((), 0, None), "orders-service has: no roles. Latchkey couldn't look up its API keys."),
         (Access((), 0, 0), "orders-service has: no roles · 0 API keys"),
         (
             Access(("DeveloperRead on orders",), 3, 1_200),

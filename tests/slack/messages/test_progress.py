@@ -49,7 +49,7 @@ def test_everybody_else_reads_that_the_advice_went_to_the_requester(drawn: objec
 def test_a_failure_after_a_key_may_have_been_created_does_not_say_that_nothing_was_changed() -> None:
     drawn = said(card.card(build.broken_glass(failed()))[0])
 
-    assert "An earlier attempt may have created a key. If so, Latchkey deletes it." in drawn
+    assert "An earlier attempt may have created a key. If so, Latchkey will delete it." in drawn
     assert "Nothing changed" not in drawn
 
 
