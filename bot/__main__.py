@@ -1,6 +1,7 @@
 """`python -m bot` runs `latchkey`."""
 
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +13,7 @@ from bot.cli.terminal import is_full
 def main() -> None:
     """Run the command line. Exits with 2 if standard output can't be written, for example because the disk is full."""
     _open_what_is_closed()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold master keys, tokens and secrets
     try:
         try:
             app(prog_name="latchkey")

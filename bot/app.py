@@ -352,6 +352,7 @@ def _checks(
         "clock": lambda: _explained(clock_problem(world.redis)),
         "records": world.store.requests.problem,
         "format": lambda: format_problem(world.store),
+        "feed": logs.feed_problem,
         "slack": socket.problem if socket else lambda: None,
         "token": lambda: watch.aged(watch.token),
         "channels": lambda: watch.aged(watch.channels),

@@ -111,6 +111,12 @@ def reopen() -> None:
             handler.reopen()
 
 
+def feed_problem() -> str | None:
+    """Why the newest line of the audit feed couldn't be written; None if it could."""
+    handlers = (each for each in AUDIT.handlers if isinstance(each, AppendingHandler))
+    return next((each.problem for each in handlers), None)
+
+
 def last_told(audit: str) -> tuple[int, str] | None:
     """Number and hash of the last line in the audit feed's file, or in the previous file; None if there is none.
 
@@ -238,6 +244,7 @@ class AppendingHandler(logging.Handler):
         """Raises OSError if the file can't be opened."""
         super().__init__()
         self._path, self._fd, self._is_torn, self._told_at = path, -1, False, float("-inf")
+        self.problem: str | None = None
         self._open()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -247,6 +254,7 @@ class AppendingHandler(logging.Handler):
             if self._was_moved():
                 self._open()
             self._write(line)
+            self.problem = None
         except Exception as error:  # noqa: BLE001 - nothing that goes wrong here may reach who writes an audit line
             self._complain(error)
 
@@ -286,9 +294,10 @@ class AppendingHandler(logging.Handler):
             raise OSError(None, "only part of the line could be written")
 
     def _complain(self, error: Exception) -> None:
+        why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+        self.problem = f"{self._path} can't be written ({why}): lines are missing from the audit feed"
         if time.monotonic() - self._told_at < FULL_AGAIN:
             return
         self._told_at = time.monotonic()
-        why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
         says = "couldn't write to the audit feed; its lines are only in the audit log"
         logging.getLogger("latchkey").error(says, extra={"file": str(self._path), "why": why})

@@ -456,10 +456,12 @@ def test_a_full_disk_ends_a_command_that_prints_as_it_goes() -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     show = "import sys, atexit; atexit.register(lambda: print(*sys.modules)); from bot.__main__ import main; main()"
+    dumps = "import resource, atexit; atexit.register(lambda: print(resource.getrlimit(resource.RLIMIT_CORE))); "
 
-    done = spawned("-c", show, "--help", environ={})
+    done = spawned("-c", dumps + show, "--help", environ={})
 
-    usage, loaded = done.stdout.rsplit("\n", 2)[:2]
+    usage, loaded, cores = done.stdout.rsplit("\n", 3)[:3]
+    assert cores == "(0, 0)", "a core dump would hold secrets"
     assert done.returncode == 0
     assert "Usage: latchkey" in usage
     heavy = {"asyncio", "cryptography", "httpx", "pydantic", "redis", "rich", "slack_bolt", "starlette", "structlog"}

@@ -319,14 +319,21 @@ def test_a_full_disk_is_said_once_a_minute_and_fails_nobody(monkeypatch: pytest.
     tell(4)
 
     assert "No space left" in heard.getvalue().splitlines()[-1] + heard.getvalue().splitlines()[-2]
+    assert (
+        logs.feed_problem()
+        == "/dev/full can't be written (No space left on device): lines are missing from the audit feed"
+    )
     logs.configure("INFO", stream=io.StringIO())
+    assert logs.feed_problem() is None
 
 
 def test_a_line_that_was_cut_spoils_no_other(feed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", lambda fd, data, write=os.write: write(fd, data[: len(data) // 2]))
         tell(1)
+    assert "only part of the line could be written" in (logs.feed_problem() or "")
     tell(2)
+    assert logs.feed_problem() is None
 
     cut, whole = feed.read_text().splitlines()
     assert json.loads(whole)["seq"] == 2
