@@ -6,7 +6,7 @@ from bot.domain.errors import plain
 from bot.domain.keys import Operation, SlackUserId
 from bot.domain.requests import Denied, Done, Failed, Keyed, Living, Pending, Request, approvals_of
 from bot.slack.blocks.kit import actions, button
-from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, flat, lines, quote
+from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, context, flat, lines, quote
 from bot.slack.messages.card import card, in_a_line, key_of, wish
 from bot.slack.messages.facts import called, changes, owner_row, resource_row
 from bot.slack.messages.progress import Rows, stands
@@ -68,11 +68,12 @@ def to_owners(request: Request) -> tuple[list[Block], str]:
         owner_row(ask.owner, ""),
         resource_row(ask.resource),
         *_then(request),
-        ["No approval was needed. Policy rule: ", Bold(request.terms.rule)],
     ]
-    blocks = [lines(*rows), *([quote(ask.reason)] if ask.reason.strip() else [])]
+    why = [lines([Bold("Reason")]), quote(ask.reason)] if ask.reason.strip() else []
+    blocks = [lines(*rows), *why]
     if now := _present(request):
         blocks.append(actions(button("Open key", ids.KEY_DETAILS, now)))
+    blocks.append(context("No approval was needed · Policy rule: ", request.terms.rule))
     which = f"an API key of your service account for {plain(called(ask.resource))}"
     return blocks, f"{plain(ask.requester.name)} {did} {which}"
 
