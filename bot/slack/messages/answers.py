@@ -90,7 +90,8 @@ def requests_blocks(
 ) -> list[Block]:
     """A person's newest requests, those to approve and uses of break-glass to review, or why these can't be listed.
 
-    `shut` is why this person can't use Latchkey. `in_message` is for a message, and not for a modal.
+    `shut` is why this person can't use Latchkey. `in_message` is for a message, and not for a modal. Requests are rows
+    and no table: a table has no buttons, and isn't accepted in modals, nor known to be in answers to a command.
     """
 
     def both(shown: int) -> list[Block]:
