@@ -26,6 +26,11 @@ TEST_VARIABLES = {"TEST_CHROMIUM", "TEST_REQUIRE_BROWSER", "TEST_REQUIRE_SHARED"
 WAITING = {"e2e", "chaos", "test_cluster.py", "test_replicas.py", "test_embedded.py"}
 """Folders and files of tests that mostly wait, for processes of their own."""
 SEED, STREAM = "SANDBOX_SEED", "SANDBOX_STREAM"
+MEMORY, ROOM = Path("/dev/shm"), 2**30
+"""Where tests keep their files if so many bytes are free; a container has 64 MB unless told otherwise. Servers wait for
+the disk with each write, and one that all tests write to takes seconds, while a click must be stored in two. No test is
+about the disk itself: what a killed process wrote is still there in either.
+"""
 
 # A deadline per example measures how busy the machine is, not the code.
 settings.register_profile("latchkey", deadline=None, print_blob=True)
@@ -38,6 +43,8 @@ def pytest_configure() -> None:
         if name.startswith(PRODUCT_VARIABLES):
             del os.environ[name]
     os.environ.setdefault(SEED, str(new_seed()))
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     one_context_for_all()
 
 

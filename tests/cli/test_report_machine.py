@@ -299,5 +299,5 @@ def different(told: Sequence[Mapping[str, Any]], true: Sequence[Mapping[str, Any
 
 
 TestStories = Stories.TestCase
-pytestmark = [pytest.mark.search, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.search
 TestStories.settings = settings(max_examples=25, stateful_step_count=15)

@@ -319,5 +319,5 @@ class Interleaving(RuleBasedStateMachine):
 
 
 TestInterleaving = Interleaving.TestCase
-pytestmark = [pytest.mark.search, pytest.mark.timeout(300)]  # a failure takes its time to be made small
+pytestmark = pytest.mark.search
 TestInterleaving.settings = settings(max_examples=80, stateful_step_count=12)

@@ -284,5 +284,5 @@ class Uses(RuleBasedStateMachine):
 
 
 TestUses = Uses.TestCase
-pytestmark = [pytest.mark.search, pytest.mark.timeout(300)]  # a failure takes its time to be made small
+pytestmark = pytest.mark.search
 TestUses.settings = settings(max_examples=16, stateful_step_count=10)

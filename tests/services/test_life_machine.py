@@ -359,5 +359,5 @@ class Lives(RuleBasedStateMachine):
 
 
 TestLives = Lives.TestCase
-pytestmark = [pytest.mark.search, pytest.mark.timeout(300)]  # a failure takes its time to be made small
+pytestmark = pytest.mark.search
 TestLives.settings = settings(max_examples=40, stateful_step_count=15)
