@@ -18,7 +18,7 @@ from bot.services.browse.key import KeyViews
 from bot.services.browse.keys import KeyLists
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Click, Deed, ReplyTo
-from bot.services.form.validate import LIMITS, text_problem
+from bot.services.form.validate import LIMITS, is_blank, text_problem
 from bot.services.pages import TextPage
 from bot.services.people.directory import Directory, seat
 from bot.services.ports.cloud import Cloud
@@ -169,7 +169,7 @@ class ListenerContext:
         """Store a submitted modal with one text. `field` is its block id, its limit in characters, and its error."""
         block, limit, missing = field
         typed = read.typed(body, block)
-        if problem := text_problem(typed, limit) if typed.strip() else missing:
+        if problem := missing if is_blank(typed) else text_problem(typed, limit):
             await ack(response_action="errors", errors={block: problem})
             return
         await self.submit(ack, body, deed(typed), pages.working(title))

@@ -162,6 +162,7 @@ async def test_a_denial_needs_a_reason_without_secrets(tmp_path: Path) -> None:
         await it.erin.click("Deny", in_channel=APPROVALS_CHANNEL)
         for reason, problem in (
             ("   ", "Enter a reason"),
+            ("\u200b\u2060", "Enter a reason"),
             (f"You have {LOOKS_SECRET} already", "This looks like it contains an API secret."),
         ):
             await it.erin.fill({"Reason": reason})

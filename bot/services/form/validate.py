@@ -6,6 +6,7 @@ Also what its sender should know before sending it.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from unicodedata import category
 
 from bot.domain.access import WantedBinding
 from bot.domain.approvals import Terms
@@ -55,6 +56,9 @@ _OPTIONAL = frozenset({"account_description", "description"})
 _ONE_LINE = frozenset({"name", "description"}) | _OF_ACCOUNT
 """They are shown in rows next to our own words: with a line break, or reversed, they could pass for ours."""
 _BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_UNSEEN = frozenset({"Cc", "Cf", "Mn", "Zl", "Zp", "Zs"})
+_SHAPELESS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Fillers of Hangul, and the empty pattern of Braille: letters and symbols by category."""
 _MISSING = {"account_name": "Enter a name for the service account."}
 FOR_DEVELOPMENT = (
     "Personal keys are for development and testing. Use a service account in production. "
@@ -175,7 +179,7 @@ def text_problems(draft: Draft) -> Mapping[str, str]:
         text: str = getattr(draft, field)
         if field in _OF_ACCOUNT and draft.owner != NEW:
             continue
-        if field not in _OPTIONAL and not text.strip():
+        if field not in _OPTIONAL and is_blank(text):
             problems[field] = _MISSING.get(field, f"Enter a {field}.")
         elif problem := text_problem(text, limit):
             problems[field] = problem
@@ -219,6 +223,11 @@ def ticket_problem(rule: Rule | None, typed: str) -> str | None:
         wrong = f"This isn't a ticket like {example}." if example else f"This ticket doesn't match {pattern}."
         return f"{wrong} Check it and try again."
     return None
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text can be seen: spaces, controls, marks without a letter, letters without a shape."""
+    return all(category(each) in _UNSEEN or each in _SHAPELESS for each in text)
 
 
 def text_problem(text: str, limit: int) -> str | None:

@@ -18,7 +18,7 @@ from bot.services.browse.key import KeyViews, present
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint
-from bot.services.form.validate import LIMITS, text_problems, ticket_problem
+from bot.services.form.validate import LIMITS, is_blank, text_problems, ticket_problem
 from bot.services.pages import KeyView, Page, TextPage
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
@@ -76,7 +76,7 @@ class KeyRequests:
         """Request a new key for the same owner and resource. This one is deleted after the overlap."""
         held_roles = await self._held_roles(deed.key, Operation.ROTATE, click)
         page = await self.key_views.rotate_page(deed.key, held_roles)
-        if not deed.name.strip() or not deed.reason.strip():
+        if is_blank(deed.name) or is_blank(deed.reason):
             raise Refused("Enter a name and a reason for the new key. Nothing was sent.")
         _check_texts(deed.name, deed.description, deed.reason, page.view.key)
         ask = await self._ask(Operation.ROTATE, page.view, held_roles, click, deed)
@@ -94,7 +94,7 @@ class KeyRequests:
         """Request a longer lifetime, from the approval on. Raises `Refused` also if the key would expire earlier."""
         held_roles = await self._held_roles(deed.key, Operation.EXTEND, click)
         page = await self.key_views.extend_page(deed.key, held_roles)
-        if not deed.reason.strip():
+        if is_blank(deed.reason):
             raise Refused("Enter a reason. Nothing was sent.")
         _check_texts("", "", deed.reason, page.view.key)
         ask = await self._ask(Operation.EXTEND, page.view, held_roles, click, deed)
@@ -177,13 +177,13 @@ def _overlap(days: int, terms: Terms) -> timedelta:
 
 def _must_say_why(view: KeyView, reason: str) -> None:
     """Raise `Refused` for a change without a reason, unless the key is the person's own."""
-    if view.needs_reason and not reason.strip():
+    if view.needs_reason and is_blank(reason):
         raise Refused("A reason is required, because this isn't your personal key. Nothing was sent.")
 
 
 def _check_texts(name: str, description: str, reason: str, key: ApiKey) -> None:
     """Raise `Refused` for what the form would refuse. Unchanged texts pass, whatever they contain."""
-    typed = Draft(name=name or "-", description=description, reason=reason.strip() or "-")
+    typed = Draft(name=name or "-", description=description, reason="-" if is_blank(reason) else reason)
     problems = dict(text_problems(typed))
     unchanged = {"name": key.name, "description": Marker.without(key.description)}
     for field in LIMITS:

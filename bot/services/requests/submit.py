@@ -22,7 +22,7 @@ from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Back, Check, Click, Draft, Glass, Send, UseGlass
 from bot.services.form.access import wishes
 from bot.services.form.fill import USUAL
-from bot.services.form.validate import Validator, lifetime_problem, warnings_about
+from bot.services.form.validate import Validator, is_blank, lifetime_problem, warnings_about
 from bot.services.pages import FormPage, GlassPage, ReviewPage, TextPage
 from bot.services.people.candidates import Candidate, Candidates
 from bot.services.people.directory import Directory
@@ -305,7 +305,7 @@ class Forms:
         Raises `Refused` if the policy doesn't allow this person, if no one could review it, and while their last use
         waits for its review.
         """
-        if not deed.why.strip():
+        if is_blank(deed.why):
             raise Refused("Enter a reason. Nothing was sent.")
         return await self._sent(deed.draft, click, deed.why)
 

@@ -23,7 +23,7 @@ from bot.domain.requests import Done, Keyed, Living, Request, Withdrawn
 from bot.domain.review import IN_CHANNEL, OFFERED, Attestation, Audience, Backlog, Digest, together
 from bot.services.agenda import Item, ItemKind
 from bot.services.commands import CardAt, Click, Keep, KeepShown
-from bot.services.form.validate import LIMITS, text_problem
+from bot.services.form.validate import LIMITS, is_blank, text_problem
 from bot.services.pages import KeyView, Page, TextPage
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
@@ -435,6 +435,6 @@ def _list_name(owner: Principal, to: str) -> str:
 
 
 def _must_say_why(reason: str) -> None:
-    problem = text_problem(reason, LIMITS["reason"]) if reason.strip() else "Enter a reason."
+    problem = "Enter a reason." if is_blank(reason) else text_problem(reason, LIMITS["reason"])
     if problem:
         raise Refused(f"{problem} Nothing changed.")

@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 
 from bot.domain.keys import KeyId
 from bot.services.commands import Delete, Draft, Edit, Extend, Rotate, fingerprint
-from bot.services.form.validate import LIMITS, text_problem, text_problems
+from bot.services.form.validate import LIMITS, is_blank, text_problem, text_problems
 from bot.services.pages import Filters
 from bot.services.requests.change import CONFIRM
 from bot.slack.payloads import ids, read
@@ -162,7 +162,11 @@ def _problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str,
     match deed:
         case Edit():
             # The key's present texts may stay, whatever they are.
-            texts = Draft(name=deed.name or "-", description=deed.description, reason=deed.reason.strip() or "-")
+            texts = Draft(
+                name=deed.name or "-",
+                description=deed.description,
+                reason="-" if is_blank(deed.reason) else deed.reason,
+            )
             found = text_problems(texts)
             return {block: found[block] for block in found if not _is_as_it_was(body, block)} | _no_reason(body, deed)
         case Delete():
@@ -181,7 +185,7 @@ def _no_reason(body: Body, deed: Edit | Delete) -> dict[str, str]:
     asks = any(
         ids.is_field(str(each.get("block_id")), ids.REASON_BLOCK) and not each.get("optional") for each in blocks
     )
-    return {ids.REASON_BLOCK: "Enter a reason."} if asks and not deed.reason.strip() else {}
+    return {ids.REASON_BLOCK: "Enter a reason."} if asks and is_blank(deed.reason) else {}
 
 
 def _own(written: str) -> KeyId:

@@ -10,7 +10,14 @@ from bot.domain.decision import Allowed, NeedsApproval, Verdict
 from bot.domain.keys import MyAccount
 from bot.domain.roles import Binding
 from bot.services.commands import Draft
-from bot.services.form.validate import FOR_DEVELOPMENT, LIMITS, lifetime_problem, text_problems, warnings_about
+from bot.services.form.validate import (
+    FOR_DEVELOPMENT,
+    LIMITS,
+    is_blank,
+    lifetime_problem,
+    text_problems,
+    warnings_about,
+)
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY
 
@@ -41,9 +48,17 @@ def test_a_secret_is_refused_and_not_quoted(field: str) -> None:
     assert secret not in str(text_problems(draft))
 
 
+@pytest.mark.parametrize("text", ["  ", "\u200b", "\u200e\ufe0f", "\u3164", "\U000e0020"])
 @pytest.mark.parametrize(("field", "is_needed"), [("name", True), ("reason", True), ("description", False)])
-def test_name_and_reason_are_needed(field: str, *, is_needed: bool) -> None:
-    assert list(text_problems(build.a_draft(GOOD, **{field: "  "}))) == [field] * is_needed
+def test_name_and_reason_are_needed_so_that_people_can_see_them(field: str, text: str, *, is_needed: bool) -> None:
+    assert list(text_problems(build.a_draft(GOOD, **{field: text}))) == [field] * is_needed
+
+
+@pytest.mark.parametrize(
+    "text", [".", "\u05e9\u05dc\u05d5\u05dd", "\U0001f44d\U0001f3fd", "\U000fffff", "\u0b95\u0bbe"]
+)
+def test_a_text_of_any_script_can_be_seen(text: str) -> None:
+    assert not is_blank(text)
 
 
 def test_a_name_of_an_account_counts_where_one_is_created() -> None:

@@ -113,10 +113,10 @@ async def refusal(world: World, deed: Edit | Delete | Rotate | Extend) -> str:
         (Delete(KEY, CONFIRM, f"cflt{'x' * 60}"), "Reason: This looks like it contains an API secret."),
         (a_rotation(description="a\nb"), "Description: Use one line"),
         (a_rotation(name=" "), "Enter a name and a reason for the new key."),
-        (a_rotation(reason=" "), "Enter a name and a reason for the new key."),
-        (an_edit(reason=" "), "A reason is required, because this isn't your personal key."),
+        (a_rotation(reason="\u200b"), "Enter a name and a reason for the new key."),
+        (an_edit(reason="\u2800"), "A reason is required, because this isn't your personal key."),
         (Delete(KEY, CONFIRM, " "), "A reason is required, because this isn't your personal key."),
-        (Extend(KEY, " ", "20"), "Enter a reason."),
+        (Extend(KEY, "\u200b", "20"), "Enter a reason."),
         (Extend(KEY, "x" * 3001, "20"), "Reason: At most 3,000 characters"),
     ],
 )

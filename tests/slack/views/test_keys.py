@@ -446,7 +446,7 @@ def test_only_the_very_word_deletes(word: str) -> None:
 
 
 @pytest.mark.parametrize("is_own", [True, False])
-@pytest.mark.parametrize("reason", ["", "  "])
+@pytest.mark.parametrize("reason", ["", "  ", "\u200b"])
 def test_a_change_of_what_is_not_ones_own_needs_a_reason(reason: str, *, is_own: bool) -> None:
     view, terms = replace(a_view(), is_own=is_own), build.terms()
     edited = sent(key_pages.edit(EditPage(view, terms)), reason={"value": reason})
