@@ -50,7 +50,11 @@ NO_ROLES = (
     "account ACLs in Confluent Cloud instead."
 )
 OWN_ACCOUNT = "This is Latchkey's own account, so you can't request keys for it. Choose another one."
-_SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
+_RUN = "[A-Za-z0-9+/]"
+_SECRET = re.compile(
+    rf"cflt{_RUN}{{60}}|(?<!{_RUN})(?={_RUN}{{0,63}}[A-Z])(?={_RUN}{{0,63}}[a-z])(?={_RUN}{{0,63}}[0-9]){_RUN}{{64}}(?!{_RUN})"
+)
+"""Confluent's secrets: today's form, and the one before July 2025, which is nothing but 64 characters of base64."""
 _OF_ACCOUNT = frozenset({"account_name", "account_description"})
 _OPTIONAL = frozenset({"account_description", "description"})
 _ONE_LINE = frozenset({"name", "description"}) | _OF_ACCOUNT

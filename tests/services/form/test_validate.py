@@ -39,13 +39,18 @@ def test_a_text_has_its_limit(field: str) -> None:
     assert list(text_problems(build.a_draft(NEW, **{field: "x" * (limit + 1)}))) == [field]
 
 
+@pytest.mark.parametrize("secret", ["cflt" + "x" * 60, "aB3+/" * 12 + "wrng"], ids=["today's", "before July 2025"])
 @pytest.mark.parametrize("field", LIMITS)
-def test_a_secret_is_refused_and_not_quoted(field: str) -> None:
-    secret = "cflt" + "x" * 60
+def test_a_secret_is_refused_and_not_quoted(field: str, secret: str) -> None:
     draft = build.a_draft(NEW, **{field: secret})
 
     assert list(text_problems(draft)) == [field]
     assert secret not in str(text_problems(draft))
+
+
+@pytest.mark.parametrize("text", ["f0" * 32, "/browse/9/Orders" * 5, "x" * 64, "9aB" * 40])
+def test_a_digest_or_a_path_is_no_secret(text: str) -> None:
+    assert text_problems(replace(GOOD, reason=text)) == {}
 
 
 @pytest.mark.parametrize("text", ["  ", "\u200b", "\u200e\ufe0f", "\u3164", "\U000e0020"])
