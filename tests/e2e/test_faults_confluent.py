@@ -262,7 +262,7 @@ async def test_an_approved_request_waits_for_a_confluent_that_is_away_and_says_s
         await it.ask()
         _Journal.of(it).when(_bindings_of_the_effect(it), lambda: setattr(it.stage.faults, "failing", "all"))
         await it.approve()
-        await it.card_says("isn't created yet")
+        await it.card_says("hasn't been created yet")
         await it.dana.see("Confluent Cloud reported an error. Latchkey will try again ")
         assert _calls(it, "POST", KEYS) == []
 

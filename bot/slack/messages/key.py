@@ -238,7 +238,7 @@ def _if_unseen(request: Ready) -> Row:
     them, keys_are = ("them", "keys are") if _is_pair(request) else ("it", "key is")
     glass = glass_of(request)
     if glass and glass.ends_at <= request.claim_by:
-        return [f"View {them} soon: the {keys_are} deleted ", request.claim_by, " in any case."]
+        return [f"View {them} soon: the {keys_are} deleted ", request.claim_by, " either way."]
     return [f"If you don't view {them} by ", request.claim_by, f", the {keys_are} deleted."]
 
 

@@ -105,13 +105,13 @@ def making(request: Approved | Offered | Working | Keyed, *, yours: bool) -> Row
         case Approved() | Working() if not request.ask.makes_key:
             return _changing(request)
         case Approved() if request.trouble:
-            return [f"{_the_keys(request)} created yet. ", *told(request.trouble), " Latchkey will try again ",
+            return [f"{_the_keys(request)} been created yet. ", *told(request.trouble), " Latchkey will try again ",
                     request.not_before, "."]  # fmt: skip
         case Approved():
             return [_creating(request)]
         case Offered():
             if request.trouble:
-                return [f"{_the_keys(request)} created yet. ", *told(request.trouble), *_again(request, yours=yours)]
+                return [f"{_the_keys(request)} been created yet. ", *told(request.trouble), *_again(request, yours=yours)]
             until: Row = _until(request, request.claim_by, yours=yours)
             return [*until, f" The key is created when {'you' if yours else 'they'} do."]
         case Working():
@@ -125,7 +125,7 @@ def _creating(request: Request) -> str:
 
 
 def _the_keys(request: Request) -> str:
-    return "Neither key is" if request.ask.also else "The key isn't"
+    return "Neither key has" if request.ask.also else "The key hasn't"
 
 
 def key_ids(request: Keyed, first: str = "key") -> Row:
