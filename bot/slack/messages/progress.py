@@ -111,7 +111,11 @@ def making(request: Approved | Offered | Working | Keyed, *, yours: bool) -> Row
             return [_creating(request)]
         case Offered():
             if request.trouble:
-                return [f"{_the_keys(request)} been created yet. ", *told(request.trouble), *_again(request, yours=yours)]
+                return [
+                    f"{_the_keys(request)} been created yet. ",
+                    *told(request.trouble),
+                    *_again(request, yours=yours),
+                ]
             until: Row = _until(request, request.claim_by, yours=yours)
             return [*until, f" The key is created when {'you' if yours else 'they'} do."]
         case Working():

@@ -30,9 +30,9 @@ def in_a_row(approvers: Sequence[Right]) -> Row:
     return [f" Approvers: {people}."] if approvers else []
 
 
-def conditions(terms: Terms) -> list[Row]:
+def conditions(terms: Terms) -> Row:
     """Whose approvals don't count, whatever their roles are: the requester reads it."""
-    return [[f"• {each}"] for each in in_words(terms.approvers, requester="you")] if terms.approvals else []
+    return [f" {each}" for each in in_words(terms.approvers, requester="you")] if terms.approvals else []
 
 
 def _people(right: Right) -> str:

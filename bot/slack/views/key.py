@@ -278,7 +278,7 @@ def _why(view: KeyView) -> str:
 
 def _needs(content: ChangePage) -> Block:
     """How many have to approve, and the people who can; which of them are notified depends on the request."""
-    return lines([Bold(needs(content.terms)), *in_a_row(content.approvers)], *conditions(content.terms))
+    return lines([Bold(needs(content.terms)), *conditions(content.terms), *in_a_row(content.approvers)])
 
 
 def _sends(content: ChangePage, deed: str) -> str:

@@ -131,7 +131,7 @@ def review(content: ReviewPage) -> Block:
         *(alert("warning", *told(warning), on="modal") for warning in content.warnings),
         *_alike(content),
         divider(),
-        lines([Bold(needs(terms))], *conditions(terms), *who(content.approvers, are_told=not terms.notify)),
+        lines([Bold(needs(terms)), *conditions(terms)], *who(content.approvers, are_told=not terms.notify)),
         lines(
             [_then(content)],
             *([[f"The service account is created together with the {_keys(content)}."]] if is_new else []),
