@@ -30,6 +30,8 @@ _CHANGED = {Operation.EDIT: "edited", Operation.EXTEND: "extended", Operation.DE
 SOON = "New keys can be rejected for a few minutes. If that happens, wait a bit and try again."
 UNNAMED = "(no name)"
 _NO_ACCESS = " No access was requested with it, so it can't do anything until someone grants it roles."
+NAMES = 20
+"""How many people a message lists by name: with many more, Slack's limit would cut the reason and the description."""
 CALLED = 60
 """How many characters of a name a question shows."""
 
@@ -117,9 +119,10 @@ def judge(request: Request, row: str = "") -> list[Block]:
 
 def notified(label: str, people: Iterable[SlackUserId], end: str = "") -> list[Block]:
     """The people who were notified of a request, as mentions. Slack notifies them only if the message is new."""
-    mentions = [Mention(each) for each in people]
-    parts: list[Piece] = [piece for each in mentions for piece in (", ", each)]
-    return [lines([label, *parts[1:], end])] if parts else []
+    everyone = list(people)
+    parts: list[Piece] = [piece for each in everyone[:NAMES] for piece in (", ", Mention(each))]
+    more = f" and {len(everyone) - NAMES} more" if len(everyone) > NAMES else ""
+    return [lines([label, *parts[1:], more, end])] if parts else []
 
 
 def title(request: Request) -> Block:

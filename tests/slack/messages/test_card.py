@@ -66,6 +66,15 @@ def test_the_card_names_everyone_who_was_told_and_rings_only_for_members_of_the_
     assert rung.endswith(f"orders-dev <@{build.ERIN.slack}>")
 
 
+def test_very_many_who_were_told_take_no_room_from_the_reason() -> None:
+    ask = build.an_ask(reason="x" * 3000, description="y" * 3000)
+    told = tuple(f"U{number:09}:0" for number in range(100))
+    blocks, _ = card.card(build.pending(ask=ask, told=told))
+
+    assert "U000000019> and 80 more" in " ".join(rows(blocks))
+    assert message(blocks) == blocks
+
+
 def test_who_approves_a_new_key_reads_how_long_it_lives_where_the_rule_alone_says_so() -> None:
     limited = build.pending(terms=build.terms(lifetime=30 * DAY))
 
