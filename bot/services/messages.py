@@ -89,7 +89,7 @@ def _beside(request: states.Request) -> tuple[Surface, ...]:
 def _of_a_change(request: states.Request) -> tuple[Surface, ...]:
     """Of a change without an approval: its requester reads how it ended, and before that only if there is trouble.
 
-    Others who are concerned with the key read it, too: on a card, and the owners of a service account in a message.
+    Others who are concerned with the key read it, too: on a card, and the owners of its account in a message.
     """
     owner, requester = request.ask.owner, request.ask.requester
     is_anothers = isinstance(owner, MyAccount) and owner.id != requester.principal
@@ -103,7 +103,7 @@ def _of_a_change(request: states.Request) -> tuple[Surface, ...]:
 
 
 def _owners(request: states.Granted) -> tuple[Surface, ...]:
-    """What the owners of a service account are told."""
+    """What the owners of the account are told."""
     return tuple(told_of(user) for user in request.grant.told or ())
 
 

@@ -15,6 +15,7 @@ from bot.domain.approvals import NOBODY
 from bot.domain.deadlines import due, last_due, remind_at
 from bot.domain.errors import Unavailable
 from bot.domain.keys import MyAccount, Operation, Person, RequestId, SlackUserId
+from bot.domain.kinds import Kind
 from bot.domain.requests import Done, Failed, Offered, Ready, Request, Shown, Unclaimed, Undelivered
 from bot.services.commands import Delete, Replace, Rotate, Show
 from bot.services.messages import surfaces
@@ -339,6 +340,31 @@ async def test_a_change_of_ones_own_key_and_a_new_key_have_no_owners_to_tell() -
         notices = world.start().services.forms.proposals.notices
         own = build.a_change(Operation.DELETE, owner=MyAccount(DANA.principal))
         assert [await notices.owners_of(each, build.terms()) for each in (own, build.an_ask())] == [None, None]
+
+
+async def test_a_person_is_told_who_changed_a_key_of_their_own_account_and_why() -> None:
+    async with a_world() as world:
+        await a_key(world)
+        theirs = world.cloud.add(build.a_key("KEY0000000000077", owner=FEMI.principal, kind=Kind.KAFKA, marker=""))
+
+        state = await done(world, Delete(theirs.id, "CONFIRM", "It leaked"))
+
+        assert isinstance(state, Done)
+        assert [surface for ((surface, _), *_) in posts(world, "told")] == [f"told:{FEMI.slack}"]
+        text = said(f"told:{FEMI.slack}", state)
+        assert f"<@{DANA.slack}> deleted the API key {theirs.id}" in text
+        assert "It belongs to your account." in text
+        assert "It leaked" in text
+        assert f"Dana deleted an API key of yours for {build.CLUSTER.name}" in text
+
+
+async def test_a_person_who_requested_a_key_of_their_own_reads_of_its_deletion_once() -> None:
+    async with a_world() as world:
+        notices = world.start().services.forms.proposals.notices
+        made = build.a_change(Operation.DELETE, owner=MyAccount(FEMI.principal), key=build.a_key())
+        assert await notices.owners_of(made, build.terms()) == (), "the message about the end of the key says it"
+        edited = replace(made, operation=Operation.EDIT)
+        assert await notices.owners_of(edited, build.terms()) == (FEMI.slack,)
 
 
 def test_at_most_five_owners_are_told_and_never_the_one_who_did_it() -> None:

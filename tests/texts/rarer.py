@@ -35,6 +35,7 @@ def requests() -> dict[str, Request]:
     made = (build.an_ask(), build.terms(), build.a_grant(), 1)
     roles = Access(("DeveloperWrite on topic orders-* in orders-dev (dev)", "DeveloperRead on dev"), 3, 5)
     delete, edit = build.a_change(Operation.DELETE), build.a_change(Operation.EDIT, name="orders consumer")
+    theirs = replace(delete, owner=MyAccount(ERIN.principal))
     half = (replace(build.an_approval(FEMI), told="thread"),)
     two = build.terms(approvals=2)
     return {
@@ -57,6 +58,7 @@ def requests() -> dict[str, Request]:
         "denied, edit": Denied(edit, build.terms(), by=ERIN, reason="Keep its name.", at=NOW),
         "done, delete by Latchkey": Done(delete, build.terms(), build.a_grant(), 1, at=NOW),
         "done, no approval": Done(edit, NONE_NEEDED, replace(granted, told=(ERIN.slack,)), 1, at=NOW, news=True),
+        "done, another's own": Done(theirs, NONE_NEEDED, replace(granted, told=(ERIN.slack,)), 1, at=NOW, news=True),
     }
 
 

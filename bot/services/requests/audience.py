@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bot.domain.approvals import NOBODY, Terms
 from bot.domain.authority import Target
 from bot.domain.errors import CloudRefused, Unavailable
-from bot.domain.keys import Operation, ServiceAccount, SlackUserId
+from bot.domain.keys import Marker, MyAccount, Operation, Owner, SlackUserId
 from bot.domain.requests import Ask
 from bot.services.people.candidates import Candidate, Candidates, closest
 from bot.services.ports.slack import Channels
@@ -21,7 +21,7 @@ from bot.services.ports.slack import Channels
 SEARCHED_WITHIN = 5.0
 """Seconds that a new request waits for the search for people who can approve it."""
 MOST_OWNERS = 5
-"""How many owners of a service account are told about a change of its key."""
+"""How many owners of an account are told about a change of its key."""
 MEMBERS_WITHIN = 2.0
 """Seconds to wait for the members of a channel."""
 log = logging.getLogger("latchkey.audience")
@@ -41,8 +41,8 @@ class Notices:
 
     candidates: Candidates
     channels: Channels
-    owners: Callable[[ServiceAccount], Awaitable[Sequence[SlackUserId]]]
-    """The people in Slack who own a service account."""
+    owners: Callable[[Owner], Awaitable[Sequence[SlackUserId]]]
+    """The people in Slack who own an account: the user, or the owners of a service account."""
 
     async def able(self, ask: Ask, terms: Terms, *, fresh: bool) -> Sequence[Candidate] | None:
         """The people who could approve; None if Slack or Confluent Cloud doesn't answer in time.
@@ -73,12 +73,13 @@ class Notices:
     async def owners_of(self, ask: Ask, terms: Terms) -> tuple[SlackUserId, ...] | None:
         """The owners to tell about a change that needs no approval, at most `MOST_OWNERS`.
 
-        None for a new key, or if no service account owns the key. If the search fails, nobody is told: that doesn't
-        delay the change, and its card is posted in any case.
+        None for a new key, or for the requester's own. If the search fails, nobody is told: that doesn't delay the
+        change, and its card is posted in any case.
         """
-        if ask.operation is Operation.CREATE or not isinstance(ask.owner, ServiceAccount):
+        is_own = isinstance(ask.owner, MyAccount) and ask.owner.id == ask.requester.principal
+        if ask.operation is Operation.CREATE or is_own:
             return None
-        if terms.notify == NOBODY:
+        if terms.notify == NOBODY or _is_told_anyway(ask):
             return ()
         try:
             async with asyncio.timeout(SEARCHED_WITHIN):
@@ -90,6 +91,12 @@ class Notices:
             )
             return ()
         return tuple(each for each in dict.fromkeys(found) if each != ask.requester.slack)[:MOST_OWNERS]
+
+
+def _is_told_anyway(ask: Ask) -> bool:
+    """Whether the key's owner requested it from Latchkey, which tells them about its end."""
+    is_made_here = ask.key is not None and Marker.find(ask.key.description) is not None
+    return ask.operation is Operation.DELETE and isinstance(ask.owner, MyAccount) and is_made_here
 
 
 async def members(channels: Channels, channel: str) -> frozenset[SlackUserId]:

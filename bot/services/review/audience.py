@@ -74,9 +74,9 @@ class Recipients:
         found = [*await self._bound(known.owner), *await self._mapped(known.owner)]
         return list({reader.to: reader for reader in reversed(found)}.values())
 
-    async def owners_of(self, account: ServiceAccount) -> Sequence[SlackUserId]:
-        """The people in Slack who own a service account."""
-        return [reader.to for reader in await self.people(KnownOwner(account, "", is_gone=False))]
+    async def owners_of(self, owner: Owner) -> Sequence[SlackUserId]:
+        """The person whose account it is, or the people who own the service account, if they're in Slack."""
+        return [reader.to for reader in await self.people(KnownOwner(owner, "", is_gone=False))]
 
     async def readers(
         self, known: KnownOwner, resource: Resource | None, maker: Request | None, people: Sequence[Reader]

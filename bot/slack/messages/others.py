@@ -1,9 +1,9 @@
-"""Messages to people other than the requester: approvers, and the owners of a service account. Pure functions."""
+"""Messages to people other than the requester: approvers, and the owners of an account. Pure functions."""
 
 from collections.abc import Sequence
 
 from bot.domain.errors import plain
-from bot.domain.keys import Operation, SlackUserId
+from bot.domain.keys import MyAccount, Operation, SlackUserId
 from bot.domain.requests import Denied, Done, Failed, Keyed, Living, Pending, Request, approvals_of
 from bot.slack.blocks.kit import actions, button
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, context, flat, lines, quote
@@ -57,15 +57,16 @@ def _to(people: Sequence[SlackUserId]) -> list[Piece]:
 
 
 def to_owners(request: Request) -> tuple[list[Block], str]:
-    """Tells owners of a service account about a change of its key without an approval: who did what, and why."""
+    """Tells the owners of an account about a change of its key without an approval: who did what, and why."""
     ask, did = request.ask, _DID.get(request.ask.operation, "changed")
-    key = ask.key.id if ask.key else ""
+    key, is_personal = ask.key.id if ask.key else "", isinstance(ask.owner, MyAccount)
+    whose = "It belongs to your account." if is_personal else "You own its service account."
     is_gone = ask.operation is Operation.DELETE and isinstance(request, Done) and bool(request.note)
     did = "wanted to delete" if is_gone else did
     what: Row = [f" {did} the API key ", Code(key), *([f" ({flat(ask.name)})"] if ask.name else []), "."]
     rows: Rows = [
-        [f"{state(request).sign} ", Mention(ask.requester.slack), *what, " You own its service account."],
-        owner_row(ask.owner, ""),
+        [f"{state(request).sign} ", Mention(ask.requester.slack), *what, f" {whose}"],
+        owner_row(ask.owner, "your own"),
         resource_row(ask.resource),
         *_then(request),
     ]
@@ -74,7 +75,7 @@ def to_owners(request: Request) -> tuple[list[Block], str]:
     if now := _present(request):
         blocks.append(actions(button("Open key", ids.KEY_DETAILS, now)))
     blocks.append(context("No approval was needed · Policy rule: ", request.terms.rule))
-    which = f"an API key of your service account for {plain(called(ask.resource))}"
+    which = f"an API key of {'yours' if is_personal else 'your service account'} for {plain(called(ask.resource))}"
     return blocks, f"{plain(ask.requester.name)} {did} {which}"
 
 

@@ -304,7 +304,12 @@ def _readers(content: ChangePage) -> str:
         return "Approvers will see this."
     if isinstance(content.view.owner, ServiceAccount):
         return "People in the approvals channel and the account's owners will see this."
-    return "" if content.view.is_own else "People in the approvals channel will see this."
+    if content.view.is_own:
+        return ""
+    # Its owner is told about the end of a key that they requested, without the reason.
+    is_told_anyway = isinstance(content, DeletePage) and content.view.request is not None
+    owner = "" if is_told_anyway else " and the account's owner"
+    return f"People in the approvals channel{owner} will see this."
 
 
 def _asking(title: str, blocks: list[Block], callback: str, view: KeyView, submit: str) -> Block:
