@@ -8,7 +8,7 @@ from tests.texts import sources, surfaces
 
 ANYWHERE = (
     "organisation", "somebody", "somebody's", "whoever", "by now", "any more", "no end", "what was made",
-    "in the midst", "from then on",
+    "in the midst", "from then on", "nothing was changed",
 )  # fmt: skip
 """Nobody at work says these, in a text or in a comment."""
 TO_PEOPLE = (
