@@ -102,6 +102,8 @@ async def test_two_people_walk_the_story_and_one_of_them_sees_the_secret(it: Pla
     await it.show_secret("the story").click()
 
     await expect(it.dana.secret).to_contain_text(it.secret(key))
+    for part in (it.dana.secret.get_by_text(it.secret(key)), it.dana.secret.get_by_role("button", name="I saved it")):
+        await expect(part).to_be_in_viewport(ratio=1)
     await expect(it.card("the story")).to_contain_text("viewed the secret for key")
     assert it.secret(key) not in await it.erin.page.content()
 
