@@ -1,13 +1,13 @@
 """`/apikey` and its subcommands. On Home, the buttons of the same names open a modal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.domain.errors import LatchkeyError
-from bot.domain.requests import Request
-from bot.services.browse.home import Uses, uses_for, waiting_for
+from bot.domain.errors import LatchkeyError, Refused
+from bot.services.browse.home import uses_for, waiting_for
 from bot.slack.blocks.text import Block
 from bot.slack.messages import answers
 from bot.slack.payloads import ids, read
@@ -71,19 +71,22 @@ async def _blocks(context: ListenerContext, asked: Opening, verb: str) -> list[B
             held_roles = await context.key_views.reader(asked.by, asked.team)
             return answers.whoami_blocks(held_roles, await context.catalogs.names())
         case _:
-            found = await context.requests.of_requester(asked.by, answers.LOOKED_AT)
-            mine = [stored.value for stored in found if stored.value.ask.beside is None]
-            return answers.requests_blocks(mine, *await _waiting(context, asked), in_message=not asked.is_home)
+            return await _requests(context, asked)
 
 
-async def _waiting(context: ListenerContext, asked: Opening) -> tuple[Sequence[Request], str, Uses]:
-    """What waits for this person's approval, or why that can't be read: it must not hide the person's own requests."""
+async def _requests(context: ListenerContext, asked: Opening) -> list[Block]:
+    """A person's requests and what waits for them, or why that can't be read: it must not hide their own requests."""
+    found = await context.requests.of_requester(asked.by, answers.LOOKED_AT)
+    mine = [stored.value for stored in found if stored.value.ask.beside is None]
+    drawn = partial(answers.requests_blocks, mine, in_message=not asked.is_home)
     try:
         views, held_roles = context.key_views, await context.key_views.reader(asked.by, asked.team)
-        waiting = await waiting_for(context.requests, held_roles, views)
-        return *waiting, await uses_for(context.requests, held_roles, views)
+        waiting, trouble = await waiting_for(context.requests, held_roles, views)
+        return drawn(waiting, trouble, await uses_for(context.requests, held_roles, views))
+    except Refused as error:
+        return drawn([], shut=error.tell)
     except LatchkeyError as error:
-        return [], error.tell, Uses()
+        return drawn([], error.tell)
 
 
 def _shown(blocks: list[Block], text: str) -> dict[str, Any]:

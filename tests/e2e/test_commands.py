@@ -70,6 +70,7 @@ async def test_who_can_have_no_keys_reads_why_instead_of_a_form(tmp_path: Path, 
             await person.command(f"/apikey {verb}")
             await person.wait_for(lambda before=before: len(person.ephemerals) > before, verb)  # type: ignore[misc]
             assert reason in str(person.ephemerals[-1])
+        assert "Waiting for your approval" not in str(person.ephemerals[-1]), "they can never approve"
         assert person.notices == []
 
 

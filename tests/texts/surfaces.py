@@ -421,6 +421,7 @@ def of_answers() -> Iterator[Message]:
     )
     trouble = "Couldn't load your approvals. See the approvals channel."
     yield Message("requests, trouble", answers.requests_blocks((), (), trouble))
+    yield Message("requests, shut", answers.requests_blocks((), (), shut="Guests can't request or approve keys."))
     yield Message("whoami", answers.whoami_blocks(held, {"env-dev001": "dev", "lkc-dev001": "orders-dev"}))
     yield Message("whoami, no roles", answers.whoami_blocks(replace(held, bindings=()), {}))
     for resource in build.RESOURCES:
