@@ -129,8 +129,10 @@ class GlassPage:
     resource: Resource
     terms: Terms
     lifetime: timedelta
-    people: int
-    """How many people are told: everyone who could approve."""
+    told: int
+    """How many people are told: those of the approvers whose Slack account is known."""
+    approvers: int
+    """How many people could approve. Slack is asked about the closest 30 of them only."""
 
 
 @dataclass(frozen=True, slots=True)

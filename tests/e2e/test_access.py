@@ -47,7 +47,7 @@ def admin(it: Play) -> PersonAtClient:
 async def test_a_key_of_a_new_account_comes_with_the_access_that_was_approved(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         said = await review(it.dana, WITH_ACCESS)
-        assert "Access granted with the key:" in said
+        assert "Access requested with the key:" in said
         assert "topics starting with" in said
         await it.dana.submit()
         await it.card_says("Approving also grants:")

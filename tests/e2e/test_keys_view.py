@@ -132,7 +132,7 @@ async def test_a_key_of_latchkeys_is_rotated_and_extended_from_its_own_page(tmp_
         await it.dana.click("Rotate")
         await page(it.dana, title="Rotate API key", says="Needs 1 approval.")
         assert await it.dana.options("overlap") == [
-            "0 days",
+            "0 days (delete right away)",
             "1 day",
             "2 days",
         ]

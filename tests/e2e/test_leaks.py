@@ -91,7 +91,7 @@ async def test_rotate_now_suggests_not_keeping_the_old_key(tmp_path: Path) -> No
         (overlap,) = [
             each["element"] for each in it.erin.front()["blocks"] if each.get("block_id") == ids.OVERLAP_BLOCK
         ]
-        assert overlap["initial_option"]["text"]["text"] == "0 days"
+        assert overlap["initial_option"]["text"]["text"] == "0 days (delete right away)"
         await it.erin.see("Reported as leaked")
 
 

@@ -121,7 +121,7 @@ async def test_break_glass_gives_a_key_at_once_and_someone_else_reviews_it(tmp_p
     """B7: the second way on the review page, the buttons on the card, and no second use before the review."""
     async with play(tmp_path, policy=GLASS) as it:
         await break_glass(it)
-        await it.dana.see("Latchkey is creating the key and will tell you when it's ready.")
+        await it.dana.see("Latchkey is creating the key and will message you when it's ready.")
         await it.key_is_there()
         await it.card_says("Not justified")
         assert "No one approved this key. Was that justified?" in words_of(it.cards()[-1])
@@ -138,7 +138,7 @@ async def test_break_glass_gives_a_key_at_once_and_someone_else_reviews_it(tmp_p
         assert "Break-glass to review" in await home_of(it.erin)
         assert "Ask an approver to review it" in await home_of(it.dana)
         await it.erin.click("Not justified", in_channel=APPROVALS_CHANNEL)
-        await it.erin.see("Dana Okafor will see this.")
+        await it.erin.see("Dana Okafor and people in the approvals channel will see this.")
         await it.erin.fill({"Why wasn't it justified?": "I was there to approve it."})
         assert await it.erin.submit() == {}
         await it.card_says("I was there to approve it.")

@@ -114,10 +114,26 @@ async def test_the_review_page_offers_it_to_whom_the_rule_names_and_the_next_pag
         deed = Glass("D1")
         means = await forms.glass(deed, build.a_click(deed, DANA))
         assert isinstance(means, GlassPage)
-        assert (means.lifetime, means.people) == (4 * HOUR, 2)
+        assert (means.lifetime, means.told, means.approvers) == (4 * HOUR, 2, 2)
         await world.store.drafts.put("D1", OTTO.slack, DRAFT)
         with pytest.raises(Refused, match="doesn't list you"):
             await forms.glass(deed, build.a_click(deed, OTTO))
+
+
+async def test_the_page_promises_to_tell_no_more_people_than_slack_is_asked_about() -> None:
+    async with a_world() as world:
+        world.policy = policy()
+        for number in range(40):
+            person = build.a_person(f"Person{number}")
+            world.slack.people.append(person)
+            world.cloud.people.append(person)
+            world.cloud.bindings[person.principal] = [build.a_binding(person)]
+        await world.store.drafts.put("D1", DANA.slack, DRAFT)
+        means = await world.start().services.forms.glass(Glass("D1"), build.a_click(Glass("D1"), DANA))
+
+        assert isinstance(means, GlassPage)
+        assert (means.told, means.approvers) == (30, 42)
+        assert "Latchkey notifies 30 of 42 approvers" in str(modal(means))
 
 
 async def one_request(world: World) -> None:

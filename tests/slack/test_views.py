@@ -512,8 +512,8 @@ def test_the_review_page_says_which_access_is_granted_and_warns_of_all_there_is(
     place = "environment=env-dev001/cloud-cluster=lkc-dev001/kafka=lkc-dev001"
     some_, all_ = (WantedBinding("DeveloperRead", f"{place}/topic={each}") for each in ("orders-*", "*"))
 
-    assert "Access granted with the key:" not in review_of(build.CLUSTER)
+    assert "Access requested with the key:" not in review_of(build.CLUSTER)
     said = review_of(build.CLUSTER, bindings=(some_,))
-    assert "Access granted with the key:" in said
+    assert "Access requested with the key:" in said
     assert ("topics starting with" in said, "High risk." in said) == (True, False)
     assert "High risk." in review_of(build.CLUSTER, bindings=(some_, all_))

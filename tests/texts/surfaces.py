@@ -316,9 +316,11 @@ def _after_the_form(draft: Draft) -> Iterator[tuple[str, Any]]:
         yield f"review, {'ticket' if terms.ticket else 'approvers'}", page(replace(named, terms=terms))
     for name, offer in (("break-glass", 4 * HOUR), ("break-glass not again", unreviewed(build.pending()))):
         yield f"review, {name}", page(replace(_review(draft, CLUSTER), break_glass=offer))
-    for people in (1, 12):
-        use = pages.GlassPage("D1", draft, ACCOUNT, CLUSTER, build.terms(approvals=0), 4 * HOUR, people)
-        yield f"break-glass, {people} told", page(use)
+    for people in (1, 12, 45):
+        use = pages.GlassPage(
+            "D1", draft, ACCOUNT, CLUSTER, build.terms(approvals=0), 4 * HOUR, min(people, 30), people
+        )
+        yield f"break-glass, {people} approvers", page(use)
     refused = pages.TextPage("Couldn't do that", too_many(5, 5), "D1", break_glass=4 * HOUR)
     yield "refused, break-glass", page(refused)
     yield "not justified", not_justified(RequestId("R1"), build.broken_glass(build.shown()))

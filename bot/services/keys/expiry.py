@@ -61,7 +61,7 @@ class Expiry:
 
     async def expire(self, stored: Stored[states.Request], pending: states.Pending) -> None:
         """End a request that nobody decided in time."""
-        expired = pending.then(states.Expired, at=self.transitions.clock(), approvals=pending.approvals)
+        expired = pending.then(states.Expired, at=pending.expires_at, approvals=pending.approvals)
         await self.transitions.commit(stored, expired, self.transitions.event(Action.EXPIRED, pending.ask.id))
 
     async def remind(self, stored: Stored[states.Request], waiting: states.Ready | states.Offered) -> None:

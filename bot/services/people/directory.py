@@ -103,7 +103,8 @@ def matched(profile: Profile, users: Sequence[User], people: Mapping[SlackUserId
     if not profile.email or not profile.email_confirmed:
         raise Refused(
             "Slack has no confirmed email address for you, so Latchkey can't find your Confluent Cloud user. "
-            "Confirm it in Slack, or ask your Latchkey administrator to add you to the policy file (under `people:`). "
+            "Confirm your email address in Slack, or ask your Latchkey administrator to add you to the policy file "
+            "(under `people:`). "
             f"Your Slack ID is `{plain(profile.id)}`."
         )
     matches = [each for each in users if each.email == profile.email]

@@ -49,7 +49,8 @@ class Conversations:
         """Send the requester a question. Raises `Refused` unless this person may decide about the request."""
         stored, pending, held_roles = await self.deciders.admit(deed, click)
         requester = f"<@{pending.ask.requester.slack}>"
-        answer = f"Your question about {called(pending)} was sent to {requester}. Replies appear in the card's thread."
+        sent = f"Your question about {called(pending)} was sent to {requester}."
+        answer = f"{sent} Latchkey will notify you when they reply."
         if _is_said(pending, click):
             return answer
         said = self._next(pending, held_roles.person, click, deed)

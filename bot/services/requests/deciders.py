@@ -71,10 +71,9 @@ class Deciders:
 
     async def still_open(self, stored: Stored[Request], pending: Pending, deed: Decision) -> None:
         """Raise `Refused` if the time to decide has passed, whether or not the worker has noticed."""
-        now = self.transitions.clock()
-        if now < pending.expires_at:
+        if self.transitions.clock() < pending.expires_at:
             return
-        expired = pending.then(Expired, at=now, approvals=pending.approvals)
+        expired = pending.then(Expired, at=pending.expires_at, approvals=pending.approvals)
         with suppress(Conflict):  # someone else ended it in the same instant, and the card says so
             await self.transitions.commit(stored, expired, self.transitions.event(Action.EXPIRED, pending.ask.id))
         kept = "Your click changed nothing." if isinstance(deed, Approve | Deny | Cancel) else _kept(deed)

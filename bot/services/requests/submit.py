@@ -297,7 +297,8 @@ class Forms:
         people = await self.candidates.of(target, person, verdict.terms.approvers, fresh=directory.is_afresh)
         enough(people, NeedsApproval(verdict.terms, 1))
         lasts = verdict.terms.lifetime or LONGEST_GLASS
-        return GlassPage(deed.draft, draft, target.owner, target.resource, verdict.terms, lasts, len(people))
+        told = sum(1 for each in people if each.slack)
+        return GlassPage(deed.draft, draft, target.owner, target.resource, verdict.terms, lasts, told, len(people))
 
     async def use_glass(self, deed: UseGlass, click: Click) -> str | FormPage | None:
         """Use break-glass for a reviewed form: the key is created at once. Sent twice, the same draft is one use.
@@ -438,12 +439,12 @@ def follows(ask: Ask, terms: Terms, who: str) -> str:
     """What comes after the last approval. `who` is the requester."""
     if not ask.makes_key:
         doing = {Operation.EDIT: "updating", Operation.DELETE: "deleting"}.get(ask.operation, "extending")
-        return f"Latchkey is {doing} the key and will tell {who} when it's done."
+        return f"Latchkey is {doing} the key and will message {who} when it's done."
     if terms.mint == "on_claim":
         return f"The key is created when {who} {'select' if who == 'you' else 'selects'} `Show secret`."
     if ask.also:
-        return f"Latchkey is creating both keys and will tell {who} when they're ready."
-    return f"Latchkey is creating the key and will tell {who} when it's ready."
+        return f"Latchkey is creating both keys and will message {who} when they're ready."
+    return f"Latchkey is creating the key and will message {who} when it's ready."
 
 
 def draft_again(ask: Ask, offers: Sequence[Offer], *, other_account: bool) -> Draft:

@@ -37,10 +37,10 @@ def access_rows(heading: str, bindings: Iterable[WantedBinding], resource: Resou
     return [[Bold(heading)], *roles] if roles else []
 
 
-def granted_rows(given: Sequence[GivenBinding], resource: Resource) -> Sequence[Row]:
-    """The roles that came with a key, and what became of each; empty if none was requested."""
+def granted_rows(given: Sequence[GivenBinding], resource: Resource, *, also: bool = False) -> Sequence[Row]:
+    """The roles that came with a key, or with two (`also`), and what became of each; empty if none was requested."""
     rows = [["• ", *role_row(each.wanted, resource), _BECAME.get(each.state, "")] for each in given]
-    return [[Bold("Access granted with this key:")], *rows] if rows else []
+    return [[Bold(f"Access granted with {'these keys' if also else 'this key'}:")], *rows] if rows else []
 
 
 _BECAME: Mapping[str, str] = {

@@ -276,10 +276,10 @@ def _allows(binding: Binding, table: Table) -> str:
         case Whose.ANYONES:
             return f"you can approve other people's requests ({kinds})"
         case Whose.OTHERS:
-            return f"you can approve other people's requests, but this role covers no keys of your own ({kinds})"
+            return f"you can approve other people's requests ({kinds}), but this role covers no keys of your own"
         case Whose.OWN_AND_OWNED_ACCOUNTS if _owns_account(binding):
             return f"you can approve requests for this service account ({kinds})"
         case Whose.OWN_AND_OWNED_ACCOUNTS | Whose.OWN:  # an owner of a topic or a group owns no account
-            return f"this role covers only your own keys, so you can't approve requests with it ({kinds})"
+            return f"this role covers only your own keys ({kinds}), so you can't approve requests with it"
         case _:
             assert_never(row.whose)

@@ -29,7 +29,7 @@ _ASK = {
 _CHANGED = {Operation.EDIT: "edited", Operation.EXTEND: "extended", Operation.DELETE: "deleted"}
 SOON = "New keys can be rejected for a few minutes. If that happens, wait a bit and try again."
 UNNAMED = "(no name)"
-_NO_ACCESS = " No access was requested with it, so it can't do anything until someone grants it roles."
+_NO_ACCESS = " No access was requested, so the account can't do anything until someone grants it roles."
 NAMES = 20
 """How many people a message lists by name: with many more, Slack's limit would cut the reason and the description."""
 CALLED = 60
@@ -302,7 +302,8 @@ def _account_now(request: Request) -> list[Block]:
         return []
     if isinstance(ask.owner, NewServiceAccount):
         needs_roles = not ask.bindings and any(each.kind.row.grant for each in Target.of(ask).resources)
-        return [lines([f"The service account is created together with the key.{_NO_ACCESS if needs_roles else ''}"])]
+        keys = "keys" if ask.also else "key"
+        return [lines([f"The service account is created together with the {keys}.{_NO_ACCESS if needs_roles else ''}"])]
     found, whose = request.access or Access(), _account(ask.owner, f"{flat(ask.requester.name)}'s own account")
     if found.roles is None and found.keys is None:
         return [lines([f"Latchkey couldn't look up the roles and API keys of {whose}."])]
@@ -316,10 +317,12 @@ def _account_now(request: Request) -> list[Block]:
 def _access(request: Request) -> list[Block]:
     """The roles that are granted with the key. While people can still decide, it says that approving grants them."""
     ask = request.ask
-    heading = "Approving also grants:" if isinstance(request, Pending) else "Access requested with the key:"
-    rows = access_rows(heading, ask.bindings, ask.resource)
+    requested = f"Access requested with the key{'s' if ask.also else ''}:"
+    rows = access_rows(
+        "Approving also grants:" if isinstance(request, Pending) else requested, ask.bindings, ask.resource
+    )
     if isinstance(request, Keyed):
-        rows = granted_rows(request.grant.bindings, ask.resource) or rows
+        rows = granted_rows(request.grant.bindings, ask.resource, also=ask.also is not None) or rows
     return [lines(*rows)] if rows else []
 
 

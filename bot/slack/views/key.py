@@ -51,7 +51,7 @@ _PLAN_OF_A_LEAKED_ONE = (
     "You get a new key for the same account and resource. The reported key keeps working at least until you view "
     "the new secret. To stop it now, delete it instead."
 )
-_OVERLAP = "Starts when you view the new secret. If you keep it, you can shorten this or add a day later."
+_OVERLAP = "Starts when you view the new secret. If you keep the old key, you can shorten this time or add a day later."
 _STOPS = (
     "every application using this key will stop working. This is permanent: not even Confluent can restore the key."
 )
@@ -318,7 +318,7 @@ def _asking(title: str, blocks: list[Block], callback: str, view: KeyView, submi
 
 def _overlaps(content: RotatePage) -> Block:
     """The menu of overlaps: a day is preselected, but a leaked key is not kept."""
-    texts = {0: "0 days", 1: "1 day"}
+    texts = {0: "0 days (delete right away)", 1: "1 day"}
     options = [option(texts.get(each, f"{each} days"), str(each)) for each in content.overlaps]
     usual = 0 if content.view.leak else min(1, len(options) - 1)
     return menu(ids.KEY_OVERLAP, options, options[usual])

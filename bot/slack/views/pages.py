@@ -118,7 +118,7 @@ def review(content: ReviewPage) -> Block:
     """What is requested, the people who can approve it, and the button that sends it."""
     terms, draft, owner = content.terms, content.draft, content.owner
     is_new = isinstance(owner, NewServiceAccount)
-    granted = access_rows("Access granted with the key:", content.bindings, content.resource)
+    granted = access_rows(f"Access requested with the {_keys(content)}:", content.bindings, content.resource)
     needs_access = is_new and not granted and any(each.kind.row.grant for each in _opened(content))
     blocks = [
         header(f"{_kinds(content)}{for_what(content.resource)}"),
@@ -215,7 +215,9 @@ def _in_an_emergency(offer: timedelta | str | None, draft: str) -> list[Block]:
 
 def break_glass(content: GlassPage) -> Block:
     """What using break-glass means, and why it can't wait."""
-    people = "the only approver" if content.people == 1 else f"all {content.people} approvers"
+    people = "the only approver" if content.approvers == 1 else f"all {content.approvers} approvers"
+    if content.told < content.approvers:
+        people = f"{content.told} of {content.approvers} approvers"
     typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
     blocks = [
         header(f"{kind_of(content.resource)}{for_what(content.resource)}"),
@@ -235,7 +237,7 @@ def break_glass(content: GlassPage) -> Block:
 def not_justified(request: RequestId, known: Request | None = None) -> Block:
     """Asks a reviewer why a use of break-glass was not justified. `known` is the request, if it could be read."""
     typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
-    hint = f"{requester(known)} will see this."
+    hint = f"{requester(known)} and people in the approvals channel will see this."
     works: list[Row] = []
     if isinstance(known, Ready | Living) and (glass := glass_of(known)):
         works = [["The key still expires ", glass.ends_at, "."]]
@@ -259,6 +261,6 @@ def approve(request: Pending) -> Block:
 def deny(request: RequestId, known: Request | None = None) -> Block:
     """Asks an approver for the reason. `known` is the request, if it could be read."""
     typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
-    hint = f"{requester(known)} will see this."
+    hint = f"{requester(known)} and people in the approvals channel will see this."
     blocks = [*about(known), field("Reason", ids.REASON_BLOCK, typed, hint=hint)]
     return modal(DENYING, blocks, callback=ids.DENY_REASON, submit="Deny", close="Cancel", metadata=request)

@@ -72,14 +72,16 @@ def kept_shown(metadata: str, reason: str) -> KeepShown:
 def keys_to_review(views: Sequence[KeyView], hidden: int) -> Block:
     """Keys to go through, each with what can be done. `hidden` is how many keys this reader can't see."""
     drawn = limits.as_many(len(views), lambda number: _rows(views, number, hidden), limits.fits_a_view)
-    return modal("API keys to review", drawn, callback=ids.PAGE)
+    title = "API key to review" if len(views) + hidden == 1 else "API keys to review"
+    return modal(title, drawn, callback=ids.PAGE)
 
 
 def _rows(views: Sequence[KeyView], number: int, hidden: int) -> list[Block]:
     shown = views[:number]
     count = f"{len(shown):,} of {len(views):,} API keys" if len(shown) < len(views) else _count(len(views))
     # Without this, nobody would look for what can be done behind the three dots.
-    what_to_do = ". Select ⋯ to keep a key, or to see what else you can do." if shown else ""
+    which = "it" if len(views) == 1 else "a key"
+    what_to_do = f". Select ⋯ to keep {which}, or to see what else you can do." if shown else ""
     blocks = [context(count, what_to_do), *(block for view in shown for block in _key(view))]
     if not hidden:
         return blocks

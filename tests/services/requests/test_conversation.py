@@ -62,7 +62,7 @@ async def actions(world: World) -> list[tuple[str, str]]:
 
 async def test_a_question_and_its_reply_stand_below_the_card_and_reach_their_reader(world: World) -> None:
     assert await carried_out(world, Question(R1, WHICH), ERIN) == (
-        f"Your question about “orders producer” was sent to <@{DANA.slack}>. Replies appear in the card's thread."
+        f"Your question about “orders producer” was sent to <@{DANA.slack}>. Latchkey will notify you when they reply."
     )
     assert posted(world) == ["thread:1", "question:1"]
 

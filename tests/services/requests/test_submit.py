@@ -225,11 +225,11 @@ def test_what_follows_the_last_approval_is_said_to_whom_it_concerns() -> None:
 
     assert (
         follows(build.an_ask(), build.terms(), "you")
-        == "Latchkey is creating the key and will tell you when it's ready."
+        == "Latchkey is creating the key and will message you when it's ready."
     )
     assert (
         follows(build.an_ask(), build.terms(), "<@U1>")
-        == "Latchkey is creating the key and will tell <@U1> when it's ready."
+        == "Latchkey is creating the key and will message <@U1> when it's ready."
     )
     assert follows(build.an_ask(), later, "you") == "The key is created when you select `Show secret`."
     on_claim = follows(build.a_change(Operation.ROTATE), later, "<@U1>")
