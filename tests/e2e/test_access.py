@@ -295,7 +295,7 @@ async def test_a_new_account_without_access_comes_with_the_command_that_grants_i
     async with play(tmp_path) as it:
         assert "The new service account won't have any access." in await review(it.dana, wish)
         await it.dana.submit()
-        await it.card_says("it can't do anything until someone grants it roles.")
+        await it.card_says("the account can't do anything until someone grants it roles.")
         assert "role-binding create" not in str(it.cards())
         await admin(it).click("Approve", beside=wish.name, in_channel=APPROVALS_CHANNEL)
         await is_made(it, wish.name)
