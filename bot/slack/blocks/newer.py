@@ -32,20 +32,16 @@ def alert(level: Level, *pieces: Piece, on: Surface) -> Block:
     return _plain_alert(level, text)
 
 
-def table(
-    head: Sequence[str], rows: Sequence[Sequence[Cell]], *, on: Surface, right: Sequence[int] = ()
-) -> list[Block]:
+def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], *, on: Surface) -> list[Block]:
     """Rows below a head: in a message Slack's table, which a message can have one of; elsewhere plain rows.
 
-    `right` are the indexes of right-aligned columns. A table that is too large for Slack becomes plain rows, too.
+    A table that is too large for Slack becomes plain rows, too.
     """
     cells = [[lines([Bold(name)]) for name in head], *([_cell(each) for each in row] for row in rows)]
     drawn: Block = {
         "type": "table",
         "rows": cells,
-        "column_settings": [
-            {"align": "right" if number in right else "left", "is_wrapped": True} for number in range(len(head))
-        ],
+        "column_settings": [{"align": "left", "is_wrapped": True} for _ in head],
     }
     fits = len(cells) <= ROWS and len(head) <= COLUMNS and _length(drawn) <= CELLS
     return [drawn] if on == "message" and fits else _plain_table(cells)

@@ -42,10 +42,10 @@ def test_an_alert_that_is_too_long_is_a_section() -> None:
 
 @pytest.mark.parametrize("on", ["modal", "home"])
 def test_a_table_is_a_table_in_a_message_and_rows_elsewhere(on: newer.Surface) -> None:
-    drawn = newer.table(["Key", "Age"], ROWS, on="message", right=[1])
+    drawn = newer.table(["Key", "Age"], ROWS, on="message")
 
     assert [each["type"] for each in drawn] == ["table"]
-    assert [each["align"] for each in drawn[0]["column_settings"]] == ["left", "right"]
+    assert [each["is_wrapped"] for each in drawn[0]["column_settings"]] == [True, True]
     said = list(plain_words(newer.table(["Key", "Age"], ROWS, on=on)))
     assert said == ["Key · Age\norders · 9 days\nbilling · sa-1 today"]
 
