@@ -11,6 +11,7 @@ import gc
 import os
 import runpy
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
@@ -20,6 +21,7 @@ from typing import NoReturn
 from sandbox.stage import Running, fresh
 
 _SERVER = get_context("forkserver") if sys.platform == "linux" else None  # macOS's own libraries do not
+_ready, _starting = threading.Event(), threading.Lock()
 _HEEDED_AT_IMPORT = {"SSL_CERT_FILE", "SSL_CERT_DIR"}
 """What aiohttp makes its TLS context of, once."""
 
@@ -28,9 +30,8 @@ class Forked:
     """Such a process, with the methods of asyncio's; belongs to the loop that started it."""
 
     def __init__(self, program: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> None:
-        """Start it; blocks for as long as a fork takes, the first time for the imports."""
+        """Start it; blocks for as long as a fork takes. `_make_ready` comes before the first one."""
         assert _SERVER is not None
-        _SERVER.set_forkserver_preload(["tests.support.preloaded"])
         self._process = _SERVER.Process(target=_become, args=(program, environment, Path.cwd(), out, err), daemon=True)
         self._process.start()
         self.pid: int = self._process.pid or 0
@@ -65,7 +66,21 @@ async def forked(program: Sequence[str], environment: Mapping[str, str], out: Pa
     """
     if _SERVER is None or environment.keys() & _HEEDED_AT_IMPORT:
         return await fresh(program, environment, out, err)
+    if not _ready.is_set():
+        await asyncio.to_thread(_make_ready)  # a bot in this loop goes on answering
     return Forked(program, environment, out, err)
+
+
+def _make_ready() -> None:
+    """Have what forks import everything: 3.5 seconds, and more than a click may take on a busy machine."""
+    assert _SERVER is not None
+    with _starting:
+        if not _ready.is_set():
+            _SERVER.set_forkserver_preload(["tests.support.preloaded"])
+            first = _SERVER.Process(target=int, daemon=True)
+            first.start()
+            first.join()
+            _ready.set()
 
 
 def _become(program: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, err: Path) -> NoReturn:
