@@ -59,11 +59,6 @@ class Listed:
     ends_at: datetime | None = None
     """When it expires, by Latchkey or at Confluent; None is never."""
 
-    @property
-    def can_rotate(self) -> bool:
-        """Whether it can be rotated, and whether that makes sense."""
-        return self.resource is not None and Finding.ORPHANED not in self.findings
-
 
 Audience: TypeAlias = Literal["owner", "account-owner", "requester", "channel"]
 """Who reads a digest: the user who owns the keys, an owner of the service account, the person who requested the keys,

@@ -167,7 +167,6 @@ async def test_keys_whose_owner_is_gone_are_brought_to_the_channel(owner: Princi
         assert list(digests) == [CHANNEL]
         (listed_key,) = digests[CHANNEL].keys
         assert listed_key.findings == (Finding.ORPHANED,)
-        assert not listed_key.can_rotate
 
 
 async def test_keys_of_a_user_whom_slack_does_not_have_are_brought_to_the_channel() -> None:
