@@ -65,11 +65,11 @@ async def test_a_kept_key_leaves_the_message_and_is_not_asked_about_next_week(tm
 
         await listing(sami)
         await sami.click("Keep", beside=OLD)
-        await sami.see(f"{OLD} as it is.")
+        await sami.see(f"{OLD} stays as it is.")
         assert await sami.submit() != {}, "no reason was given"
         await sami.fill({"Reason": "The orders service needs it."})
         await sami.submit()
-        await sami.see("stays as it is")
+        await sami.see("Latchkey will ask about it again")
         await sami.close(everything=True)
 
         await sami.see("The orders service needs it.")
@@ -88,7 +88,7 @@ async def test_what_was_there_before_latchkey_is_kept_with_one_click_and_comes_b
         sami = await sami_is_asked(it)
 
         await sami.click("Keep all for now", beside=OLD)
-        await sami.see("API keys as they are:")
+        await sami.see("API keys stay as they are:")
         await sami.submit()
         await sami.see("Latchkey will ask again")
         await sami.close()

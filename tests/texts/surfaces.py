@@ -28,6 +28,7 @@ from bot.domain.requests import (
     Life,
     Offered,
     Pending,
+    Ready,
     ReplacedKey,
     Request,
     Revealing,
@@ -42,6 +43,7 @@ from bot.services import pages
 from bot.services.browse.home import HomePage, Uses
 from bot.services.commands import NO_ONE, Draft, Wish
 from bot.services.form.access import offered, wanted
+from bot.services.keys.reconcile import left_behind
 from bot.services.messages import surfaces
 from bot.services.pages import Handover, SecondKey
 from bot.services.ports.store import Post
@@ -126,7 +128,10 @@ def requests() -> dict[str, Request]:
     operations = [each for each in Operation if each is not Operation.CREATE]
     changes = {f"pending, {each.value}": build.pending(ask=_change(each), terms=of_change) for each in operations}
     verdicts: tuple[ProbeVerdict, ...] = ("", "works", "no-permission", "unreachable", "gave-up")
-    probes = {f"shown, {verdict or 'tested'}": Probe(verdict, NOW, None, 3, NOW, last="401") for verdict in verdicts}
+    said = {"unreachable": "connection timed out"}
+    probes = {
+        f"shown, {each or 'tested'}": Probe(each, NOW, None, 3, NOW, last=said.get(each, "401")) for each in verdicts
+    }
     return {
         **build.states(),
         **waiting,
@@ -189,6 +194,7 @@ def _of_a_pair() -> dict[str, Request]:
     both = {"ask": ask, "life": Life(probe=Probe(next_at=NOW), other=other)}
     ready = build.ready(**both)
     lost = ready.then(Undelivered, why="Slack didn't accept the message with the secrets.", at=NOW, news=True)
+    failed = replace(build.failed(), changed=left_behind(build.approved(ask=ask), ""))
     return {
         "approved, pair": build.approved(ask=ask),
         "approved, pair, in trouble": build.approved(ask=ask, trouble="Confluent Cloud didn't answer."),
@@ -199,7 +205,8 @@ def _of_a_pair() -> dict[str, Request]:
         "undelivered, pair": lost,
         "undelivered, pair, deleted": replace(lost, deleted_at=NOW),
         "undelivered, pair, one left": replace(lost, deleted_at=NOW, left=other.key.id),
-        "failed, pair, one left": replace(build.failed(), ask=ask, left=other.key.id),
+        "undelivered, pair, new keys follow": replace(lost, reissue=True, news=False, retry_at=NOW, tries=1),
+        "failed, pair, one left": replace(failed, ask=ask, left=other.key.id),
         "unclaimed, pair": ready.then(Unclaimed, at=NOW, deleted_at=NOW, news=True),
     }
 
@@ -341,7 +348,12 @@ def _uses() -> Uses:
 
 def _of_keys() -> Iterator[tuple[str, Any]]:
     view, terms = _key_view(), build.terms()
-    foreign = replace(view, request=None, key=build.a_key(marker="", name=""), may=view.may - {Operation.EXTEND})
+    foreign = replace(
+        view,
+        request=None,
+        key=build.a_key(marker="", name="", created_at=view.key.created_at),
+        may=view.may - {Operation.EXTEND},
+    )
     yield "key", page(pages.KeyPage(view))
     ask = build.an_ask(bindings=(WRITE, READ))
     given = tuple(GivenBinding(wanted, each) for wanted in (WRITE, READ) for each in get_args(GivenState))
@@ -350,7 +362,10 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     yield "key, foreign", page(pages.KeyPage(foreign))
     for name, request in build.states().items():
         if isinstance(request, Keyed):
-            may = frozenset[Operation]() if isinstance(request, Withdrawn) else view.may
+            hidden = set(Operation) if isinstance(request, Withdrawn) else set[Operation]()
+            if isinstance(request, Ready | Revealing):
+                hidden = {Operation.ROTATE, Operation.EXTEND}
+            may = view.may - hidden
             for whose, mine in (("", False), (" of mine", True)):
                 seen = replace(view, request=request, may=may, is_requester=mine)
                 yield f"key{whose}, {name}", page(pages.KeyPage(seen))
@@ -449,7 +464,9 @@ def of_reviews() -> Iterator[Message]:
         )
         yield Message(f"review: {audience}, done", *digest.message(replace(whole, keys=(), quotas=())))
         if audience == "channel":
-            many = tuple(replace(listed[2], key=replace(KEY, id=KeyId(f"KEY00000000000{n}"))) for n in range(10, 40))
+            many = tuple(
+                replace(listed[2], key=replace(keys[2], id=KeyId(f"KEY00000000000{n}"))) for n in range(10, 40)
+            )
             yield Message("review: channel, 30 keys", *digest.message(replace(whole, keys=many, kept=(), quotas=())))
             alone = Digest(None, "channel", NOW, 90 * DAY, quotas=(quota,))
             yield Message("review: channel, quotas alone", *digest.message(alone))

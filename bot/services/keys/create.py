@@ -16,7 +16,7 @@ from bot.domain.requests import Approved, Life, Offered, Ready, Request, Reveali
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Backstop, ExpirySupport, may_be_to_blame, met
 from bot.services.keys.pairs import Pairs, Wait
-from bot.services.keys.reconcile import Orphans, attempt_of
+from bot.services.keys.reconcile import ACCOUNT_GOES, Orphans, attempt_of, left_behind
 from bot.services.keys.role_bindings import RoleBindings
 from bot.services.keys.service_accounts import Accounts, settlement
 from bot.services.ports.cloud import Cloud, NewKey
@@ -139,7 +139,7 @@ class Creation:
 
     async def _not_minted(self, stored: Stored[Request], offered: Offered, error: LatchkeyError) -> str:
         await self.fail(stored, offered, error.happened, NOTHING_CHANGED, "")
-        return f"{error.happened} {_left(offered, NOTHING_CHANGED)}"
+        return f"{error.happened} {left_behind(offered, NOTHING_CHANGED)}"
 
     async def _claimed(self, working: Stored[Working], ready: Ready, actor: str) -> Stored[Revealing]:
         transitions, key = self.transitions, ready.key
@@ -163,7 +163,7 @@ class Creation:
         ask = approved.ask
         approved = replace(approved, terms=await self.permission.renew(approved))
         await self.accounts.check(approved)
-        await self._none_left(approved)
+        await self._noneleft_behind(approved)
         found = await self.cloud.resource(ask.resource.kind, ask.resource.environment, ask.resource.id)
         if found is None:
             raise Refused(f"{plain(called(ask.resource))} ({ask.resource.id}) no longer exists.")
@@ -202,7 +202,7 @@ class Creation:
         key = replace(key, expires_at=in_force(key.expires_at, self.transitions.clock()))
         return Made(working, key, secret)
 
-    async def _none_left(self, approved: Approved) -> None:
+    async def _noneleft_behind(self, approved: Approved) -> None:
         """Make sure that one request leaves at most one key, even if someone put an old record back into the store."""
         orphans = await self.orphans.of(approved)
         # Only what was given up is deleted: this record may be outdated, and a faster process may have a newer key.
@@ -290,7 +290,7 @@ class Creation:
     ) -> None:
         """End the request without a key, with sentences for people: the message has a button to request again."""
         now = self.transitions.clock()
-        failed = replace(state.fail(now, happened, _left(state, changed), step, ref), offer_account=offer_account)
+        failed = replace(state.fail(now, happened, left_behind(state, changed), step, ref), offer_account=offer_account)
         said = {"happened": happened, "reference": ref, **review_due(failed)}
         event = self.transitions.event(Action.FAILED, state.ask.id, **said)
         await self.transitions.commit(stored, failed, event, extra=With(also=settlement(failed, now)))
@@ -321,23 +321,8 @@ def _next_step(error: CloudRefused, owner: Owner) -> str:
 def _unchanged(owner: Owner) -> str:
     """What a refusal left at Confluent: a sentence for people."""
     if isinstance(owner, NewServiceAccount):
-        return "No key was created. If the new service account was created, Latchkey will delete it."
+        return f"No key was created. {ACCOUNT_GOES}"
     return NOTHING_CHANGED
-
-
-def _left(state: Approved | Offered | Working, changed: str) -> str:
-    """What a failure left at Confluent, if role bindings or the second key of a pair may exist already."""
-    if state.ask.also is not None:
-        other = state.ask.also.kind.row.label
-        changed = (
-            f"No {state.ask.resource.kind.row.label} key was created. If a {other} key was, Latchkey will delete it."
-        )
-    if not any(each.state in {"intended", "given"} for each in state.grant.bindings):
-        return changed
-    nothing = changed if state.ask.also else "No key was created."
-    taken_back = f"{nothing} Latchkey will remove the access that it granted"
-    is_new = isinstance(state.ask.owner, NewServiceAccount)
-    return f"{taken_back} and delete the new service account." if is_new else f"{taken_back}."
 
 
 def offered(approved: Approved, now: datetime) -> Offered:

@@ -10,8 +10,8 @@ from datetime import timedelta
 from bot.domain.audit import Action, Event
 from bot.domain.deadlines import CLOCKS_APART, review_due
 from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable, Unknown
-from bot.domain.keys import ApiKey, Marker, RequestId
-from bot.domain.requests import Failed, Granted, Keyed, Request, Working
+from bot.domain.keys import ApiKey, Marker, NewServiceAccount, RequestId
+from bot.domain.requests import Approved, Failed, Granted, Keyed, Offered, Request, Working
 from bot.services.agenda import Item, ItemKind, regardless_of_lease
 from bot.services.keys.service_accounts import Accounts, settlement
 from bot.services.ports.cloud import Cloud
@@ -25,6 +25,7 @@ ATTEMPTS = 5
 """How many attempts in a row may end without a clear answer before the request fails."""
 _NOTHING = "nothing is left of it"
 """What the audit log says about an attempt without an answer, once nothing was found of it."""
+ACCOUNT_GOES = "If the new service account was created, Latchkey will delete it."
 _KEEPS_TRYING = "Latchkey will keep trying. To stop the key sooner, delete it in Confluent Cloud."
 
 
@@ -98,6 +99,21 @@ def attempt_of(key: ApiKey) -> int:
     return found.attempt if found else 0
 
 
+def left_behind(state: Approved | Offered | Working, changed: str) -> str:
+    """What a failure left at Confluent: `changed`, unless role bindings or the second key of a pair may exist."""
+    if state.ask.also is not None:
+        other = state.ask.also.kind.row.label
+        changed = (
+            f"No {state.ask.resource.kind.row.label} key was created. If a {other} key was, Latchkey will delete it."
+        )
+    if not any(each.state in {"intended", "given"} for each in state.grant.bindings):
+        return changed
+    nothing = changed if state.ask.also else "No key was created."
+    taken_back = f"{nothing} Latchkey will remove the access that it granted"
+    is_new = isinstance(state.ask.owner, NewServiceAccount)
+    return f"{taken_back} and delete the new service account." if is_new else f"{taken_back}."
+
+
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
     """The steps of a request whose key may or may not exist."""
@@ -161,7 +177,9 @@ class Reconciliation:
         lost = working.lost_answers + 1
         if lost >= ATTEMPTS:
             happened = f"Latchkey tried {lost} times to create the key and got no clear answer from Confluent Cloud."
-            failed = working.fail(now, happened, "No key is left behind.", "")
+            account = f" {ACCOUNT_GOES}" if isinstance(working.ask.owner, NewServiceAccount) else ""
+            changed = left_behind(working, f"No key is left behind.{account}")
+            failed = working.fail(now, happened, changed, "")
             said = {"happened": happened, **review_due(failed)}
             event = self.transitions.event(Action.FAILED, working.ask.id, **said)
             extra = replace(sweep, also={**sweep.also, **settlement(failed, now)})

@@ -27,7 +27,7 @@ from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat
 from bot.slack.messages.access import access_left, by_hand, granted_rows
 from bot.slack.messages.card import SOON, key_buttons, show_secret
 from bot.slack.messages.facts import called
-from bot.slack.messages.progress import Rows, key_ids, left_over, making, secret_of
+from bot.slack.messages.progress import Rows, key_ids, left_over, making, not_deleted, secret_of
 from bot.slack.messages.readiness import Tested, of_both, readiness_rows
 from bot.slack.messages.request import again
 from bot.slack.messages.state import ATTENTION, CREATED, DELETED, SECRET_WAITING, state
@@ -93,13 +93,15 @@ def lost(request: Request, attempt: int, *, is_reply: bool = False) -> Message:
     rows: Rows = [*_left(request), _gone(request, _whose(request)), _why(request)]
     if is_reply:
         rows = [[f"{state(request).sign} ", Mention(asker), ": ", *_why(request), " ", *_became(request)]]
-    buttons = [again(request)]
+    follows = isinstance(request, Undelivered) and request.reissue and not request.news
+    buttons = [] if follows else [again(request)]
     if isinstance(request, Undelivered) and not request.reissue:
         them = "both" if request.ask.also else "it"
         rows.append(["Until ", request.grant.fresh_until, f", you can replace {them} without a new approval."])
         buttons.insert(0, button(_replace(request), ids.REPLACE, ids.key_ref(request.ask.id, attempt), "primary"))
     said = _one_works(name) if request.left else f"Your API {_keys(request)} for {name} {_ended(request)}"
-    return [lines(*rows), actions(*buttons)], f"<@{asker}> {said}" if is_reply else said
+    below = [actions(*buttons)] if buttons else []
+    return [lines(*rows), *below], f"<@{asker}> {said}" if is_reply else said
 
 
 def end(request: Request) -> Message:
@@ -152,7 +154,8 @@ _ADVICE = {
 }
 """What to do about a key that expires, by whether Confluent deletes it."""
 _GLASS = (
-    "Keys created with break-glass can't be extended. Request a new key, or rotate it to get one with time to switch."
+    "Keys created with break-glass can't be extended. "
+    "Rotate this one to get a new key and time to switch, or request another key."
 )
 
 
@@ -162,7 +165,9 @@ def replaced_key(request: Living | Retired) -> Rows:
     if former is None or old is None or former.deleted_at:
         return []
     if former.tries:
-        return [["The old key ", Code(old.id), " couldn't be deleted yet. Latchkey will keep trying."]]
+        return [
+            ["The old key ", Code(old.id), " couldn't be deleted yet, so it still works. Latchkey will keep trying."]
+        ]
     return [["The old key ", Code(old.id), " still works. Latchkey deletes it ", former.until, "."]]
 
 
@@ -312,6 +317,8 @@ def _earlier(request: Request) -> Message:
 
 def _past(request: Request) -> Message:
     """A message about what is over: the state, and which key it was."""
+    if left := _left(request):
+        return [lines(*left)], _one_works(called(request.ask.resource))
     now, name = state(request), plain(called(request.ask.resource))
     newest = "" if isinstance(request, Unclaimed | Undelivered) else f" {_SEE_NEWEST}"
     row: Row = [f"{now}: your {_keys(request)} ", *_which(request), f".{newest}"]
@@ -363,8 +370,7 @@ def _became(request: Unclaimed | Undelivered) -> Row:
 
 
 def _not_deleted(request: Request) -> str:
-    works = "they may still work" if _is_pair(request) else "it still works"
-    return f"couldn't be deleted yet, so {works}. Latchkey will keep trying."
+    return not_deleted(is_pair=_is_pair(request))
 
 
 def _has_expired(request: Keyed) -> bool:
@@ -385,9 +391,13 @@ def _why(request: Keyed) -> Row:
         case Unclaimed():
             return ["The secrets weren't viewed in time." if request.ask.also else "The secret wasn't viewed in time."]
         case Undelivered() if request.reissue and request.news:
-            return ["The approval expired before a new key could be created."]
+            return [f"The approval expired before {'new keys' if request.ask.also else 'a new key'} could be created."]
         case Undelivered() if request.reissue:
-            return ["You requested a new key in its place."]
+            return [
+                "You requested new keys in their place."
+                if request.ask.also
+                else "You requested a new key in its place."
+            ]
         case Undelivered():
             return told(request.why)
         case Retired():

@@ -39,7 +39,6 @@ NOTE = 1000
 """How many characters of a reviewer's note are shown."""
 WAITS: Row = ["To view its secret, run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
 """For places where no button can show it."""
-_SOONER = "To stop it now, delete it in Confluent Cloud."
 _MAY_BE_MADE = "An earlier attempt may have created a key. If so, Latchkey will delete it."
 """In place of what a last attempt changed, which isn't all that happened."""
 _CHECKING = " Latchkey is checking whether a key was created; it will delete it if so and try again."
@@ -233,7 +232,8 @@ def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
     if isinstance(request, Undelivered):
         # Only the requester's own wish is reissued, and its words are for the requester.
         followed = ", but the approval expired first" if request.news else ""
-        again: Row = [*_requester(request, yours=yours), f" requested a new key in its place{followed}."]
+        new = "new keys in their place" if request.ask.also else "a new key in its place"
+        again: Row = [*_requester(request, yours=yours), f" requested {new}{followed}."]
         why = again if request.reissue else told(request.why)
     other: Row = [" ", *left_over(request)] if request.left else []
     if request.deleted_at:
@@ -243,8 +243,7 @@ def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
     if request.tries:
         both = is_pair and not request.left
         kept: Row = [" The keys "] if both else [" Key ", code, " "]
-        works = "they may still work" if both else "it still works"
-        return [*why, *kept, f"couldn't be deleted yet, so {works}. Latchkey will keep trying.", *other]
+        return [*why, *kept, not_deleted(is_pair=both), *other]
     return [*why, *([" Latchkey is deleting both keys"] if is_pair else [" Latchkey is deleting key ", code]), "."]
 
 
@@ -253,7 +252,14 @@ def left_over(request: Withdrawn | Failed) -> Row:
     if request.left is None or request.ask.also is None:
         return []
     key: Row = ["Key ", Code(request.left), f" for {request.ask.also.kind.row.noun} "]
-    return [*key, "couldn't be deleted yet, so it still works. Latchkey will keep trying. ", _SOONER]
+    return [*key, not_deleted()]
+
+
+def not_deleted(*, is_pair: bool = False) -> str:
+    """To follow the key, or both keys of a pair, that Confluent didn't delete: what that means, and what to do."""
+    works, them = ("they may still work", "them") if is_pair else ("it still works", "it")
+    sooner = f"To stop {them} now, delete {them} in Confluent Cloud."
+    return f"couldn't be deleted yet, so {works}. Latchkey will keep trying. {sooner}"
 
 
 def _approvals(request: Request) -> Rows:
@@ -310,9 +316,9 @@ def approvers(ask: Ask, table: Table, conditions: Conditions = ()) -> str:
 
 
 def _of_these(conditions: Conditions, does: Literal["approve", "review"] = "approve") -> list[str]:
-    """The conditions, to follow the roles: "of these, only the payments team can approve"."""
+    """The conditions, to follow the roles: "Of these, only the payments team can approve"."""
     found = in_words(conditions, does)
-    return [f"of these, o{each[1:]}" if each.startswith("Only ") else each for each in found]
+    return [f"Of these, o{each[1:]}" if each.startswith("Only ") else each for each in found]
 
 
 def small_print(request: Request) -> Block:

@@ -141,7 +141,7 @@ def _count(content: KeysPage) -> str:
     """How many keys there are, and of how many accounts if only some were read."""
     accounts = f"{content.accounts:,} account{'' if content.accounts == 1 else 's'}"
     if content.total is None:
-        return f"Keys of {accounts}{'' if content.accounts == 1 else ', grouped by account'}"
+        return f"Keys in {accounts}{'' if content.accounts == 1 else ', grouped by account'}"
     keys = f"{content.total:,} key{'' if content.total == 1 else 's'}"
     return f"{keys} in {content.looked} of {accounts}" if content.looked < content.accounts else keys
 

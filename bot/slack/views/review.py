@@ -8,7 +8,7 @@ from bot.services.form.validate import LIMITS
 from bot.services.pages import KeyView
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import VALUE, divider, field, modal, overflow, section, text_input
-from bot.slack.blocks.text import Block, Code, Row, context, flat, lines
+from bot.slack.blocks.text import Block, Bold, Code, Row, context, flat, lines
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import METADATA, as_kept, as_metadata
 from bot.slack.views.keys import key_facts
@@ -26,7 +26,7 @@ _NO_NAMES: Mapping[KeyId, str] = {}
 
 def keep_form(key: KeyId, at: CardAt | None, name: str = "") -> Block:
     """Asks why a key is kept. `name` is what it's called, if that is known."""
-    blocks = [lines(["Keep key ", *_name(name), Code(flat(key)), " as it is."]), _reason(_HINT)]
+    blocks = [lines(_stays(key, name)), _reason(_HINT)]
     metadata = as_metadata({"key": key, **_place(at)})
     return modal("Keep this API key", blocks, callback=ids.KEEP, submit="Keep", close="Cancel", metadata=metadata)
 
@@ -50,11 +50,19 @@ def keep_shown_form(
 
 def _keep_shown(keys: Sequence[KeyId], metadata: str, reason: str, names: Mapping[KeyId, str]) -> Block:
     number = len(keys)
-    what = "Keep this API key as it is:" if number == 1 else f"Keep these {number:,} API keys as they are:"
     named: Row = [piece for key in keys for piece in (*_name(names.get(key, "")), Code(flat(key)), ", ")]
-    blocks = [lines([what], named[:-1]), _reason(_HINT if number == 1 else _HINT_MANY, reason)]
+    which: list[Row] = [[f"These {number:,} API keys stay as they are:"], named[:-1]]
+    if number == 1:
+        which = [_stays(keys[0], names.get(keys[0], ""))]
+    blocks = [lines(*which), _reason(_HINT if number == 1 else _HINT_MANY, reason)]
     title, keep = ("Keep this API key", "Keep") if number == 1 else ("Keep API keys", "Keep all")
     return modal(title, blocks, callback=ids.KEEP_SHOWN, submit=keep, close="Cancel", metadata=metadata)
+
+
+def _stays(key: KeyId, name: str) -> Row:
+    """What keeping this key means."""
+    called: Row = [Bold(flat(name, NAME)), "  "] if flat(name) else ["Key "]
+    return [*called, Code(flat(key)), " stays as it is."]
 
 
 def _name(name: str) -> Row:

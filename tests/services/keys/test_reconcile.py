@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.access import GivenBinding, WantedBinding
 from bot.domain.errors import Unavailable
 from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource
 from bot.domain.kinds import Kind
@@ -179,3 +180,30 @@ async def test_t15_lost_answers_are_counted_until_a_key_is_made_and_said_by_thei
             f"Latchkey tried {ATTEMPTS} times to create the key and got no clear answer from Confluent Cloud."
         )
         assert world.cloud.live() == []
+
+
+ACCESS = GivenBinding(WantedBinding("DeveloperRead", "environment=env-dev001/cloud-cluster=lkc-dev001"), "given")
+
+
+@pytest.mark.parametrize(
+    ("ask", "bindings", "changed"),
+    [
+        ({}, (), "No key is left behind."),
+        ({"owner": build.NEW}, (), "No key is left behind. If the new service account was created, Latchkey will"),
+        ({}, (ACCESS,), "Latchkey will remove the access that it granted."),
+        ({"also": build.REGISTRY}, (), "No Kafka key was created. If a Schema Registry key was, Latchkey will delete"),
+    ],
+    ids=["one key", "new account", "access", "pair"],
+)
+async def test_the_last_lost_answer_tells_what_may_be_left(
+    ask: dict[str, Any], bindings: tuple[GivenBinding, ...], changed: str
+) -> None:
+    async with a_world() as world:
+        grant = replace(build.a_grant(), bindings=bindings)
+        made = replace(BEING_MADE, ask=build.an_ask(**ask), grant=grant, attempt=1)
+        await world.seed(replace(made, look_at=NOW, clean=1, lost_answers=ATTEMPTS - 1))
+        await world.work_now()
+
+        failed = await world.state()
+        assert isinstance(failed, Failed)
+        assert changed in failed.changed

@@ -1,5 +1,6 @@
 """What the requester reads about a key: true of both keys of a pair, of break-glass, and once its secret was viewed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -98,6 +99,30 @@ def test_a_key_that_is_being_replaced_offers_no_second_replacement_and_none_is_c
     assert "You requested a new key in its place." in read(messages.key(follows, 1))
     assert "The approval expired before a new key could be created." in read(messages.lost(ended, 1, is_reply=True))
     assert " requested a new key in its place, but the approval expired first." in str(card.card(ended)[0])
+
+    # The message was posted before, when the deletion took longer.
+    assert buttons(messages.lost(follows, 1)) == []
+    assert [block["type"] for block in messages.lost(follows, 1)[0]] == ["rich_text"]
+    assert buttons(messages.lost(ended, 1)) == ["Request again"]
+
+
+def test_two_keys_are_replaced_by_two() -> None:
+    follow = replace(LOST, reissue=True, news=False)
+    ended = replace(follow, deleted_at=NOW, news=True)
+
+    assert "You requested new keys in their place." in read(messages.key(follow, 1))
+    assert "The approval expired before new keys could be created." in read(messages.lost(ended, 1, is_reply=True))
+    assert " requested new keys in their place." in str(card.card(follow)[0])
+    assert " requested new keys in their place, but the approval expired first." in str(card.card(ended)[0])
+
+
+@pytest.mark.parametrize("message", [messages.claim, lambda request, _: messages.end(request)])
+def test_a_message_about_what_is_over_names_the_key_that_still_works(
+    message: Callable[[Request, int], Message],
+) -> None:
+    assert read(message(LEFT, 1)) == (
+        f"⚠️ Key {WORKS} Latchkey will keep trying. To stop it now, delete it in Confluent Cloud."
+    )
 
 
 def test_a_reminder_is_about_one_key_of_a_pair() -> None:

@@ -595,8 +595,8 @@ def test_filters_are_read_as_they_are_shown(page: KeysPage) -> None:
         (47, 3, 3, "47 keys"),
         (1, 1, 1, "1 key"),
         (1_204, 24, 57, "1,204 keys in 24 of 57 accounts"),
-        (None, 0, 1, "Keys of 1 account"),
-        (None, 0, 5_000, "Keys of 5,000 accounts, grouped by account"),
+        (None, 0, 1, "Keys in 1 account"),
+        (None, 0, 5_000, "Keys in 5,000 accounts, grouped by account"),
     ],
 )
 def test_the_list_says_how_many_keys_there_are(total: int | None, looked: int, accounts: int, says: str) -> None:
