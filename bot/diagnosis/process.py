@@ -2,23 +2,27 @@
 
 import asyncio
 import json
+import os
+from pathlib import Path
 from typing import cast
 
 import aiohttp
 
 from bot import installed, server
 from bot.diagnosis.findings import Finding, failed, ok, warning
+from bot.logs import STDOUT
 from bot.scanning.keys import KeysUnreadable, signing_keys
 from bot.settings import Settings, unknown_variables
 
-SETTINGS, INSTALLATION, PORT, SCANNER = "settings", "installation", "port", "leak webhook"
-CHECKS = (SETTINGS, INSTALLATION, PORT, SCANNER)
+SETTINGS, INSTALLATION, PORT, FEED, SCANNER = "settings", "installation", "port", "audit feed", "leak webhook"
+CHECKS = (SETTINGS, INSTALLATION, PORT, FEED, SCANNER)
 SECONDS = 3.0
 
 
 async def examine(settings: Settings, session: aiohttp.ClientSession) -> list[Finding]:
     """Check everything about this machine."""
-    return [*of_settings(), _installation(), await _port(settings, session), await _scanner(settings)]
+    here = [*of_settings(), _installation(), await _port(settings, session), _feed(settings.latchkey_audit_log)]
+    return [*here, await _scanner(settings)]
 
 
 def of_settings() -> list[Finding]:
@@ -41,6 +45,17 @@ async def _port(settings: Settings, session: aiohttp.ClientSession) -> Finding:
             return warning(PORT, says, "That's fine if it's the one you're checking. A second one needs its own PORT.")
         return failed(PORT, str(error))
     return ok(PORT, f"{settings.host}, port {settings.port}")
+
+
+def _feed(where: str) -> Finding:
+    """Whether a start can open the file of the audit feed. Doesn't create it."""
+    if where in {"", STDOUT}:
+        return ok(FEED, where or "off")
+    path = Path(where)
+    target, rights = (path, os.W_OK) if path.exists() else (path.parent, os.W_OK | os.X_OK)
+    if path.is_dir() or not os.access(target, rights):
+        return failed(FEED, f"{path} can't be opened.", "Correct LATCHKEY_AUDIT_LOG, or the permissions.")
+    return ok(FEED, where)
 
 
 async def _scanner(settings: Settings) -> Finding:

@@ -274,6 +274,9 @@ FAULTS = [
         do="LATCHKEY_LEAK_WEBHOOK",
         also="signing secret",
     ),
+    Fault(
+        "R9 feed", settings(LATCHKEY_AUDIT_LOG="/no/such/feed"), "audit feed", ("can't be opened",), do="permissions"
+    ),
     Fault("R9 password", wrong_password, "store", ("rejects the user name or password",)),
     Fault("R9 keys", user("~mine:*", *ENOUGH[1:]), "store rights", ("keys such as lk:{T0ACME}:*",), also="store"),
     Fault("R9 MULTI", user(*ENOUGH, "-multi"), "store rights", ("isn't allowed to run MULTI.",), also="store"),
