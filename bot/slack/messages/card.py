@@ -120,9 +120,10 @@ def judge(request: Request, row: str = "") -> list[Block]:
 def notified(label: str, people: Iterable[SlackUserId], end: str = "") -> list[Block]:
     """The people who were notified of a request, as mentions. Slack notifies them only if the message is new."""
     everyone = list(people)
-    parts: list[Piece] = [piece for each in everyone[:NAMES] for piece in (", ", Mention(each))]
-    more = f" and {len(everyone) - NAMES} more" if len(everyone) > NAMES else ""
-    return [lines([label, *parts[1:], more, end])] if parts else []
+    named: list[Piece] = [Mention(each) for each in everyone[:NAMES]]
+    named += [f"{len(everyone) - NAMES} more"] if len(everyone) > NAMES else []
+    before = [label, *[", "] * (len(named) - 2), " and "]
+    return [lines([*(piece for pair in zip(before, named, strict=False) for piece in pair), end])] if named else []
 
 
 def title(request: Request) -> Block:
