@@ -30,7 +30,7 @@ KIND = {
     "slack.newer-blocks": "not seen",
     "slack.ephemeral-by-click": "not seen",
     "slack.reply-rings": "not seen",
-    "slack.outsiders-mention": "not seen",
+    "slack.context-mention": "not seen",
     "slack.used-address": "not seen",
     "slack.org-wide": "not seen",
     "slack.is-member": "FALSE",

@@ -145,7 +145,9 @@ def requests() -> dict[str, Request]:
         "failed, own account": replace(build.failed(), offer_account=True),
         "pending, 1 of 2": build.pending(ask=in_production, terms=two, approvals=(build.an_approval(FEMI),)),
         "failed, approved": replace(build.failed(), approvals=(replace(build.an_approval(FEMI), told="thread"),)),
-        "pending, talked about": build.pending(mentioned=(ERIN.slack, FEMI.slack), said=(question, reply)),
+        "pending, talked about": build.pending(
+            mentioned=(ERIN.slack,), told=(f"{FEMI.slack}:0",), said=(question, reply)
+        ),
         "pending, changed": build.pending(ask=in_production, terms=two, changed="The policy now requires 2 approvals."),
         "approved, in trouble": build.approved(trouble="Confluent Cloud didn't answer.", not_before=NOW + HOUR / 12),
         "ready, working": build.ready(life=Life(probe=Probe("works", NOW, None, 3, NOW))),

@@ -13,7 +13,7 @@ from bot.domain.keys import ApiKey, KeyId, MyAccount, NewServiceAccount, Operati
 from bot.domain.requests import Ask, Denied, Done, Keyed, Offered, Pending, Ready, Request
 from bot.slack.blocks.kit import Style, actions, asking, button, divider, fields, header
 from bot.slack.blocks.newer import Surface, alert
-from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, cut, flat, lines, quote
+from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, context, cut, flat, lines, quote
 from bot.slack.messages.access import access_rows, everything, granted_rows
 from bot.slack.messages.facts import called, description_of, facts, for_what, kind_of, own_account, place_of
 from bot.slack.messages.progress import by_policy, given, review_note, small_print, stands
@@ -39,7 +39,7 @@ CALLED = 60
 def card(request: Request) -> tuple[list[Block], str]:
     """The card in the approvals channel, and its notification text."""
     ask, is_open = request.ask, isinstance(request, Pending)
-    did = _did(request)
+    did, mentioned = _did(request), _undecided(request, request.mentioned) if isinstance(request, Pending) else []
     blocks = [
         title(request),
         lines([Mention(ask.requester.slack), *by_policy(ask.requester), *did, "."]),
@@ -53,9 +53,8 @@ def card(request: Request) -> tuple[list[Block], str]:
         *_standing(request),
     ]
     if isinstance(request, Pending):
-        blocks += [*notified("Notified: ", _undecided(request, told_of(request))), decide(request)]
+        blocks += [*notified("Notified: ", mentioned), *_messaged(request), decide(request)]
     blocks += judge(request)
-    mentioned = _undecided(request, request.mentioned) if isinstance(request, Pending) else []
     rung = "".join(f" <@{each}>" for each in mentioned)
     return [
         *blocks,
@@ -119,11 +118,23 @@ def judge(request: Request, row: str = "") -> list[Block]:
 
 def notified(label: str, people: Iterable[SlackUserId], end: str = "") -> list[Block]:
     """The people who were notified of a request, as mentions. Slack notifies them only if the message is new."""
+    named = _named(people)
+    return [lines([label, *named, end])] if named else []
+
+
+def _messaged(request: Pending) -> list[Block]:
+    """The people who got a direct message, in gray, where a mention doesn't notify them once more."""
+    named = _named(_undecided(request, (each for each in told_of(request) if each not in request.mentioned)))
+    return [context("Notified in a direct message: ", *named)] if named else []
+
+
+def _named(people: Iterable[SlackUserId]) -> list[Piece]:
+    """Mentions of these people, as a sentence lists them."""
     everyone = list(people)
     named: list[Piece] = [Mention(each) for each in everyone[:NAMES]]
     named += [f"{len(everyone) - NAMES} more"] if len(everyone) > NAMES else []
-    before = [label, *[", "] * (len(named) - 2), " and "]
-    return [lines([*(piece for pair in zip(before, named, strict=False) for piece in pair), end])] if named else []
+    before = ["", *[", "] * (len(named) - 2), " and "]
+    return [piece for pair in zip(before, named, strict=False) for piece in pair][1:]
 
 
 def title(request: Request) -> Block:

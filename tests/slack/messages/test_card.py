@@ -62,7 +62,9 @@ def test_the_card_names_everyone_who_was_told_and_rings_only_for_members_of_the_
     pending = build.pending(mentioned=(build.ERIN.slack,), told=(f"{build.FEMI.slack}:0", f"{build.ERIN.slack}:1"))
     blocks, rung = card.card(pending)
 
-    assert f"Notified: <@{build.ERIN.slack}> and <@{build.FEMI.slack}>" in rows(blocks)
+    assert f"Notified: <@{build.ERIN.slack}>" in rows(blocks)
+    assert f"Notified in a direct message: <@{build.FEMI.slack}>" in rows(blocks)
+    assert build.FEMI.slack not in str([each for each in blocks if each["type"] != "context"])
     assert rung.endswith(f"orders-dev <@{build.ERIN.slack}>")
 
 
