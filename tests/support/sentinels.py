@@ -14,6 +14,8 @@ from bot.store.connection import Commands, connect
 from tests.support.processes import SECONDS, OwnRedis, Tls
 
 PASSWORD, WATCHING = "made-up", "also-made-up"
+POLLED = 0.2
+"""Seconds between two questions to a sentinel: with TLS, each takes 40 ms of the loop in which the sandbox runs."""
 CONFIGURATION = """\
 {listens}
 bind 127.0.0.1
@@ -112,7 +114,7 @@ class Watched:
         for port in self.ports:
             async with asyncio.timeout(SECONDS):
                 while await self._named(port) != other.port:  # noqa: ASYNC110 -- a sentinel tells only its subscribers
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(POLLED)
         return other
 
     async def _named(self, port: int) -> int:
@@ -178,7 +180,7 @@ async def watched(
         async with asyncio.timeout(SECONDS):
             for port in here.ports:
                 while not await _knows_all(here, port):  # noqa: ASYNC110 -- as above
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(POLLED)
         yield here
 
 
