@@ -42,7 +42,7 @@ class SocketMode:
         """How many connections the bot has open."""
         return len(self._open)
 
-    async def wait_connected(self, count: int = 1, seconds: float = 60.0) -> None:
+    async def wait_connected(self, count: int = 1, seconds: float = 120.0) -> None:
         """Wait until at least `count` connections are open. Raises TimeoutError."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: self.connections >= count)

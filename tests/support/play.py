@@ -24,7 +24,7 @@ from sandbox.slack.manners import Manners
 from sandbox.slack.person import PersonAtClient
 from sandbox.stage import Stage, stage
 
-STARTED_WITHIN = 40.0
+STARTED_WITHIN = 60.0
 SECONDS = 60.0
 """How long something may take that nobody sees."""
 LOOK_EVERY = 0.05
