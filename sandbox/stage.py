@@ -30,7 +30,6 @@ from sandbox.slack.web_api import APP_TOKEN, BOT_TOKEN
 
 MASTER_KEY = "lk1_" + "c2FuZGJveC1vbmx5LW1hc3Rlci1rZXktMzItYnl0ZXM"
 """Seals the data of a sandbox, which is deleted when the sandbox ends. These 32 bytes aren't secret."""
-STARTED_WITHIN = 30.0
 STOPPED_WITHIN = 40.0
 
 
