@@ -191,7 +191,7 @@ async def test_without_messages_from_latchkey_the_secret_is_in_the_list_of_reque
         await it.until(it.our_keys, "the key")
         (key,) = it.our_keys()
         await it.dana.command(f"/apikey show {key}")
-        await it.dana.see("To view its secret, run")
+        await it.dana.see("To view it, run")
         await it.dana.close()
         await it.erin.command(f"/apikey show {key}")
         await it.erin.wait_for(lambda: key in str(it.erin.modal), "the page of the key")

@@ -97,8 +97,10 @@ def test_a_secret_that_waits_is_to_be_found() -> None:
 
     at_home, listed = answers.own_blocks([shown, ready]), answers.requests_blocks([shown, ready], [])
 
-    assert "To view its secret, run /apikey requests and select Show secret." in words(at_home)
+    assert "To view it, run /apikey requests and select Show secret." in words(at_home)
     assert "run /apikey requests" not in words(answers.own_blocks([shown]))
+    pair = replace(ready, ask=replace(ready.ask, also=build.REGISTRY))
+    assert "To view them, run /apikey requests and select Show secrets." in words(answers.own_blocks([pair]))
     assert ids.SHOW not in str(at_home)  # a click at Home has no answer that only its reader sees
     assert str(listed).count(ids.SHOW) == 1
     assert ids.SHOW in str(listed[:5])  # before the others, for the list may be cut
@@ -122,9 +124,9 @@ def test_a_button_in_a_list_is_on_nobodys_card_though_the_list_is_a_direct_messa
 def test_the_page_of_a_key_says_where_its_secret_is_to_whoever_asked_for_it_alone() -> None:
     view = KeyView(build.a_key(), build.ACCOUNT, "orders-service", build.CLUSTER, build.states()["ready"])
 
-    assert "To view its secret" not in words(key_pages.key(KeyPage(view))["blocks"])
+    assert "To view it" not in words(key_pages.key(KeyPage(view))["blocks"])
     mine = key_pages.key(KeyPage(replace(view, is_requester=True)))
-    assert "To view its secret, run /apikey requests and select Show secret." in words(mine["blocks"])
+    assert "To view it, run /apikey requests and select Show secret." in words(mine["blocks"])
     assert ids.SHOW not in str(mine)
 
 
@@ -166,7 +168,17 @@ def test_home_says_first_that_a_secret_waits_and_where_it_is_shown() -> None:
     said = words(home.home(HomePage(requests=[build.states()["shown"], build.states()["ready"]]))["blocks"])
 
     assert said.count("🔑 Secret waiting: ") == 1
-    assert said.index("Select Show secret in Messages") < said.index("Your API keys")
+    assert said.index("To view it, open Messages or run /apikey requests.") < said.index("Your API keys")
+    assert said.count("/apikey requests") == 1
+
+
+def test_home_says_where_two_secrets_are_shown() -> None:
+    ready = build.ready()
+    pair = replace(ready, ask=replace(ready.ask, also=build.REGISTRY))
+    for requests in ([ready, ready], [pair]):
+        said = words(home.home(HomePage(requests=requests))["blocks"])
+        assert "To view them, open Messages or run /apikey requests." in said
+        assert "Show secret" not in said
 
 
 def test_home_says_of_each_request_its_state_in_a_sign_and_a_word() -> None:

@@ -54,12 +54,13 @@ class Delivery:
         now = self.transitions.clock()
         if not isinstance(ready, Ready | Offered):
             return instead(ready)
+        these, them, show = ("these secrets", "them", "Show secrets") if ready.ask.also else _ONE
         if now >= ready.claim_by:
-            return "The time to view this secret has passed, and no key is left. Request again with `/apikey create`."
+            return f"The time to view {these} has passed, and no key is left. Request again with `/apikey create`."
         if now - click.at > PRESENT:
-            return "Latchkey was restarting when you clicked. Select `Show secret` again."
+            return f"Latchkey was restarting when you clicked. Select `{show}` again."
         if click.reply.response_url is None:  # the only way to show a secret
-            return "Slack can't show it here. Run `/apikey requests` and select `Show secret`."
+            return f"Slack can't show {them} here. Run `/apikey requests` and select `{show}`."
         if isinstance(ready, Ready):
             revealing, secret = await self._claim(stored, ready, click)
             await self._reveal(revealing, ready, secret, click)
@@ -90,6 +91,8 @@ class Delivery:
         state = await self._give_up(deed, click)
         if click.card is None:  # the click came from the message that shows the secret
             await self.notifier.clear(click.reply)
+        if state.ask.also:
+            return "The keys are being deleted and new ones created. Latchkey will message you when they're ready."
         key = plain(state.key.id)
         return f"The key `{key}` is being deleted and a new one created. Latchkey will message you when it's ready."
 
@@ -207,6 +210,8 @@ class Delivery:
         return SecondKey(second.key, secret, second.ask.resource, second.endpoints, second.life.probe)
 
 
+_ONE = "this secret", "it", "Show secret"
+"""What `Delivery.show` calls it unless there are two."""
 _APART = (
     "The other key of this request was deleted, so the two can't be replaced together. "
     "Rotate this key, or request a new one with `/apikey create`."

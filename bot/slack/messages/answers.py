@@ -22,7 +22,7 @@ from bot.slack.blocks.kit import actions, button, divider, header
 from bot.slack.blocks.text import Block, Bold, Code, Piece, Row, context, cut, lines, mrkdwn, told
 from bot.slack.messages.card import decide, judge, name_of, show_secret, wish
 from bot.slack.messages.facts import asked_rows, facts, for_what, kind_of, own_account, place_of, ticket
-from bot.slack.messages.progress import WAITS, progress
+from bot.slack.messages.progress import progress, waits
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
 
@@ -168,10 +168,13 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
     return blocks
 
 
-def own_blocks(mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool = False) -> list[Block]:
+def own_blocks(
+    mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool = False, is_told: bool = False
+) -> list[Block]:
     """A person's newest requests, first those whose secret waits.
 
-    A secret is the ephemeral answer to a click, and only a click in a message can have one.
+    A secret is the ephemeral answer to a click, and only a click in a message can have one. `is_told`: how to view
+    those that wait is said above.
     """
     blocks: list[Block] = [header("Your requests")]
     for number, request in enumerate(sorted(mine, key=lambda each: not isinstance(each, Ready | Offered))[:shown]):
@@ -185,8 +188,8 @@ def own_blocks(mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool 
             buttons = [actions(button("Cancel request", ids.CANCEL, request.ask.id), block=block)]
         elif isinstance(request, Ready | Offered) and in_message:
             buttons = [show_secret(request, block)]
-        elif isinstance(request, Ready | Offered):
-            rows.append(WAITS)
+        elif isinstance(request, Ready | Offered) and not is_told:
+            rows.append(waits(request))
         blocks += [*([divider()] if number else []), lines(*map(_short, rows)), *buttons]
     if not mine:
         blocks.append(context("No requests yet."))

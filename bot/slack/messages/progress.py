@@ -37,8 +37,6 @@ from bot.slack.messages.access import access_left
 Rows = list[Row]
 NOTE = 1000
 """How many characters of a reviewer's note are shown."""
-WAITS: Row = ["To view its secret, run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
-"""For places where no button can show it."""
 _MAY_BE_MADE = "An earlier attempt may have created a key. If so, Latchkey will delete it."
 """In place of what a last attempt changed, which isn't all that happened."""
 _CHECKING = " Latchkey is checking whether a key was created; it will delete it if so and try again."
@@ -52,6 +50,12 @@ def progress(request: Request, *, yours: bool) -> Rows:
 def given(request: Request, *, yours: bool) -> Rows:
     """What gave the right to the key: the approvals so far, or the use of break-glass with its review."""
     return [*_approvals(request), *_break_glass(request, yours=yours)]
+
+
+def waits(request: Request) -> Row:
+    """How to view a secret that waits, for places where no button can show it."""
+    them, show = ("them", "Show secrets") if request.ask.also or request.ask.beside else ("it", "Show secret")
+    return [f"To view {them}, run ", Code("/apikey requests"), " and select ", Bold(show), "."]
 
 
 def review_note(request: Request) -> str:

@@ -37,7 +37,7 @@ def _blocks(page: HomePage, shown: int) -> list[Block]:
 def _lists(page: HomePage, shown: int) -> list[Block]:
     """What waits for its reader's approval, their keys and their requests."""
     is_first = page.waiting or page.trouble
-    own = [*_keys(page), divider(), *answers.own_blocks(page.requests, shown)]
+    own = [*_keys(page), divider(), *answers.own_blocks(page.requests, shown, is_told=True)]
     waiting = answers.waiting_blocks(page.waiting, page.trouble, shown)
     return answers.below([*waiting, divider()] if is_first else waiting, own, first=is_first)
 
@@ -61,7 +61,8 @@ def _secrets(requests: Sequence[Request]) -> list[Block]:
     rows: list[Row] = [
         [Bold(str(state(each))), ": ", Bold(flat(each.ask.name)), ", until ", each.claim_by, "."] for each in waiting
     ]
-    where: Row = ["Select ", Bold("Show secret"), " in Messages, or run ", Code("/apikey requests"), "."]
+    them = "them" if len(waiting) > 1 or any(each.ask.also for each in waiting) else "it"
+    where: Row = [f"To view {them}, open ", Bold("Messages"), " or run ", Code("/apikey requests"), "."]
     return [lines(*rows, where), divider()] if rows else []
 
 

@@ -35,7 +35,7 @@ from bot.slack.messages.access import granted_rows, removal
 from bot.slack.messages.card import key_buttons, needs, title_row
 from bot.slack.messages.facts import owner_row, resource_row
 from bot.slack.messages.leak.told import reporter
-from bot.slack.messages.progress import WAITS, Rows, progress
+from bot.slack.messages.progress import Rows, progress, waits
 from bot.slack.messages.state import LEAKED, state
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import BY_RULE
@@ -255,7 +255,7 @@ def _history(view: KeyView) -> Rows:
     return [
         ["Requested by ", "you" if view.is_requester else Mention(asked.requester.slack), " ", asked.asked_at, "."],
         *progress(request, yours=view.is_requester),
-        *([WAITS] if view.secret_waits else []),
+        *([waits(request)] if view.secret_waits else []),
     ]
 
 

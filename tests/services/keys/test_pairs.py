@@ -259,6 +259,7 @@ async def test_another_pair_waits_for_a_second_key_that_cannot_be_deleted_and_sa
     async with a_world(Plan({("cloud.delete_key", nth): Fault.REFUSED_BEFORE for nth in (0, 2)})) as world:
         await seed(world)
         await click(world, Show, Replace)
+        assert "The keys are being deleted and new ones created." in str(world.slack.said)
         first, second = await both(world)
         assert isinstance(first, Approved)
         assert isinstance(second, Undelivered)

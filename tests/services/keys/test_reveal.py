@@ -124,6 +124,20 @@ async def test_it_can_be_taken_until_the_claim_is_over(world: World, delivery: D
     assert await show(world, delivery) is None
 
 
+async def test_of_two_secrets_a_click_without_an_answer_is_told_of_both() -> None:
+    async with a_world() as world:
+        await world.seed(build.ready(ask=build.an_ask(also=build.REGISTRY)))
+        delivery = world.start().delivery
+        late = await show(world, delivery, at=NOW - timedelta(minutes=2) - MOMENT)
+        elsewhere = await show(world, delivery, reply=ReplyTo(channel="D01"))
+        world.clock.now = NOW + DAY
+        over = await show(world, delivery)
+
+    assert late == "Latchkey was restarting when you clicked. Select `Show secrets` again."
+    assert elsewhere == "Slack can't show them here. Run `/apikey requests` and select `Show secrets`."
+    assert str(over).startswith("The time to view these secrets has passed, and no key is left.")
+
+
 async def test_a_secret_that_slack_did_not_take_is_given_up_with_its_key(world: World, delivery: Delivery) -> None:
     world.plan.faults, world.plan.calls = {("notifier.hand_over", 0): Fault.ERROR_BEFORE}, []
     assert await show(world, delivery) is None
