@@ -45,8 +45,8 @@ HABITS: Final[Mapping[str, _Habit]] = {
     "optional_fields": _habit("Optional payload fields", "there", "absent", DRAWN),
     "team": _habit("team in an interaction", "there", "null", DRAWN),
     "response_url": _habit("Response of a response_url", "ok", "JSON", DRAWN),
-    # The real one has been seen to answer `thread_not_found`, and also ok for a reply that nobody sees.
-    "lost_thread": _habit("Reply to a deleted message", "refused", "posted unseen", ONCE),
+    # The real one has been seen to answer `thread_not_found`, and also ok for a reply that nobody sees, or everyone.
+    "lost_thread": _habit("Reply to a deleted message", "refused", "posted unseen", "posted in the channel", ONCE),
     "is_member": _habit("is_member in conversations.info", "there", "absent", DRAWN),
 }
 

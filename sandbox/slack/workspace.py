@@ -227,6 +227,8 @@ class Workspace:
         Raises the same `SlackError` as `check_thread`.
         """
         root = self.check_thread(channel, content.get("thread_ts"))
+        if root is None and content.get("thread_ts") and self.manners.draw("lost_thread") == "posted in the channel":
+            content = {name: value for name, value in content.items() if name not in {"thread_ts", "reply_broadcast"}}
         message = {"type": "message", "user": user, "team": cast.TEAM, "ts": self.next_ts(), **_content(content)}
         if user == cast.BOT_USER:
             message |= {"bot_id": cast.BOT_ID, "app_id": cast.APP_ID}

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.blocks import Json
 from sandbox.slack.person import PersonAtClient
@@ -76,6 +78,26 @@ async def test_a_requester_who_can_open_the_channel_has_a_link_to_the_card(tmp_p
         card = await ask(it, it.dana, IN_DEV)
         address = f"/archives/{APPROVALS_CHANNEL}/p{card['ts'].replace('.', '')}"
         await it.until(lambda: address in str(posted(it, it.dana.dm)), "the link")
+
+
+@pytest.mark.parametrize("answer", ["refused", "posted in the channel"])
+async def test_where_the_card_was_removed_the_question_is_in_the_channel_and_says_about_what(
+    tmp_path: Path, answer: str
+) -> None:
+    async with play(tmp_path) as it:
+        it.stage.slack.manners.set("lost_thread", answer)
+        card = dict(await ask(it, it.dana, IN_DEV))
+        await it.erin.click("Ask a question", in_channel=APPROVALS_CHANNEL)
+        await it.erin.fill({"Question": WHICH})
+        it.stage.slack.workspace.delete(it.stage.slack.workspace.channels[APPROVALS_CHANNEL], card["ts"])
+        await it.erin.submit()
+        await it.until(lambda: WHICH in words_of(*posted(it, APPROVALS_CHANNEL)), "the question in the channel")
+        await it.dana.see("has a question about your request")
+
+        await it.until(lambda: len(posted(it, APPROVALS_CHANNEL)) == 1, "nothing else there")
+        (said,) = posted(it, APPROVALS_CHANNEL)
+        assert "thread_ts" not in said
+        assert "asks about the request orders producer:" in words_of(said)
 
 
 async def test_people_who_cannot_approve_are_told_so_before_they_write_a_question(tmp_path: Path) -> None:

@@ -101,12 +101,18 @@ async def test_a_reply_takes_no_replies(client: AsyncWebClient) -> None:
     assert await refusal(posted(client, thread_ts=reply)) == "cannot_reply_to_message"
 
 
-async def test_a_reply_to_nothing_is_refused_or_seen_by_nobody(slack: Slack, client: AsyncWebClient) -> None:
+async def test_a_reply_to_nothing_is_refused_or_seen_by_nobody_or_everyone(
+    slack: Slack, client: AsyncWebClient
+) -> None:
     assert await refusal(posted(client, thread_ts="1602251441.001700")) == "thread_not_found"
 
     slack.manners.set("lost_thread", "posted unseen")
     ts = await posted(client, thread_ts="1602251441.001700")
     assert slack.workspace.message(APPROVALS_CHANNEL, ts)["thread_ts"] == "1602251441.001700"
+
+    slack.manners.set("lost_thread", "posted in the channel")
+    ts = await posted(client, thread_ts="1602251441.001700")
+    assert "thread_ts" not in slack.workspace.message(APPROVALS_CHANNEL, ts)
 
 
 async def test_a_deleted_message_with_replies_leaves_a_stub(slack: Slack, client: AsyncWebClient) -> None:

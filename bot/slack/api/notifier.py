@@ -4,14 +4,14 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.errors import Throttled, Unavailable, Undeliverable
+from bot.domain.errors import LatchkeyError, Throttled, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId
 from bot.domain.leaks.report import LeakNotice
 from bot.domain.requests import Pending, Request
@@ -188,7 +188,17 @@ class SlackNotifier:
                 await call(client, "chat.update", {"channel": at.channel, "ts": at.ts, **message})
                 return at
             answer = await call(client, "chat.postMessage", {"channel": to, **_QUIET, **message})
-        return CardAt(str(answer["channel"]), str(answer["ts"]))
+            posted = CardAt(str(answer["channel"]), str(answer["ts"]))
+            if "thread_ts" in message and "thread_ts" not in answer.get("message", message):
+                # The first message is gone, and Slack posted the reply in the channel, as slack-go/slack#1571 saw.
+                await self._unsay(posted)
+                raise Undeliverable("thread_not_found", lasting=True)
+        return posted
+
+    async def _unsay(self, at: CardAt) -> None:
+        """Delete what was just posted, if Slack lets us; if not, it's there twice."""
+        with suppress(LatchkeyError):
+            await call(self.replies.client, "chat.delete", {"channel": at.channel, "ts": at.ts})
 
     async def show_home(self, user: SlackUserId, page: HomePage) -> None:
         """Set someone's Home. Raises `Throttled`, `Unavailable` or `Undeliverable`."""
