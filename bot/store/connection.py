@@ -375,7 +375,7 @@ def translated() -> Generator[None]:
         yield
     except MovedError as error:
         raise Unavailable(
-            "Latchkey's store isn't accepting requests, so nothing more was done.",
+            "Latchkey's store isn't accepting requests. Nothing more changed.",
             advice=ASK_ADMINISTRATOR,
             log=f"store: {_ONE_NODE}",
         ) from error
@@ -385,7 +385,7 @@ def translated() -> Generator[None]:
         cause = type(error).__name__
         trouble.log.error("the store refused a command", extra={"cause": cause, "why": str(error)[:_WHY]})
         raise Unavailable(
-            "Latchkey's store isn't accepting requests, so nothing more was done.",
+            "Latchkey's store isn't accepting requests. Nothing more changed.",
             advice=ASK_ADMINISTRATOR,
             log=f"store: {cause}: {error}",
         ) from error
@@ -396,7 +396,7 @@ def translated() -> Generator[None]:
 def unconfirmed(why: str) -> Unavailable:
     """The error for a store that didn't answer, or answered unexpectedly."""
     return Unavailable(
-        "Latchkey's store didn't answer, so nothing more was done.",
+        "Latchkey's store didn't answer. Nothing more changed.",
         again="Try again in a minute.",
         log=f"store: {why}",
     )

@@ -170,7 +170,7 @@ def _too_few(why: str) -> Unavailable:
     """The error if an effect must wait until an operator, who gets a log line, adds replicas."""
     trouble.log.error("too few replicas", extra={"cause": "replicas", "why": why})
     return Unavailable(
-        "Latchkey's store has too few replicas right now, so nothing more was done.",
+        "Latchkey's store has too few replicas right now. Nothing more changed.",
         advice=ASK_ADMINISTRATOR,
         log=f"store: {why}",
     )
