@@ -215,7 +215,19 @@ def compose(ports: Ports) -> Services:
 
     leak_reports = LeakReports(transitions, directory, cloud, leaks, agenda, cache, maker)
     leak_notices = LeakNotices(
-        directory, catalog, cloud, leaks, cache, agenda, recipients, candidates, notifier, maker, transitions, origin
+        directory,
+        catalog,
+        cloud,
+        leaks,
+        cache,
+        agenda,
+        recipients,
+        candidates,
+        notifier,
+        maker,
+        transitions,
+        origin,
+        ports.audit,
     )
 
     publisher = Publisher(ports.posts, ports.notifier, channels, clock)

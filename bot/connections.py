@@ -43,6 +43,9 @@ PATIENCE = timedelta(minutes=2)
 ASKED_AGAIN_SECONDS = 5.0
 SLACK_SECONDS = 10.0
 """How long one call of Slack's Web API may take."""
+IDLE_SECONDS = 2.0
+"""How long a connection to Slack is kept for the next call. A server closes idle ones, after 5 seconds at the earliest
+that we know of (uvicorn). A call that is sent at that moment fails, and a click can't be repeated for its person."""
 _FOR_TRYING_OUT = (
     "The embedded server is for trying Latchkey out: its data is only on this machine. "
     "For production, set REDIS_URL to a Redis or Valkey of your own."
@@ -173,7 +176,8 @@ async def opened_slack(
 ) -> tuple[aiohttp.ClientSession, CountedClient]:
     """The Slack client, closed with the stack. Sends nothing yet."""
     timeout = aiohttp.ClientTimeout(total=SLACK_SECONDS)
-    session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+    kept = aiohttp.TCPConnector(keepalive_timeout=IDLE_SECONDS)
+    session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout, connector=kept))
     token = settings.slack_bot_token.get_secret_value()
     slack = CountedClient(token=token, base_url=settings.slack_api_url, session=session)
     slack.answered = calls.slack(slack_calls.METHODS, slack_calls.OUTCOMES)

@@ -72,7 +72,7 @@ async def test_a_key_is_extended_as_far_as_confluent_lets_it_and_is_told_to_expi
         options = await extend(it, key, "the second time")
         if answer == "honored":
             assert made.expires_at is not None
-            assert options == ["Maximum allowed by Confluent Cloud", "7 days after approval"]
+            assert options == ["Maximum that Confluent allows", "7 days after approval"]
             await confluent_ends_it(it, key, made.expires_at)
         else:
             assert options == BY_RULE

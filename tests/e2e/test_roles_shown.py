@@ -17,7 +17,7 @@ HELD = {
     "U0CHIYO": [("CloudClusterAdmin on orders (production)", APPROVES, "Kafka)")],
     "U0KIM": [("KsqlAdmin on ksqlDB cluster enrichment in orders-dev (dev)", APPROVES, "ksqlDB)")],
     "U0RAVI": [
-        ("ResourceKeyAdmin on the whole organization", f"{APPROVES}, but this role covers no keys of", "Flink)"),
+        ("ResourceKeyAdmin on the whole organization", APPROVES, "Flink), but this role covers no keys of your own"),
     ],
     "U0SAMI": [
         ("ResourceOwner on orders-service", "you can approve requests for this service account", CLUSTERS),

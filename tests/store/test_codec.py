@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.errors import Newer, Tampered
 from bot.domain.keys import RequestId, SlackUserId
-from bot.domain.requests import Request
+from bot.domain.requests import Failed, Request
 from bot.services.commands import Click, Deny, ReplyTo
 from bot.store.codec import CLICK, FORMAT, REQUEST, REQUEST_JSON, revision, with_url, without_url
 from bot.store.sealing import Purpose, SealContext, Sealer
@@ -30,8 +30,11 @@ def test_every_state_is_given() -> None:
 def test_what_was_stored_once_still_reads(kind: str) -> None:
     """Never edit a golden file: records like it are in someone's store. Add fields with a default instead."""
     read = REQUEST_JSON.validate_json((GOLDEN / f"{kind}.json").read_bytes())
+    expected = states()[kind]
+    if isinstance(expected, Failed):
+        expected = replace(expected, changed="Nothing was changed.")  # the words of that time
 
-    assert read == states()[kind]
+    assert read == expected
     assert read.ask.digest() == states()[kind].ask.digest()
 
 

@@ -28,7 +28,7 @@ from bot.services.people.candidates import Candidates, closest
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import Notifier
-from bot.services.ports.store import Agenda, Cache
+from bot.services.ports.store import Agenda, Audit, Cache
 from bot.services.requests.transitions import Transitions
 from bot.services.review.audience import Recipients
 
@@ -59,6 +59,7 @@ class LeakNotices:
     maker: Callable[[ApiKey], Awaitable[Request | None]]
     transitions: Transitions
     origin: Origin
+    audit: Audit
 
     async def step(self, item: Item) -> datetime | None:
         """Carry out an item `LEAK`. Returns when to look again, or None for never.
@@ -145,7 +146,7 @@ class LeakNotices:
 
     async def _is_told(self, key: KeyId) -> bool:
         """Whether the audit log has the outcome of a deletion that was begun before, here or elsewhere."""
-        outcomes = [line async for line in self.transitions.audit.proven() if line["action"] in _OUTCOMES]
+        outcomes = [line async for line in self.audit.proven() if line["action"] in _OUTCOMES]
         return any(cast("Mapping[str, str]", line["details"]).get("key") == key for line in outcomes)
 
     async def _tell(self, notice: LeakNotice, target: Target, rule: Rule | None) -> None:

@@ -82,7 +82,7 @@ def lifetime_options(
     """
     by_rule = "No expiration" if limit is None else f"Maximum allowed: {duration(limit)}{counted}"
     if most is not None and (limit is None or most < limit):
-        by_rule, limit = "Maximum allowed by Confluent Cloud", most
+        by_rule, limit = "Maximum that Confluent allows", most
     longer = (each for each in days_allowed(limit) if timedelta(days=each) > left)
     return [
         option(by_rule, BY_RULE),

@@ -355,7 +355,7 @@ def test_an_extension_offers_nothing_beyond_confluents_own_end() -> None:
     (menu,) = [each for _, each in interactive(key_pages.extend(page)["blocks"]) if each["type"] == "static_select"]
 
     assert [each["text"]["text"] for each in menu["options"]] == [
-        "Maximum allowed by Confluent Cloud",
+        "Maximum that Confluent allows",
         "7 days after approval",
     ]
 
