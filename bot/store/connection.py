@@ -155,6 +155,10 @@ class _Sentinels(_Lookup):
     async def _master(self, name: str) -> tuple[str, int]:
         return cast("tuple[str, int]", await self.manager.discover_master(name))
 
+    async def aclose(self) -> None:
+        """Close the connections to the sentinels, which redis-py 7.1's manager can't do itself."""
+        await asyncio.gather(*(each.aclose() for each in self.manager.sentinels), return_exceptions=True)
+
 
 class _Nodes(_Lookup):
     """Finds the cluster node that has our keys, as redis-py's `Sentinel` finds the master of a service.
@@ -241,7 +245,7 @@ async def following(redis: Redis) -> AsyncGenerator[None]:
         async with beside(_ask_each_second(pool), name="sentinels"):
             yield
     finally:
-        await sentinels.manager.aclose()
+        await sentinels.aclose()
 
 
 async def _ask_each_second(pool: _SentinelPool) -> None:
