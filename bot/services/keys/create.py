@@ -163,7 +163,7 @@ class Creation:
         ask = approved.ask
         approved = replace(approved, terms=await self.permission.renew(approved))
         await self.accounts.check(approved)
-        await self._noneleft_behind(approved)
+        await self._none_left(approved)
         found = await self.cloud.resource(ask.resource.kind, ask.resource.environment, ask.resource.id)
         if found is None:
             raise Refused(f"{plain(called(ask.resource))} ({ask.resource.id}) no longer exists.")
@@ -202,7 +202,7 @@ class Creation:
         key = replace(key, expires_at=in_force(key.expires_at, self.transitions.clock()))
         return Made(working, key, secret)
 
-    async def _noneleft_behind(self, approved: Approved) -> None:
+    async def _none_left(self, approved: Approved) -> None:
         """Make sure that one request leaves at most one key, even if someone put an old record back into the store."""
         orphans = await self.orphans.of(approved)
         # Only what was given up is deleted: this record may be outdated, and a faster process may have a newer key.
