@@ -286,7 +286,7 @@ async def test_a_key_that_was_posted_is_reported_from_the_menu_of_its_message(it
     await it.erin.try_("Someone posts an API key")
     await it.erin.go("general")
     await it.erin.message("sasl.username").hover()
-    await it.erin.press("More actions")
+    await it.erin.press("Message shortcuts")
     await it.erin.page.get_by_role("menuitem", name="Report a leaked API key").click()
     await expect(it.erin.dialog).to_contain_text("Delete the message, or ask its author to.")
     await it.erin.press("Report")

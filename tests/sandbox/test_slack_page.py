@@ -93,6 +93,8 @@ async def it(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Asyn
 async def test_menus_of_a_message_and_of_an_ephemeral_one(it: Play) -> None:
     workspace = it.here.slack.workspace
     workspace.post(workspace.dm("U0DANA"), {"text": "x", "blocks": MENUS})
+    await it.page.get_by_text("Your keys").hover()
+    await expect(it.page.get_by_role("button", name="Message shortcuts")).to_be_visible()
     assert [each["container"]["is_ephemeral"] for each in await it.uses_the_menus()] == [False] * 3
 
     it.bot.received.clear()
