@@ -12,11 +12,23 @@ from bot.domain.access import WantedBinding
 from bot.domain.keys import Cluster, NewServiceAccount, Owner, Path, Person, Resource, ServiceAccount
 from bot.domain.kinds import PLACED
 from bot.domain.requests import Ask, Request
-from bot.domain.roles import DOCUMENTED, GRANTERS, TABLES, Binding, Scope, Table, Whose
+from bot.domain.roles import DOCUMENTED, GRANTERS, ORGANIZATION_ADMIN, TABLES, Binding, Scope, Table, Whose
 
 _ELSEWHERE = "it's bound in another organization"
-WITH_NAMES = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
-"""The elements of a CRN whose values are IDs of things with names."""
+_NAMED = {
+    "environment": "environment",
+    "service-account": "service account",
+    **{kind.row.element: kind.row.noun for kind in PLACED},
+}
+"""The elements of a CRN whose values are IDs of things with names, in words."""
+CONTENTS: Mapping[str, str] = {
+    "topic": "topic",
+    "group": "consumer group",
+    "transactional-id": "transactional ID",
+    "subject": "subject",
+}
+"""What is in a cluster, in words: the elements of a CRN whose values are names. Each has a plural with an s."""
+_EVERYWHERE = "the whole organization"
 OPERATOR = "Operator"
 RESOURCE_OWNER = "ResourceOwner"
 _DESCRIBES = DOCUMENTED[OPERATOR].kinds
@@ -177,19 +189,46 @@ def distance(binding: Binding, target: Target) -> int:
 
 
 def describe(binding: Binding, names: Mapping[str, str]) -> str:
-    """A role and where it is bound: "CloudClusterAdmin on production (env-prod01) / orders (lkc-prod01)"."""
+    """A role and where it is bound, exactly: "CloudClusterAdmin on production (env-prod01) / orders (lkc-prod01)"."""
     path = Scope.parse(binding.crn).path
-    return f"{binding.role} on {' / '.join(element(*each, names) for each in path) or 'the organization'}"
+    return f"{binding.role} on {' / '.join(element(*each, names) for each in path) or _EVERYWHERE}"
+
+
+def in_brief(binding: Binding, names: Mapping[str, str]) -> str:
+    """A role and where it is bound, the narrowest place first, and without the ID of what has a name.
+
+    "DeveloperWrite on topics starting with orders- in orders (production)", and "OrganizationAdmin" alone.
+    """
+    path = Scope.parse(binding.crn).path
+    if not path:
+        return binding.role if binding.role == ORGANIZATION_ADMIN else f"{binding.role} on {_EVERYWHERE}"
+    outer, *inner = [_short(*each, names) for each in path]
+    where = f"{' in '.join(reversed(inner))} ({outer})" if inner else outer
+    return f"{binding.role} on {where}"
 
 
 def element(key: str, value: str, names: Mapping[str, str]) -> str:
-    """One part of where a role is bound: "production (env-prod01)", "topic orders-*", "every environment"."""
-    if value == "*":
-        return f"every {key}"
-    if key not in WITH_NAMES:
-        return f"{key} {value}".strip()  # a place that can't be read has no key
+    """One part of where a role is bound: "production (env-prod01)", "topics starting with orders-"."""
+    if key not in _NAMED or value.endswith("*"):
+        return " ".join(filter(None, extent(key, value)))
     name = names.get(value, value)
     return value if name in {value, ""} else f"{name} ({value})"
+
+
+def extent(key: str, value: str) -> tuple[str, str]:
+    """What a part of a CRN covers, in words, and the name or the beginning of names that it covers.
+
+    ("topic", "orders"), ("topics starting with", "orders-"), ("all topics", "").
+    """
+    noun = _NAMED.get(key) or CONTENTS.get(key)
+    if noun is None or not value.endswith("*"):
+        return noun or key.replace("-", " "), value  # a place that can't be read has no key
+    return (f"{noun}s starting with", value[:-1]) if value[:-1] else (f"all {noun}s", "")
+
+
+def _short(key: str, value: str, names: Mapping[str, str]) -> str:
+    name = names.get(value) if key in _NAMED else None
+    return name or " ".join(filter(None, extent(key, value)))
 
 
 def _is_new(target: Target) -> bool:

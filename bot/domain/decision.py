@@ -11,7 +11,16 @@ from typing import TypeAlias
 
 from bot.domain.access import WantedBinding
 from bot.domain.approvals import Approval, Terms
-from bot.domain.authority import HeldRoles, Target, authority, beyond, describe, lacks_only_the_account, owns_account
+from bot.domain.authority import (
+    HeldRoles,
+    Target,
+    authority,
+    beyond,
+    describe,
+    extent,
+    lacks_only_the_account,
+    owns_account,
+)
 from bot.domain.conditions import (
     Condition,
     Conditions,
@@ -336,8 +345,9 @@ def _ticket(rule: Rule, ask: Ask) -> str | None:
 
 
 def in_words(wanted: WantedBinding) -> str:
-    """A role binding in words for people: "DeveloperWrite on topic `orders-*`"."""
-    return f"{wanted.role} on {wanted.on.replace('-', ' ')} `{wanted.name}`"
+    """A role binding in words for people: "DeveloperWrite on topics starting with `orders-`"."""
+    what, name = extent(wanted.on, wanted.name)
+    return f"{wanted.role} on {what} `{name}`" if name else f"{wanted.role} on {what}"
 
 
 def _owns(requester: HeldRoles, ask: Ask) -> bool:

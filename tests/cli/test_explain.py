@@ -42,16 +42,16 @@ Rule:     "one approval for every new key"
           access that can be requested with it: Read topics, Write topics, Use consumer groups
 
 The roles of Dana Okafor, by the role table "documented":
-  DeveloperWrite on dev (env-dev001) / orders-dev (lkc-dev001) / topic orders-*
+  DeveloperWrite on dev (env-dev001) / orders-dev (lkc-dev001) / topics starting with orders-
       doesn't count: this role manages only its holder's own keys
   DeveloperRead on production (env-prod01) / orders (lkc-prod01) / topic orders
       doesn't count: this role manages only its holder's own keys
 
 Who could approve (5 people):
   Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin on dev (env-dev001)
-  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the organization
-  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the organization
-  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin on the organization
+  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the whole organization
+  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the whole organization
+  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin on the whole organization
   Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner on orders-service (sa-orders)
 People who have the role but can't approve:
   Gus Freelance <gus@contractor.example> (no Confluent user, Slack U0GUS): EnvironmentAdmin on dev (env-dev001) (from the policy, for U0GUS)
@@ -83,9 +83,9 @@ The roles of Erin Castellanos, by the role table "documented":
 Erin Castellanos manages this key, but the rule still requires someone else's approval.
 
 Who could approve (4 people):
-  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the organization
-  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the organization
-  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin on the organization
+  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the whole organization
+  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the whole organization
+  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin on the whole organization
   Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner on orders-service (sa-orders)
 """)
 
@@ -115,11 +115,11 @@ def test_the_list_of_approvers_is_a_line_each(org: Path, policy: Path) -> None:
     assert result.exit_code == 0
     assert result.stdout == snapshot("""\
 Chiyo Tanaka <chiyo@acme.example> (u-chiyo1, Slack U0CHIYO): CloudClusterAdmin on production (env-prod01) / orders (lkc-prod01)
-Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the organization
-Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the organization
-Omar Bello <omar@acme.example> (u-omar01, Slack U0OMAR): CloudClusterAdmin on every environment / lkc-prod*
+Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the whole organization
+Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the whole organization
+Omar Bello <omar@acme.example> (u-omar01, Slack U0OMAR): CloudClusterAdmin on all environments / Kafka clusters starting with lkc-prod
 Pavel Novák <pavel@acme.example> (u-pavel1, Slack U0PAVEL): EnvironmentAdmin on production (env-prod01)
-Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin on the organization
+Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin on the whole organization
 Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner on orders-service (sa-orders)
 """)  # noqa: E501 -- as it is printed
     assert result.stderr == "Decision: needs 2 approvals\n"
@@ -156,7 +156,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
         {
             "role": "DeveloperWrite",
             "crn": "crn://confluent.cloud/organization=9f1c7a52-5c0e-4a8e-9d3b-2b6f4f1d7e01/environment=env-dev001/cloud-cluster=lkc-dev001/kafka=lkc-dev001/topic=orders-*",
-            "words": "DeveloperWrite on dev (env-dev001) / orders-dev (lkc-dev001) / topic orders-*",
+            "words": "DeveloperWrite on dev (env-dev001) / orders-dev (lkc-dev001) / topics starting with orders-",
             "source": "binding",
             "mapping": None,
             "counts": False,
@@ -371,14 +371,14 @@ def test_a_new_service_account_is_explained_with_both_halves(org: Path, tmp_path
  Castellanos, by the role table "documented":
   EnvironmentAdmin on dev (env-dev001)
       counts: it covers the resource; another role can create the service account
-  AccountAdmin on the organization (from the policy, for U0ERIN)
+  AccountAdmin on the whole organization (from the policy, for U0ERIN)
       counts: it can create the service account; another role covers the key
 Erin Castellanos manages this key, but the rule still requires someone else's approval.\
 """)
     assert listed.stdout == snapshot("""\
-Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the organization (from the policy, for U0ERIN)
-Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the organization
-Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the organization
+Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the whole organization (from the policy, for U0ERIN)
+Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the whole organization
+Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the whole organization
 """)  # noqa: E501 -- as it is printed
 
 
@@ -547,7 +547,7 @@ def test_t23_who_has_no_line_in_people_cannot_approve(org: Path, tmp_path: Path)
 
     assert result.stdout == (
         "Olga Lindqvist <olga@acme.example> (u-olga01, per the policy file, Slack U0OLGA): "
-        "OrganizationAdmin on the organization\n"
+        "OrganizationAdmin on the whole organization\n"
     )
     assert "and this person isn't listed." in result.stderr
 

@@ -108,7 +108,10 @@ def test_a_role_bound_by_a_pattern_counts_wherever_the_pattern_reaches(org: Path
             for each in explained(org, "mona", f"kafka {cluster}", "sa-etl001")["approvers"]
         }
 
-        assert basis["omar@acme.example"] == "CloudClusterAdmin on every environment / lkc-prod*"
+        assert (
+            basis["omar@acme.example"]
+            == "CloudClusterAdmin on all environments / Kafka clusters starting with lkc-prod"
+        )
     approvers = explained(org, "mona", DEV_ORDERS, "sa-etl001")["approvers"]
     assert "omar@acme.example" not in {each["email"] for each in approvers}
 
@@ -126,7 +129,7 @@ roles:
     - {user: U0REED, role: KsqlAdmin, scope: env-dev001/lkc-dev001}
     - {group: S0PLATFORM, role: ResourceOwner, scope: sa-orders}
 """
-ADMINS = dict.fromkeys(("u-olga01", "u-ines01"), "OrganizationAdmin on the organization")
+ADMINS = dict.fromkeys(("u-olga01", "u-ines01"), "OrganizationAdmin on the whole organization")
 
 
 def by_name(found: list[dict[str, Any]]) -> dict[str, str]:
@@ -138,22 +141,23 @@ def by_name(found: list[dict[str, Any]]) -> dict[str, str]:
     [
         ("documented", DEV_FLINK, {
             **ADMINS,
-            "u-erin01": "EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the organization",
+            "u-erin01": "EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the whole organization",
         }),
         ("documented", ENRICHMENT, {
             **ADMINS,
-            "u-erin01": "EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the organization",
-            "u-reed01": "KsqlAdmin on dev (env-dev001) / orders-dev (lkc-dev001) and AccountAdmin on the organization",
+            "u-erin01": "EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the whole organization",
+            "u-reed01": "KsqlAdmin on dev (env-dev001) / orders-dev (lkc-dev001) "
+            "and AccountAdmin on the whole organization",
         }),
         ("documented", "cloud", ADMINS),
         ("2026", "tableflow", {
             **ADMINS,
-            "u-ravi01": "ResourceKeyAdmin on the organization and ResourceOwner on orders-service (sa-orders)",
+            "u-ravi01": "ResourceKeyAdmin on the whole organization and ResourceOwner on orders-service (sa-orders)",
         }),
         ("2026", DEV_SUBJECTS, {
             **ADMINS,
             "u-erin01": "EnvironmentAdmin on dev (env-dev001)",
-            "u-ravi01": "ResourceKeyAdmin on the organization and ResourceOwner on orders-service (sa-orders)",
+            "u-ravi01": "ResourceKeyAdmin on the whole organization and ResourceOwner on orders-service (sa-orders)",
         }),
     ],
 )  # fmt: skip

@@ -234,9 +234,9 @@ async def test_approvers_are_told_by_what_gives_them_the_right(live: Explainer) 
         "Sami Haddad": ("ResourceOwner on orders-service (sa-orders)", 0),
         "Chiyo Tanaka": ("CloudClusterAdmin on production (env-prod01) / orders (lkc-prod01)", 1),
         "Pavel Novák": ("EnvironmentAdmin on production (env-prod01)", 2),
-        "Ines Carvalho": ("OrganizationAdmin on the organization", 3),
-        "Olga Lindqvist": ("OrganizationAdmin on the organization", 3),
-        "Ravi Menon": ("ResourceKeyAdmin on the organization", 3),
+        "Ines Carvalho": ("OrganizationAdmin on the whole organization", 3),
+        "Olga Lindqvist": ("OrganizationAdmin on the whole organization", 3),
+        "Ravi Menon": ("ResourceKeyAdmin on the whole organization", 3),
     }
 
 

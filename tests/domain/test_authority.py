@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.domain.authority import Target, accounts_in_sight, authority, describe, may_see, reaches, weigh_all
+from bot.domain.authority import Target, accounts_in_sight, authority, describe, in_brief, may_see, reaches, weigh_all
 from bot.domain.keys import Owner, Person, Resource, ServiceAccount
 from bot.domain.roles import Binding, Scope, Table
 from tests.support.build import (
@@ -311,7 +311,7 @@ def test_every_binding_says_why_it_counts_or_not(
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (crn(), "DeveloperRead on the organization"),
+        (crn(), "DeveloperRead on the whole organization"),
         (crn("environment=env-dev001"), "DeveloperRead on env-dev001"),
         (crn(f"{TOPIC}=orders%3Aall"), "DeveloperRead on env-dev001 / lkc-dev001 / topic orders:all"),
         ("crn://nonsense", "DeveloperRead on crn://nonsense"),
@@ -319,6 +319,25 @@ def test_every_binding_says_why_it_counts_or_not(
 )
 def test_a_binding_is_described_by_the_names_on_its_path(place: str, words: str) -> None:
     assert describe(Binding(ERIN.principal, "DeveloperRead", place), {}) == words
+
+
+@pytest.mark.parametrize(
+    ("role", "place", "words"),
+    [
+        ("OrganizationAdmin", crn(), "OrganizationAdmin"),
+        ("MetricsViewer", crn(), "MetricsViewer on the whole organization"),
+        ("EnvironmentAdmin", crn("environment=env-dev001"), "EnvironmentAdmin on dev"),
+        ("EnvironmentAdmin", crn("environment=env-9"), "EnvironmentAdmin on environment env-9"),
+        ("DeveloperRead", crn(f"{TOPIC}=orders-*"), "DeveloperRead on topics starting with orders- in orders (dev)"),
+        ("DeveloperRead", crn(f"{TOPIC}=*"), "DeveloperRead on all topics in orders (dev)"),
+        ("DeveloperRead", crn(f"{TOPIC}=lkc-dev001"), "DeveloperRead on topic lkc-dev001 in orders (dev)"),
+        ("DeveloperRead", crn("pool=a-*"), "DeveloperRead on pool a-*"),
+        ("DeveloperRead", "crn://nonsense", "DeveloperRead on crn://nonsense"),
+    ],
+)
+def test_people_read_where_a_role_is_bound_without_ids_that_have_names(role: str, place: str, words: str) -> None:
+    names = {"env-dev001": "dev", "lkc-dev001": "orders"}
+    assert in_brief(Binding(ERIN.principal, role, place), names) == words
 
 
 @pytest.mark.parametrize(

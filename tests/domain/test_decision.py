@@ -472,10 +472,10 @@ def test_a_refusal_names_the_roles_that_do_not_reach() -> None:
     assert refusal(ask_for(), holding(ERIN)) == f"{NOT_COVERED}you have no role)."
     held = (("Operator", crn()), ("EnvironmentAdmin", crn("environment=env-2")))
     assert refusal(ask_for(), holding(ERIN, *held)) == (
-        f"{NOT_COVERED}you have EnvironmentAdmin on env-2, Operator on the organization)."
+        f"{NOT_COVERED}you have EnvironmentAdmin on env-2, Operator on the whole organization)."
     )
     assert refusal(ask_for(), holding(ERIN, *held), {"env-2": "production"}) == (
-        f"{NOT_COVERED}you have EnvironmentAdmin on production (env-2), Operator on the organization)."
+        f"{NOT_COVERED}you have EnvironmentAdmin on production (env-2), Operator on the whole organization)."
     )
 
 
@@ -486,7 +486,9 @@ def test_a_refusal_about_a_new_service_account_says_which_half_is_missing() -> N
         "Your Confluent roles cover this key, but don't let you create its service account "
         "(that needs AccountAdmin or OrganizationAdmin, and you have EnvironmentAdmin on env-dev001)."
     )
-    assert refusal(ask, holding(ERIN, account_admin)) == (f"{NOT_COVERED}you have AccountAdmin on the organization).")
+    assert refusal(ask, holding(ERIN, account_admin)) == (
+        f"{NOT_COVERED}you have AccountAdmin on the whole organization)."
+    )
     assert refusal(ask, holding(ERIN, ENV_ADMIN, account_admin)) is None
 
 

@@ -21,6 +21,7 @@ from tests.support.wishes import NEW, OWN, Wish, ask, buttons, choose_access, fi
 TOPICS = crn("environment=env-dev001", "cloud-cluster=lkc-dev001", "kafka=lkc-dev001")
 ACCESS = (("Write topics", "clicks-"), ("Use consumer groups", "clicks-ci, clicks-batch"))
 WITH_ACCESS = Wish(NEW, name="clicks writer", access=ACCESS)
+WRITE = "DeveloperWrite on topics starting with `clicks-`"
 OTHER_KIND = OFFERS[3].id
 GRANTED = [
     ("DeveloperRead", f"{TOPICS}/group=clicks-batch*"),
@@ -164,7 +165,7 @@ async def test_an_approver_who_cannot_grant_the_access_cannot_approve_it(tmp_pat
         card = it.cards()[-1]
         await it.press("U0SAMI", APPROVALS_CHANNEL, card, "Approve")  # he owns the account, and no topic
 
-        await it.person("U0SAMI").see("Your Confluent roles don't let you grant DeveloperWrite on topic `clicks-*`")
+        await it.person("U0SAMI").see(f"Your Confluent roles don't let you grant {WRITE}")
         assert it.our_keys() == []
 
 
@@ -178,7 +179,7 @@ async def test_an_approver_who_loses_the_right_to_grant_the_access_approves_noth
         organization.bind("u-erin01", "ResourceOwner", crn("service-account=sa-orders"))
         await it.approve()
 
-        await it.erin.see("Your Confluent roles don't let you grant DeveloperWrite on topic `clicks-*`")
+        await it.erin.see(f"Your Confluent roles don't let you grant {WRITE}")
         assert (it.our_keys(), held(it, "sa-orders")) == ([], before)
 
 

@@ -262,7 +262,7 @@ async def test_the_review_page_says_who_can_approve_and_by_which_right(tmp_path:
             "ResourceOwner on orders-service: Sami Haddad",
             "EnvironmentAdmin on dev: Erin Castellanos",
             "OrganizationAdmin: Ines Carvalho and Olga Lindqvist",
-            "ResourceKeyAdmin on the organization: Ravi Menon",
+            "ResourceKeyAdmin on the whole organization: Ravi Menon",
         )
         assert "\n".join(f"• {each}" for each in rights) in page
         await it.dana.close()
@@ -275,7 +275,7 @@ async def test_the_review_page_says_who_can_approve_and_by_which_right(tmp_path:
         six = ("Sami Haddad", "Erin Castellanos", "Omar", "Ines Carvalho", "Olga Lindqvist", "Ravi Menon")
         assert sum(each in who for each in six) == 5, "five are named at most"
         # Who the sixth is changes from request to request; Ravi alone has his right, so no one is named beside him.
-        assert ("1 more" in who) != ("ResourceKeyAdmin on the organization: 1 person" in who)
+        assert ("1 more" in who) != ("ResourceKeyAdmin on the whole organization: 1 person" in who)
 
 
 async def test_who_holds_the_role_is_told_so_and_does_not_count_as_an_approver(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ CLUSTERS = "Kafka, Schema Registry, ksqlDB"
 APPROVES, OWN = "you can approve other people's requests", "this role covers only your own keys"
 # From the page's table: who of the cast holds the role, where, and what it allows.
 HELD = {
-    "U0OLGA": [("OrganizationAdmin on the whole organization", APPROVES, f"{CLUSTERS}, Flink, Cloud")],
+    "U0OLGA": [("OrganizationAdmin", APPROVES, f"{CLUSTERS}, Flink, Cloud")],
     "U0ERIN": [("EnvironmentAdmin on dev", APPROVES, f"{CLUSTERS}, Flink)")],
     "U0CHIYO": [("CloudClusterAdmin on orders (production)", APPROVES, "Kafka)")],
     "U0KIM": [("KsqlAdmin on ksqlDB cluster enrichment in orders-dev (dev)", APPROVES, "ksqlDB)")],
@@ -21,12 +21,12 @@ HELD = {
     ],
     "U0SAMI": [
         ("ResourceOwner on orders-service", "you can approve requests for this service account", CLUSTERS),
-        ("ResourceOwner on group orders-readers in orders (production)", OWN, CLUSTERS),
+        ("ResourceOwner on consumer group orders-readers in orders (production)", OWN, CLUSTERS),
     ],
     "U0OMAR": [("Operator on dev", OWN, f"{CLUSTERS}, Flink)")],
     "U0MONA": [("DeveloperManage on orders-dev (dev)", OWN, f"{CLUSTERS})")],
     "U0DANA": [
-        ("DeveloperWrite on topic orders-* in orders-dev (dev)", OWN, f"{CLUSTERS})"),
+        ("DeveloperWrite on topics starting with orders- in orders-dev (dev)", OWN, f"{CLUSTERS})"),
         ("DeveloperRead on topic orders in orders (production)", OWN, f"{CLUSTERS})"),
     ],
     "U0REED": [

@@ -33,7 +33,7 @@ def requests() -> dict[str, Request]:
     """What an account can do already, rules without an approval, trouble on the way, and ends of changes."""
     granted = Grant((), NOW, NOW + DAY)
     made = (build.an_ask(), build.terms(), build.a_grant(), 1)
-    roles = Access(("DeveloperWrite on topic orders-* in orders-dev (dev)", "DeveloperRead on dev"), 3, 5)
+    roles = Access(("DeveloperWrite on topics starting with orders- in orders-dev (dev)", "DeveloperRead on dev"), 3, 5)
     delete, edit = build.a_change(Operation.DELETE), build.a_change(Operation.EDIT, name="orders consumer")
     theirs = replace(delete, owner=MyAccount(ERIN.principal))
     half = (replace(build.an_approval(FEMI), told="thread"),)

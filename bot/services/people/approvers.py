@@ -12,7 +12,7 @@ from bot.domain.authority import (
     bases,
     describe,
     distance,
-    element,
+    in_brief,
     lacks_only_the_account,
 )
 from bot.domain.catalog import User
@@ -21,7 +21,7 @@ from bot.domain.decision import unfit
 from bot.domain.errors import Refused
 from bot.domain.keys import MyAccount, NewServiceAccount, Path, Person, Principal, ServiceAccount, SlackUserId
 from bot.domain.policy import Policy, RoleMapping, joined
-from bot.domain.roles import ORGANIZATION_ADMIN, Binding, Scope
+from bot.domain.roles import Binding, Scope
 from bot.services.people.directory import Tenant, admitted, in_slack, matched
 from bot.services.ports.cloud import Inventory
 from bot.services.ports.slack import People, Profile
@@ -354,17 +354,7 @@ def right(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
 
 def in_short(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
     """Like `right`, but without the IDs of what has a name: "EnvironmentAdmin on dev and AccountAdmin on the …"."""
-
-    def place(binding: Binding) -> str:
-        path = Scope.parse(binding.crn).path
-        return " in ".join(names.get(value) or element(key, value, names) for key, value in reversed(path))
-
-    def one(binding: Binding) -> str:
-        on = place(binding)
-        whole = "" if binding.role == ORGANIZATION_ADMIN else " on the organization"
-        return f"{binding.role} on {on}" if on else f"{binding.role}{whole}"
-
-    return " and ".join(map(one, bindings))
+    return " and ".join(in_brief(each, names) for each in bindings)
 
 
 def names_of(target: Target) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from bot.domain.access import MOST_ROLES, Access
-from bot.domain.authority import Target, describe
+from bot.domain.authority import Target, in_brief
 from bot.domain.errors import LatchkeyError
 from bot.domain.keys import NewServiceAccount, Operation, Principal
 from bot.domain.requests import Ask
@@ -35,7 +35,7 @@ async def access_of(cloud: Cloud, ask: Ask, names: Names) -> Access | None:
     if bindings is None:
         return Access(keys=keys)
     called = {**(known or {}), **names_of(Target(owner, ask.resource))}
-    roles = tuple(sorted({describe(each, called) for each in bindings}))
+    roles = tuple(sorted({in_brief(each, called) for each in bindings}))
     return Access(roles[:MOST_ROLES], max(len(roles) - MOST_ROLES, 0), keys)
 
 

@@ -3,7 +3,8 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.domain.access import EVERYTHING, GivenBinding, WantedBinding
+from bot.domain.access import GivenBinding, WantedBinding
+from bot.domain.authority import CONTENTS, extent
 from bot.domain.keys import Resource
 from bot.services.text import KEY_STAYS
 from bot.slack.blocks.text import Block, Bold, Code, Row, flat, lines, preformatted
@@ -11,24 +12,15 @@ from bot.slack.blocks.text import Block, Bold, Code, Row, flat, lines, preformat
 _CREATE = "confluent iam rbac role-binding create"
 _NEXT_LINE = " \\\n  "
 """For a shell, this continues the line. Slack would break a long line inside an option."""
-_NOUNS: Mapping[str, tuple[str, str]] = {
-    "topic": ("topic", "topics"),
-    "group": ("consumer group", "consumer groups"),
-    "transactional-id": ("transactional ID", "transactional IDs"),
-    "subject": ("subject", "subjects"),
-}
 
 
 def role_row(wanted: WantedBinding, resource: Resource) -> Row:
     """A role and where it applies: "DeveloperWrite on topics starting with `orders-`"."""
-    one, many = _NOUNS.get(wanted.on, (wanted.on, wanted.on))
-    if wanted.on not in _NOUNS:
-        return [Bold(wanted.role), f" on {one} ", flat(resource.environment_name) or Code(wanted.name)]
-    if wanted.is_for_everything:
-        return [Bold(wanted.role), f" on all {many}"]
-    if wanted.is_prefix:
-        return [Bold(wanted.role), f" on {many} starting with ", Code(wanted.name.removesuffix(EVERYTHING))]
-    return [Bold(wanted.role), f" on {one} ", Code(wanted.name)]
+    if wanted.on not in CONTENTS:
+        return [Bold(wanted.role), f" on {wanted.on} ", flat(resource.environment_name) or Code(wanted.name)]
+    what, name = extent(wanted.on, wanted.name)
+    place: Row = [f" on {what} ", Code(name)] if name else [f" on {what}"]
+    return [Bold(wanted.role), *place]
 
 
 def access_rows(heading: str, bindings: Iterable[WantedBinding], resource: Resource) -> Sequence[Row]:
@@ -83,5 +75,5 @@ def _command(resource: Resource, account: str) -> str:
 
 def everything(bindings: Iterable[WantedBinding]) -> str:
     """Everything of a kind that is covered: "all topics and all consumer groups"; "" for nothing."""
-    found = [f"all {_NOUNS[each.on][1]}" for each in bindings if each.is_for_everything and each.on in _NOUNS]
+    found = [f"all {CONTENTS[each.on]}s" for each in bindings if each.is_for_everything and each.on in CONTENTS]
     return " and ".join(dict.fromkeys(found))

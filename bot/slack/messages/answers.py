@@ -9,11 +9,11 @@ from difflib import get_close_matches
 from typing import assert_never
 
 from bot.domain.approvals import OVERDUE
-from bot.domain.authority import WITH_NAMES, HeldRoles
+from bot.domain.authority import HeldRoles, in_brief
 from bot.domain.deadlines import glass_of
 from bot.domain.decision import NO_LINE
 from bot.domain.keys import MyAccount, Operation
-from bot.domain.kinds import PLACED, Kind
+from bot.domain.kinds import Kind
 from bot.domain.requests import Denied, Offered, Pending, Ready, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.browse.home import Uses
@@ -38,7 +38,6 @@ PIECE = 200
 LOOKED_AT = 50
 """How many of a person's newest requests are searched for one whose secret waits."""
 
-_NOUNS = {kind.row.element: kind.row.noun for kind in PLACED}
 _FROM_POLICY = ", from Latchkey's policy"
 
 COMMANDS = ("create", "list", "show", "edit", "rotate", "delete", "leaked", "requests", "whoami", "help")
@@ -215,18 +214,7 @@ def whoami_blocks(held_roles: HeldRoles, names: Mapping[str, str]) -> list[Block
 
 
 def _role(binding: Binding, names: Mapping[str, str]) -> str:
-    """A role and where it is bound, the narrowest place first: "DeveloperWrite on topic orders-* in orders (dev)"."""
-    outer, *inner = [_place(*each, names) for each in Scope.parse(binding.crn).path] or ["the whole organization"]
-    where = f"{' in '.join(reversed(inner))} ({outer})" if inner else outer
-    return f"{binding.role} on {where}{_FROM_POLICY if binding.source == 'mapping' else ''}"
-
-
-def _place(element: str, value: str, names: Mapping[str, str]) -> str:
-    kind = _NOUNS.get(element, element.replace("-", " "))
-    if value == "*":
-        return f"every {kind}"
-    name = names.get(value, "") if element in WITH_NAMES else ""
-    return name or f"{kind} {value}".strip()
+    return f"{in_brief(binding, names)}{_FROM_POLICY if binding.source == 'mapping' else ''}"
 
 
 def _line(request: Request, own: str) -> Row:

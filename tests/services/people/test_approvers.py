@@ -97,13 +97,13 @@ async def test_who_is_somebody_else_by_the_policy_cannot_use_the_role_of_a_confl
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (HERE, "A on the organization"),
+        (HERE, "A on the whole organization"),
         (PLACES["cluster"], "A on dev (env-dev001) / orders-dev (lkc-dev001)"),
         (PLACES["other-environment"], "A on env-2"),
         (PLACES["account"], "A on orders-service (sa-abc001)"),
         (PLACES["topic"], "A on dev (env-dev001) / orders-dev (lkc-dev001) / topic orders"),
-        (f"{HERE}/environment=*", "A on every environment"),
-        (f"{HERE}/service-account=*", "A on every service-account"),
+        (f"{HERE}/environment=*", "A on all environments"),
+        (f"{HERE}/service-account=*", "A on all service accounts"),
     ],
 )
 def test_a_role_is_told_by_the_names_of_where_it_is_bound(place: str, words: str) -> None:
@@ -118,7 +118,7 @@ async def test_what_gives_somebody_the_right_is_said_in_short_and_how_far_it_is_
     names = names_of(Target(NEW, CLUSTER))
 
     assert {each.someone.person.name: (in_short(each.bindings, names), each.distance) for each in approvers} == {
-        "Erin": ("ResourceKeyAdmin on dev and EnvironmentAdmin on env-prod01", 2),
+        "Erin": ("ResourceKeyAdmin on dev and EnvironmentAdmin on environment env-prod01", 2),
         "Femi": ("EnvironmentAdmin on dev", 2),
         "Otto": ("OrganizationAdmin", 3),
     }

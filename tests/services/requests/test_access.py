@@ -55,7 +55,7 @@ async def test_the_roles_and_keys_of_the_account_are_read(world: World) -> None:
 
     found = await access_of(world.cloud, build.an_ask(), names)
 
-    role = "DeveloperRead on dev (env-dev001) / orders-dev (lkc-dev001) / topic orders"
+    role = "DeveloperRead on topic orders in orders-dev (dev)"
     assert found == Access((role,), 0, 1)
 
 
@@ -64,7 +64,7 @@ async def test_a_role_outside_the_wanted_environment_is_told_by_the_names_of_the
 
     found = await access_of(world.cloud, build.an_ask(), names)
 
-    assert found == Access(("DeveloperRead on staging (env-2)",), 0, 0)
+    assert found == Access(("DeveloperRead on staging",), 0, 0)
 
 
 async def test_a_catalog_that_cannot_be_read_leaves_the_ids(world: World) -> None:
@@ -75,7 +75,7 @@ async def test_a_catalog_that_cannot_be_read_leaves_the_ids(world: World) -> Non
 
     found = await access_of(world.cloud, build.an_ask(), away)
 
-    assert found == Access(("DeveloperRead on env-2",), 0, 0)
+    assert found == Access(("DeveloperRead on environment env-2",), 0, 0)
 
 
 async def test_of_many_roles_a_few_are_named(world: World) -> None:

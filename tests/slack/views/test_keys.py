@@ -471,7 +471,10 @@ def test_every_page_says_before_it_is_sent_whether_an_approval_is_needed(approva
 
 def test_every_page_names_the_people_who_can_approve_as_the_review_page_does() -> None:
     view, terms = a_view(request=build.states()["shown"]), build.terms()
-    rights = (Right("EnvironmentAdmin on dev", ("Erin",), 2), Right("OrganizationAdmin on the organization", (), 1))
+    rights = (
+        Right("EnvironmentAdmin on dev", ("Erin",), 2),
+        Right("OrganizationAdmin", (), 1),
+    )
     drawn = [
         key_pages.edit(EditPage(view, terms, approvers=rights)),
         key_pages.delete(DeletePage(view, terms, approvers=rights)),
