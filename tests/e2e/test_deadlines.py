@@ -114,7 +114,7 @@ async def test_a_key_is_replaced_while_the_approval_is_fresh_and_not_after(tmp_p
         it.advance(hours=25)
         (message,) = (each for each in it.dana.messages() if "Replace key" in str(each))
         await it.press("U0DANA", it.dana.dm, message, "Replace key")
-        await it.dana.see("so this key is unchanged. Request a new one with `/apikey create`.")
+        await it.dana.see("so nothing changed. Request a new one with `/apikey create`.")
         assert it.our_keys() == [second]
 
 

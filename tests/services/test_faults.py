@@ -304,7 +304,7 @@ async def test_another_key_is_made_until_the_approval_ends_and_not_then() -> Non
         await world.click(Replace(R1, 1))
         await world.work_now()
 
-        assert "this key is unchanged" in world.slack.said[-1][1]
+        assert "nothing changed" in world.slack.said[-1][1]
         assert world.cloud.live(R1) == [shown.key.id]
 
 

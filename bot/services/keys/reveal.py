@@ -128,7 +128,7 @@ class Delivery:
             raise Refused(_UNREVIEWED)
         now = self.transitions.clock()
         if now >= state.grant.fresh_until:
-            stays = "no other key is created" if isinstance(state, Undelivered) else "this key is unchanged"
+            stays = "no other key is created" if isinstance(state, Undelivered) else "nothing changed"
             ended = when(state.grant.fresh_until)
             raise Refused(f"The approval expired {ended}, so {stays}. Request a new one with `/apikey create`.")
         asked = self.transitions.event(Action.REPLACEMENT_ASKED, deed.request, click.by, key=state.key.id)
@@ -216,9 +216,7 @@ _APART = (
     "The other key of this request was deleted, so the two can't be replaced together. "
     "Rotate this key, or request a new one with `/apikey create`."
 )
-_UNREVIEWED = (
-    "This key was created with break-glass, and can be replaced once someone has reviewed that. Nothing changed."
-)
+_UNREVIEWED = "Keys that were created with break-glass can be replaced only after the review. Nothing changed."
 _OUTDATED = "This button is for an earlier key. Use the latest message."
 
 

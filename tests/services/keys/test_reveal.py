@@ -227,7 +227,7 @@ async def test_a_replaced_key_is_deleted_and_another_made_under_the_same_approva
 @pytest.mark.parametrize(
     ("after", "fields", "said"),
     [
-        (DAY, {}, "this key is unchanged"),
+        (DAY, {}, "nothing changed"),
         (MOMENT, {"attempt": 2}, "is for an earlier key"),
         (MOMENT, {"by": ERIN}, "Only the person who requested this key"),
     ],
