@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     short = [file for file in files if file not in searching | waiting]
     place = {file: number / len(short) for number, file in enumerate(short)}
     for part in long:
-        place |= {file: number / len(part) * 0.6 for number, file in enumerate(part)}
+        place |= {file: number / len(part) * 0.45 for number, file in enumerate(part)}
     items.sort(key=lambda item: place[item.path])
 
 

@@ -56,6 +56,9 @@ async def test_a_role_makes_and_approves_the_kinds_of_its_row(
     The role is bound to the whole organization, so that it is the kind and the owner that decide, never the place.
     """
     async with play(tmp_path, policy=POLICY) as it:
+        # Where Slack ignores the ID of a page, each of these forms takes five seconds more; tests/e2e/test_late_acks.py
+        # is about that.
+        it.stage.slack.manners.set("acked_external_id", "adopted")
         reed = it.person("U0REED")
         hold(it, "u-reed01", role)
         for account, yes in ((OWN, own), ("orders-service", others)):
