@@ -144,7 +144,7 @@ async def test_menus_filters_and_buttons_of_home(it: Play) -> None:
 
 
 async def test_the_shortcut_is_in_the_lightning_menu(it: Play) -> None:
-    await it.page.get_by_role("button", name="Shortcuts").click()
+    await it.page.get_by_role("button", name="Shortcuts", exact=True).click()
     async with it.page.expect_response("**/shortcut"):
         await it.page.get_by_role("menuitem", name="Create an API key").click()
 
