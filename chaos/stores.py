@@ -64,10 +64,10 @@ async def opened(kind: str, here: Stage, *, encrypted: bool = False) -> AsyncGen
     tls = Tls.made(here.folder) if encrypted else None
     async with AsyncExitStack() as stack:
         if kind == "sentinel":
-            service = await stack.enter_async_context(watched(folder, here.free_port, program, tls))
+            service = await stack.enter_async_context(watched(folder, program, tls))
             yield BySentinel(folder, service)
         elif kind == "cluster":
-            masters = cluster(folder, here.free_port, PROBE, program, tls, timeout_ms=FAILED_OVER_MS)
+            masters = cluster(folder, PROBE, program, tls, timeout_ms=FAILED_OVER_MS)
             nodes = await stack.enter_async_context(masters)
             yield OfCluster(folder, nodes, nodes.home_of(PROBE), nodes.replicas[0])
         else:

@@ -16,6 +16,7 @@ from sandbox.control import Control
 from sandbox.recording import NotARecording, Recording
 from sandbox.rules import SETTING, OwnRules
 from sandbox.scenarios import STEPS
+from sandbox.serving import free_port
 from sandbox.slack.manners import Manners, new_seed
 from sandbox.stage import BotProcess, Stage, stage
 
@@ -105,7 +106,7 @@ async def _run(
             if is_large:
                 add_crowd(here.organization)
             rules = {} if SETTING in settings else OwnRules(folder).setting()
-            listens = {"PORT": str(here.free_port())} if mode == "http" else {}
+            listens = {"PORT": str(free_port())} if mode == "http" else {}
             bot = BotProcess(
                 {**here.environment(mode=mode), **listens, **rules, **settings}, folder / "clock", folder / "bot.log"
             )

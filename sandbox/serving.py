@@ -6,8 +6,11 @@ only way to simulate a lost response, because uvicorn turns an app that returns 
 
 import asyncio
 import contextlib
+import errno
+import itertools
+import os
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -18,6 +21,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _DROP = "sandbox.drop"
 _GRACE_SECONDS = 1
+_PORTS = range(10_000, 32_768)
+"""Above what services usually have, and below what Linux gives to any connection: such a port may be taken by the time
+a server that was told to use it has started."""
+_APART = 199
+"""How far apart processes with neighboring numbers begin to look for ports."""
 
 
 @asynccontextmanager
@@ -44,6 +52,25 @@ async def serve(app: ASGIApp, *, port: int = 0, host: str = "127.0.0.1") -> Asyn
         server.stop.set()
         await running
         listener.close()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 for a server that is told its port before it starts. No two calls return the same soon.
+
+    Raises OSError if none is free.
+    """
+    for _ in _PORTS:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port := next(_next_port))):
+            return port
+    raise OSError(errno.EADDRINUSE, "no port is free")
+
+
+def _ports() -> Iterator[int]:
+    for number in itertools.count(os.getpid() * _APART):
+        yield _PORTS[number % len(_PORTS)]
+
+
+_next_port = _ports()
 
 
 async def drop_connection(scope: Scope, receive: Receive) -> None:

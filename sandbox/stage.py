@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -96,12 +95,6 @@ class Stage:
             if (folder / "valkey.sock").exists():
                 async with embedded(folder):
                     pass  # the last user that leaves stops the server
-
-    def free_port(self) -> int:
-        """A port that is free right now."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port: int = listener.getsockname()[1]
-            return port
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ import pytest
 
 from bot.store.connection import Commands, connect
 from sandbox.cast import APPROVALS_CHANNEL
+from sandbox.serving import free_port
 from tests.support.play import Play, play
 from tests.support.processes import crew, latchkey, own_redis, readiness, take_secret, until
 
@@ -193,7 +194,7 @@ async def test_t11_a_store_that_is_full_is_one_line_a_minute(tmp_path: Path, cap
 async def test_t37_a_whole_older_copy_that_is_there_at_the_start_deletes_no_key_in_use(tmp_path: Path) -> None:
     async with crew(tmp_path) as (it, bots), own_redis(it.stage) as redis, connect(redis.url) as client:
         store: Commands = client
-        port, feed = it.stage.free_port(), tmp_path / "audit.jsonl"
+        port, feed = free_port(), tmp_path / "audit.jsonl"
         settings = {"REDIS_URL": redis.url, "PORT": str(port), "LATCHKEY_AUDIT_LOG": str(feed)}
         bot = await bots.start(**settings)
         await it.ask()

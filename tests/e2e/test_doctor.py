@@ -23,6 +23,7 @@ from bot.store import Store
 from bot.store.connection import Commands, connect
 from bot.store.sealing import Sealer, new_master_key, parse_master_keys
 from sandbox.cast import APPROVALS_CHANNEL, BOT_PRINCIPAL, BOT_USER, TEAM
+from sandbox.serving import free_port
 from sandbox.stage import MASTER_KEY, Stage, stage
 from tests.support import build
 from tests.support.play import settings_from
@@ -137,7 +138,7 @@ async def everysec_without_waitaof(scene: Scene) -> None:
 
 
 async def read_only(scene: Scene) -> None:
-    await scene.commands.replicaof("127.0.0.1", scene.here.free_port())
+    await scene.commands.replicaof("127.0.0.1", free_port())
 
 
 async def another_master_key(scene: Scene) -> None:
@@ -380,7 +381,7 @@ async def test_doctor_names_all_settings_that_will_not_do(
 
 async def test_doctor_lists_findings_for_programs_and_ends_with_75_where_only_later_can_tell(tmp_path: Path) -> None:
     async with stage(tmp_path) as here:
-        environment = here.environment() | {"CONFLUENT_CLOUD_ENDPOINT": f"http://127.0.0.1:{here.free_port()}"}
+        environment = here.environment() | {"CONFLUENT_CLOUD_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
         well, away = await asyncio.gather(
             latchkey("doctor", "--json", **here.environment()), latchkey("doctor", **environment)
         )

@@ -11,6 +11,7 @@ from bot.domain.keys import TeamId
 from bot.store.keyspace import Keyspace
 from sandbox.cast import TEAM
 from sandbox.gate import Gate
+from sandbox.serving import free_port
 from sandbox.stage import BotProcess
 from tests.support.clusters import FAILED_OVER_MS, cluster
 from tests.support.play import Play
@@ -57,7 +58,7 @@ async def test_r1_a_master_killed_right_after_the_intent_costs_nothing(
     tls = Tls.made(tmp_path) if (server_program.name, answered) == ("redis-server", "after") else None
     async with (
         crew(tmp_path) as (it, bots),
-        watched(tmp_path / "redis", it.stage.free_port, server_program, tls) as redis,
+        watched(tmp_path / "redis", server_program, tls) as redis,
     ):
         bot = await bots.start(REDIS_URL=redis.url, LATCHKEY_REDIS_REPLICAS="1")
         gate = it.stage.faults.hold_before_create = Gate()
@@ -85,8 +86,8 @@ async def test_r1_a_master_killed_right_after_the_intent_costs_nothing(
 async def test_r1_in_a_planned_failover_nothing_is_done_that_the_new_master_forgets(
     tmp_path: Path, server_program: Path
 ) -> None:
-    async with crew(tmp_path) as (it, bots), watched(tmp_path / "redis", it.stage.free_port, server_program) as redis:
-        port = it.stage.free_port()
+    async with crew(tmp_path) as (it, bots), watched(tmp_path / "redis", server_program) as redis:
+        port = free_port()
         bot = await bots.start(REDIS_URL=redis.url, LATCHKEY_REDIS_REPLICAS="1", PORT=str(port))
         await it.ask()
         former = redis.servers[0]
@@ -115,7 +116,7 @@ async def test_a_master_of_a_cluster_killed_right_after_the_intent_costs_nothing
 ) -> None:
     async with (
         crew(tmp_path) as (it, bots),
-        cluster(tmp_path / "redis", it.stage.free_port, KEYS.probe, server_program, timeout_ms=FAILED_OVER_MS) as redis,
+        cluster(tmp_path / "redis", KEYS.probe, server_program, timeout_ms=FAILED_OVER_MS) as redis,
     ):
         home, (replica,) = redis.home_of(KEYS.probe), redis.replicas
         bot = await bots.start(REDIS_URL=redis.url, LATCHKEY_REDIS_REPLICAS="1")

@@ -10,6 +10,7 @@ from bot.server import BODY_LIMIT
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.scanner import FOUND_AT, PATH, Scanner, entry, told
 from sandbox.scenarios import LEAKED
+from sandbox.serving import free_port
 from sandbox.slack.blocks import plain_words
 from sandbox.slack.faults import EVERY
 from tests.support.play import Play, play
@@ -70,7 +71,7 @@ async def test_strangers_have_nothing_done(tmp_path: Path) -> None:
 
 async def test_socket_mode_takes_no_reports(tmp_path: Path) -> None:
     async with crew(tmp_path) as (it, bots):
-        port = it.stage.free_port()
+        port = free_port()
         await bots.start(PORT=str(port))
         await readiness(port, lambda answer: answer.is_success)
         assert (await it.stage.scanner.report(f"http://127.0.0.1:{port}", entry(LEAKED))).status_code == 404
@@ -78,7 +79,7 @@ async def test_socket_mode_takes_no_reports(tmp_path: Path) -> None:
 
 async def test_killed_between_the_answer_and_the_message_another_process_tells_people(tmp_path: Path) -> None:
     async with crew(tmp_path) as (it, bots):
-        settings = {**it.stage.environment(mode="http"), "PORT": str(it.stage.free_port())}
+        settings = {**it.stage.environment(mode="http"), "PORT": str(free_port())}
         victim = await bots.start(**settings)
         faults = it.stage.slack.faults
         faults.failing, faults.method = EVERY, "chat.postMessage"

@@ -20,7 +20,8 @@ from bot.settings import SECRETS
 from bot.store.connection import Commands, connect
 from bot.store.sealing import new_master_key
 from sandbox.cast import APPROVALS_CHANNEL
-from sandbox.stage import MASTER_KEY, stage
+from sandbox.serving import free_port
+from sandbox.stage import MASTER_KEY
 from tests.support.processes import OwnRedis, audit_of, crew, latchkey, own_redis, take_secret
 from tests.test_architecture import ROOT
 
@@ -171,31 +172,30 @@ def test_what_is_typed_elsewhere_names_what_there_is() -> None:
 
 
 async def test_a_password_is_replaced_and_outlives_a_restart(tmp_path: Path) -> None:
-    async with stage(tmp_path) as here:
-        (tmp_path / "redis").mkdir()
-        (tmp_path / "users.acl").write_text("user default on nopass ~* +@all\nuser latchkey on >old ~lk:* +@all\n")
-        redis = OwnRedis(tmp_path / "redis", here.free_port(), f"--aclfile {tmp_path}/users.acl")
-        words = {"NAME": "latchkey", ">NEW": ">new", "<OLD": "<old"}
+    (tmp_path / "redis").mkdir()
+    (tmp_path / "users.acl").write_text("user default on nopass ~* +@all\nuser latchkey on >old ~lk:* +@all\n")
+    redis = OwnRedis(tmp_path / "redis", free_port(), f"--aclfile {tmp_path}/users.acl")
+    words = {"NAME": "latchkey", ">NEW": ">new", "<OLD": "<old"}
 
-        async def lets_in(password: str) -> bool:
-            async with connect(redis.url.replace("//", f"//latchkey:{password}@")) as client:
-                commands: Commands = client
-                with suppress(AuthenticationError):
-                    return bool(await commands.ping())
-            return False
+    async def lets_in(password: str) -> bool:
+        async with connect(redis.url.replace("//", f"//latchkey:{password}@")) as client:
+            commands: Commands = client
+            with suppress(AuthenticationError):
+                return bool(await commands.ping())
+        return False
 
+    await redis.start()
+    try:
+        async with connect(redis.url) as client:
+            commands: Commands = client
+            for nth, line in enumerate(PASSWORD):
+                await commands.execute_command(*(words.get(word, word) for word in line.split()))
+                assert [await lets_in("old"), await lets_in("new")] == [nth == 0, True]
+        await redis.kill()
         await redis.start()
-        try:
-            async with connect(redis.url) as client:
-                commands: Commands = client
-                for nth, line in enumerate(PASSWORD):
-                    await commands.execute_command(*(words.get(word, word) for word in line.split()))
-                    assert [await lets_in("old"), await lets_in("new")] == [nth == 0, True]
-            await redis.kill()
-            await redis.start()
-            assert [await lets_in("old"), await lets_in("new")] == [False, True]
-        finally:
-            await redis.kill()
+        assert [await lets_in("old"), await lets_in("new")] == [False, True]
+    finally:
+        await redis.kill()
 
 
 def test_links_of_the_page_lead_somewhere() -> None:
@@ -215,7 +215,7 @@ async def test_the_commands_of_the_page_run_and_a_backup_comes_back(
     monkeypatch.chdir(tmp_path)
     async with crew(tmp_path) as (it, bots), own_redis(it.stage) as redis:
         bot = await bots.start(REDIS_URL=redis.url)
-        other = OwnRedis(tmp_path / "other", it.stage.free_port())
+        other = OwnRedis(tmp_path / "other", free_port())
         await it.ask()
         await it.approve()
         await it.dana.see("Show secret")

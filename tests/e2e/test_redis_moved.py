@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sandbox.serving import free_port
 from tests.support.processes import audit_of, creates, crew, moving_name, own_redis, readiness, take_secret
 
 
@@ -12,7 +13,7 @@ async def test_r3_a_name_that_moves_to_the_promoted_replica_costs_nobody_a_click
         own_redis(it.stage, "promoted") as promoted,
         moving_name(former) as name,
     ):
-        port = it.stage.free_port()
+        port = free_port()
         bot = await bots.start(REDIS_URL=name.url, PORT=str(port))
         await it.ask()
 
@@ -38,7 +39,7 @@ async def test_r3_a_store_that_became_a_replica_is_not_ready_and_says_why(tmp_pa
         own_redis(it.stage, "promoted") as promoted,
         moving_name(redis) as name,
     ):
-        port = it.stage.free_port()
+        port = free_port()
         await bots.start(REDIS_URL=redis.url, PORT=str(port))  # not the name: this one leads to the former master
         await name.fail_over(promoted)
 

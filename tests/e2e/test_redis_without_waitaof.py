@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.store.connection import Commands, connect
+from sandbox.serving import free_port
 from sandbox.stage import Stage
 from tests.support.processes import OwnRedis, crew, latchkey, take_secret
 
@@ -21,7 +22,7 @@ async def redis_70(here: Stage, program: Path, appendfsync: str) -> AsyncGenerat
     """A server without WAITAOF that flushes its file this often; skipped where the machine's Redis has it."""
     folder = here.folder / "redis"
     folder.mkdir()
-    redis = OwnRedis(folder, here.free_port(), program=program)
+    redis = OwnRedis(folder, free_port(), program=program)
     await redis.start()
     try:
         async with connect(redis.url) as client:

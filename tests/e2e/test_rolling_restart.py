@@ -12,6 +12,7 @@ import pytest
 
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.gate import Gate
+from sandbox.serving import free_port
 from sandbox.slack import payloads
 from sandbox.slack.delivery import Envelope, NoAnswer
 from sandbox.stage import Stage
@@ -70,7 +71,7 @@ async def traffic(here: Stage) -> AsyncGenerator[Traffic]:
 
 async def test_a_rolling_restart_behind_a_proxy_loses_no_command(tmp_path: Path) -> None:
     async with crew(tmp_path) as (it, bots), own_redis(it.stage) as redis:
-        ports = (it.stage.free_port(), it.stage.free_port())
+        ports = (free_port(), free_port())
         running = [
             await bots.start(SLACK_MODE="http", REDIS_URL=redis.url, PORT=str(port), LATCHKEY_DRAIN="3")
             for port in ports
@@ -95,7 +96,7 @@ async def test_a_rolling_restart_behind_a_proxy_loses_no_command(tmp_path: Path)
 
 async def test_asked_to_stop_it_is_not_ready_first_and_goes_on_answering_and_working(tmp_path: Path) -> None:
     async with crew(tmp_path) as (it, bots):
-        port = it.stage.free_port()
+        port = free_port()
         bot = await bots.start(SLACK_MODE="http", PORT=str(port), LATCHKEY_DRAIN="8")
         await it.ask()
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
@@ -117,7 +118,7 @@ async def test_asked_to_stop_it_is_not_ready_first_and_goes_on_answering_and_wor
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path, mode: str) -> None:
     async with crew(tmp_path) as (it, bots):
         gate = it.stage.faults.hold_before_create = Gate()
-        settings = {"SLACK_MODE": mode, "PORT": str(it.stage.free_port()), "LATCHKEY_DRAIN": "300"}
+        settings = {"SLACK_MODE": mode, "PORT": str(free_port()), "LATCHKEY_DRAIN": "300"}
         bot = await bots.start(program=PRODUCT, **settings)
         await has_read(bot)
         await it.ask()
@@ -136,7 +137,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path, mode: str) -> Non
 
 
 async def test_without_a_drain_it_stops_as_soon_as_its_work_is_done(tmp_path: Path) -> None:
-    async with crew(tmp_path) as (it, bots):
-        bot = await bots.start(SLACK_MODE="http", PORT=str(it.stage.free_port()), LATCHKEY_DRAIN="0")
+    async with crew(tmp_path) as (_, bots):
+        bot = await bots.start(SLACK_MODE="http", PORT=str(free_port()), LATCHKEY_DRAIN="0")
         async with asyncio.timeout(SECONDS):
             assert await bot.stop() == 0

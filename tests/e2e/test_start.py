@@ -23,7 +23,7 @@ from bot.store.sealing import new_master_key
 from bot.store.seals import RedisSeals, Seals
 from sandbox.cast import BOT_PRINCIPAL
 from sandbox.gate import Gate
-from sandbox.serving import serve
+from sandbox.serving import free_port, serve
 from sandbox.stage import fresh, stage
 from tests.support.forked import forked
 from tests.support.listening import app_of
@@ -102,7 +102,7 @@ async def test_what_is_wrong_is_one_line_that_quotes_no_secret(
 
 async def test_a_redis_that_is_away_is_one_line(tmp_path: Path) -> None:
     async with stage(tmp_path) as here:
-        url = f"redis://user:made-up-password@127.0.0.1:{here.free_port()}/0"
+        url = f"redis://user:made-up-password@127.0.0.1:{free_port()}/0"
         ended = await latchkey("run", **here.environment(redis_url=url))
 
     is_one_line_about(ended, "Redis didn't answer", "correct REDIS_URL")
@@ -125,7 +125,7 @@ async def test_t22_a_start_with_weaker_tls_is_one_line(tmp_path: Path) -> None:
 
 async def test_a_slack_that_is_away_is_one_line(tmp_path: Path) -> None:
     async with stage(tmp_path) as here:
-        ended = await latchkey("run", **here.environment() | {"SLACK_API_URL": f"http://127.0.0.1:{here.free_port()}/"})
+        ended = await latchkey("run", **here.environment() | {"SLACK_API_URL": f"http://127.0.0.1:{free_port()}/"})
 
     is_one_line_about(ended, "Slack didn't answer", "SLACK_API_URL")
 
@@ -166,7 +166,7 @@ async def test_a_taken_port_is_one_line_and_leaves_no_server_behind(tmp_path: Pa
 async def test_the_product_itself_serves_the_main_job(tmp_path: Path, mode: str, redis: str) -> None:
     async with crew(tmp_path) as (it, bots), own_redis(it.stage) as own:
         changes = {"REDIS_URL": own.url} if redis == "own" else {}
-        changes |= {"SLACK_MODE": mode, "PORT": str(it.stage.free_port())}
+        changes |= {"SLACK_MODE": mode, "PORT": str(free_port())}
         bot = await bots.start(program=PRODUCT, **changes)
         await has_read(bot)
 

@@ -1,6 +1,7 @@
 """How the sandbox serves."""
 
 import asyncio
+import socket
 
 import httpx
 import pytest
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.serving import serve
+from sandbox.serving import free_port, serve
 
 
 async def test_a_client_that_is_gone_before_it_has_sent_everything_is_nothing_to_log(
@@ -33,3 +34,13 @@ async def test_a_client_that_is_gone_before_it_has_sent_everything_is_nothing_to
         await ended.wait()
 
     assert caplog.messages == []
+
+
+def test_a_free_port_is_no_others_and_none_that_linux_gives_to_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = [free_port() for _ in range(5)]
+    assert len(set(ports)) == len(ports)
+    assert max(ports) < 32_768
+
+    monkeypatch.setattr("sandbox.serving._next_port", iter(ports))
+    with socket.create_server(("127.0.0.1", ports[0])):
+        assert free_port() == ports[1]

@@ -19,24 +19,25 @@ from bot.store import Store, connection
 from bot.store.connection import Commands, connect, following, must_take_writes
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer, new_master_key
+from sandbox.serving import free_port
 from tests.store.given import added, event, pending
 from tests.support.build import TEAM
 from tests.support.clusters import Cluster, begin_move, cluster, end_move, has_refused, move_keys, move_slot
-from tests.support.processes import OwnRedis, Tls, a_port
+from tests.support.processes import OwnRedis, Tls
 
 KEYS = Keyspace(TEAM)
 
 
 @pytest.fixture
 async def here(tmp_path: Path, server_program: Path) -> AsyncGenerator[Cluster]:
-    async with cluster(tmp_path, a_port, KEYS.probe, server_program) as found:
+    async with cluster(tmp_path, KEYS.probe, server_program) as found:
         yield found
 
 
 @pytest.fixture
 async def encrypted(tmp_path: Path, redis_program: Path) -> AsyncGenerator[Cluster]:
     """A cluster that speaks nothing but TLS, which the server in our wheel does not."""
-    async with cluster(tmp_path, a_port, KEYS.probe, redis_program, Tls.made(tmp_path)) as found:
+    async with cluster(tmp_path, KEYS.probe, redis_program, Tls.made(tmp_path)) as found:
         yield found
 
 
@@ -121,7 +122,7 @@ async def test_a_slot_that_moves_for_long_is_no_answer_in_the_end(
 async def test_one_node_that_answers_is_enough_to_find_the_keys(here: Cluster) -> None:
     other = next(each for each in here.masters if each is not here.home_of(KEYS.probe))
 
-    async with connect(here.url_of(a_port(), other.port), key=KEYS.probe) as redis:
+    async with connect(here.url_of(free_port(), other.port), key=KEYS.probe) as redis:
         await must_take_writes(redis, KEYS)
 
 
@@ -153,7 +154,7 @@ async def test_a_cluster_that_is_away_is_unavailable(here: Cluster) -> None:
 
 
 async def test_a_server_that_is_no_cluster_is_told_from_a_cluster_that_is_away(tmp_path: Path) -> None:
-    server = OwnRedis(tmp_path, a_port())
+    server = OwnRedis(tmp_path, free_port())
     await server.start()
     try:
         async with connect(f"redis+cluster://127.0.0.1:{server.port}", key=KEYS.probe) as redis:

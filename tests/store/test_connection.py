@@ -24,7 +24,7 @@ from bot.store.connection import (
 )
 from bot.store.keyspace import Keyspace
 from tests.support.build import TEAM
-from tests.support.processes import Tls, a_port
+from tests.support.processes import Tls
 from tests.support.sentinels import Watched
 
 PASSWORD = "marker0password"
@@ -91,7 +91,7 @@ async def test_connections_that_are_made_at_once_share_what_takes_long(
         asked.append("context")
         return make_context()
 
-    here = Watched(tmp_path / "redis", a_port, redis_program, Tls.made(tmp_path))
+    here = Watched(tmp_path / "redis", redis_program, Tls.made(tmp_path))
     async with AsyncExitStack() as stack:
         await here.add(stack)
         await here.watch(stack)

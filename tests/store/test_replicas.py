@@ -19,7 +19,7 @@ from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
 from tests.store.given import added, event, pending
 from tests.support.build import TEAM
-from tests.support.processes import OwnRedis, a_port
+from tests.support.processes import OwnRedis
 from tests.support.sentinels import is_followed, replicated
 
 KEYS = Keyspace(TEAM)
@@ -29,7 +29,7 @@ DURABLE = replace(added(pending()), durable=True)
 @pytest.fixture
 async def servers(tmp_path: Path, server_program: Path) -> AsyncGenerator[list[OwnRedis]]:
     """A master and its replica."""
-    async with replicated(tmp_path, a_port, server_program) as here:
+    async with replicated(tmp_path, server_program) as here:
         yield here.servers
 
 

@@ -1,7 +1,7 @@
 """A Redis Cluster of three masters, and a replica of the one that has our keys; all of them real processes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,6 +11,7 @@ from typing import Any
 from redis.crc import key_slot
 
 from bot.store.connection import Commands, connect
+from sandbox.serving import free_port
 from tests.support.processes import SECONDS, OwnRedis, Tls
 
 SLOTS = 16_384
@@ -112,7 +113,6 @@ async def has_refused(node: OwnRedis) -> None:
 @asynccontextmanager
 async def cluster(
     folder: Path,
-    free_port: Callable[[], int],
     key: str,
     program: Path,
     tls: Tls | None = None,

@@ -17,6 +17,7 @@ from bot.slack.payloads import ids
 from bot.store.connection import connect
 from sandbox.bot import CATALOG_SECONDS
 from sandbox.cast import APPROVALS_CHANNEL, TEAM
+from sandbox.serving import free_port
 from sandbox.slack import payloads
 from sandbox.slack.blocks import Json, interactive
 from sandbox.slack.delivery import Envelope
@@ -200,7 +201,7 @@ async def bot_of(
     catalog_seconds: float = CATALOG_SECONDS,
 ) -> AsyncGenerator[None]:
     """A bot in this process, listening `within` seconds. In HTTP mode, Slack delivers to it from that point on."""
-    stop, port = asyncio.Event(), here.free_port() if mode == "http" else 0
+    stop, port = asyncio.Event(), free_port() if mode == "http" else 0
     environment = here.environment(data=data, mode=mode, redis_url=redis_url) | {"PORT": str(port)} | policy_of(here)
     running = run(settings_from(environment), stop, clock=here.clock.now, catalog_seconds=catalog_seconds)
     task = asyncio.create_task(running, name="bot")

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from bot.store.connection import Commands, connect
 from bot.store.sealing import Sealer, parse_master_keys
 from sandbox.cast import TEAM
 from sandbox.gate import Gate
+from sandbox.serving import free_port
 from sandbox.slack.person import PersonAtClient
 from sandbox.stage import MASTER_KEY, BotProcess, Stage, fresh, stage
 from tests.support.forked import forked
@@ -194,13 +194,6 @@ async def latchkey(*words: str, **environment: str) -> Ended:
         return Ended(code, *(file.read_text("utf-8") for file in (out, err)))
 
 
-def a_port() -> int:
-    """A port of 127.0.0.1 that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @dataclass(frozen=True, slots=True)
 class Tls:
     """For servers that speak nothing but TLS: whom to trust, and what they show."""
@@ -356,7 +349,7 @@ async def own_redis(
     """A Redis of our own beside the stage: Valkey, or another `program`."""
     folder = here.folder / name
     folder.mkdir()
-    port = here.free_port()
+    port = free_port()
     redis = OwnRedis(folder, port, program=program, tls=tls) if program else OwnRedis(folder, port)
     await redis.start()
     try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.rehearsal.run import Plan, rehearse
 from sandbox.recording import Recording
+from sandbox.serving import free_port
 from sandbox.slack.manners import Manners
 from sandbox.slack.person import PersonAtClient
 from sandbox.stage import Stage, stage
@@ -127,7 +128,7 @@ class Operator:
         mode: str = "socket",
     ) -> int:
         """Rehearse with Dana; returns the exit code."""
-        port = self.stage.free_port() if mode == "http" else 0
+        port = free_port() if mode == "http" else 0
         settings = settings_from(self.stage.environment(mode=mode) | {"PORT": str(port)})
         plan = Plan(self.report, confluent, seconds, grace, settled)
         following = asyncio.create_task(self.follow(port))

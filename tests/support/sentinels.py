@@ -1,7 +1,7 @@
 """A master with a replica, and three sentinels that watch them; all of them real processes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import ResponseError
 
 from bot.store.connection import Commands, connect
+from sandbox.serving import free_port
 from tests.support.processes import SECONDS, OwnRedis, Tls
 
 PASSWORD, WATCHING = "made-up", "also-made-up"
@@ -37,7 +38,6 @@ class Watched:
     """Two servers of one service, of which the sentinels make one the master."""
 
     folder: Path
-    free_port: Callable[[], int]
     program: Path
     tls: Tls | None = None
     servers: list[OwnRedis] = field(default_factory=list[OwnRedis], init=False)
@@ -59,7 +59,7 @@ class Watched:
         """One more server, until the stack is left."""
         folder = self.folder / f"server-{len(self.servers)}"
         folder.mkdir(parents=True)
-        server = OwnRedis(folder, self.free_port(), more, PASSWORD, self.program, self.tls)
+        server = OwnRedis(folder, free_port(), more, PASSWORD, self.program, self.tls)
         stack.push_async_callback(server.kill)
         await server.start()
         self.servers.append(server)
@@ -67,7 +67,7 @@ class Watched:
 
     async def watch(self, stack: AsyncExitStack) -> None:
         """Start a sentinel."""
-        port = self.free_port()
+        port = free_port()
         folder = self.folder / f"sentinel-{port}"
         folder.mkdir()
         file = folder / "sentinel.conf"
@@ -156,11 +156,9 @@ async def is_followed(server: OwnRedis) -> None:
 
 
 @asynccontextmanager
-async def replicated(
-    folder: Path, free_port: Callable[[], int], program: Path, tls: Tls | None = None
-) -> AsyncGenerator[Watched]:
+async def replicated(folder: Path, program: Path, tls: Tls | None = None) -> AsyncGenerator[Watched]:
     """A master and its replica, which nobody watches yet."""
-    here = Watched(folder, free_port, program, tls)
+    here = Watched(folder, program, tls)
     async with AsyncExitStack() as stack:
         announced = f"--replica-announce-ip {here.host}"
         master = await here.add(stack, announced)
@@ -170,11 +168,9 @@ async def replicated(
 
 
 @asynccontextmanager
-async def watched(
-    folder: Path, free_port: Callable[[], int], program: Path, tls: Tls | None = None
-) -> AsyncGenerator[Watched]:
+async def watched(folder: Path, program: Path, tls: Tls | None = None) -> AsyncGenerator[Watched]:
     """A master, its replica, and three sentinels that know both and each other."""
-    async with replicated(folder, free_port, program, tls) as here, AsyncExitStack() as stack:
+    async with replicated(folder, program, tls) as here, AsyncExitStack() as stack:
         for _ in range(3):
             await here.watch(stack)
         async with asyncio.timeout(SECONDS):

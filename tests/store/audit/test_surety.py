@@ -21,7 +21,7 @@ from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
 from tests.store.given import added, event, pending
 from tests.support.build import TEAM
-from tests.support.processes import MovingName, OwnRedis, a_port, moving_name
+from tests.support.processes import MovingName, OwnRedis, moving_name
 from tests.support.sentinels import is_followed, replicated
 
 KEYS = Keyspace(TEAM)
@@ -31,7 +31,7 @@ R1 = RequestId("R1")
 @pytest.fixture
 async def servers(tmp_path: Path, server_program: Path) -> AsyncGenerator[list[OwnRedis]]:
     """A master and its replica."""
-    async with replicated(tmp_path, a_port, server_program) as here:
+    async with replicated(tmp_path, server_program) as here:
         yield here.servers
 
 
