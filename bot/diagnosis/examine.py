@@ -31,5 +31,5 @@ async def examine(settings: Settings) -> Sequence[Finding]:
         stored = await store.examine(settings, workspace.team if workspace else None)
         at_confluent = await confluent.examine(cloud)
         is_known = at_confluent[0].state == "ok"
-        ids = await policy.examine_ids(file, client, workspace, cloud if is_known else None)
+        ids = await policy.examine_ids(settings, file, client, workspace, cloud if is_known else None)
         return [*here, *read, *at_slack, *stored, *at_confluent, *ids]

@@ -32,11 +32,17 @@ def examine(settings: Settings) -> tuple[list[Finding], PolicyFile | None, Polic
 
 
 async def examine_ids(
-    file: PolicyFile | None, slack: AsyncWebClient, workspace: Workspace | None, cloud: ConfluentCloud | None
+    settings: Settings,
+    file: PolicyFile | None,
+    slack: AsyncWebClient,
+    workspace: Workspace | None,
+    cloud: ConfluentCloud | None,
 ) -> Sequence[Finding]:
     """The findings about IDs in the file that don't exist, the same as `latchkey policy check --online` reports."""
-    if file is None:
+    if settings.latchkey_policy is None:
         return [ok(IDS, "no policy file, so there are no IDs to check")]
+    if file is None:
+        return [unknown(IDS, "The policy file isn't valid.")]
     if workspace is None or cloud is None:
         return [unknown(IDS, "Slack and Confluent Cloud have to answer first.")]
     try:

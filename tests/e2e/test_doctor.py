@@ -330,6 +330,7 @@ async def test_doctor_names_the_fault_and_examines_everything_else(tmp_path: Pat
     assert [each for each in named if all(word in f"{each.says} {each.do}" for word in fault.words)], found
     assert any(fault.do in each.do for each in named)
     assert exit_code(found) == (1 if fault.state == "failed" else 0)
+    assert [each.says for each in found if "no policy file" in each.says and "LATCHKEY_POLICY" in it.environment] == []
     sections = ("Slack", "store", "Confluent Cloud")
     well = {each.check for each in found if each.state == "ok"}
     assert [each for each in sections if each not in {fault.check, fault.also} | well] == []
