@@ -55,13 +55,23 @@ _FAILURES = frozenset(
         Action.APPROVAL_REFUSED,
         Action.SHOW_REFUSED,
         Action.CREATE_REFUSED,
+        Action.BINDING_REFUSED,
         Action.DELETE_FAILED,
         Action.FAILED,
         Action.UNDELIVERED,
     }
 )
 _ODD = frozenset(
-    {Action.FAILED, Action.CREATE_UNKNOWN, Action.DELETE_FAILED, Action.UNDELIVERED, Action.FOUND_ORPHANED}
+    {
+        Action.FAILED,
+        Action.CREATE_UNKNOWN,
+        Action.DELETE_FAILED,
+        Action.UNDELIVERED,
+        Action.FOUND_ORPHANED,
+        Action.LEAK_REPORTED,
+        Action.GLASS_USED,
+        Action.GLASS_OVERDUE,
+    }
 )
 _RESOURCES = {"key": "api_key", "account": "service_account", "resource": ""}
 """Details that name a resource, and OCSF's type of it. For `resource`, the type is the kind of key."""

@@ -137,6 +137,20 @@ def test_an_action_is_what_it_does_and_whether_it_succeeded(action: Action, acti
     assert found["class_uid"] == CLASS_UID
 
 
+def test_whatever_was_refused_or_failed_is_a_failure() -> None:
+    failed = [action for action in Action if action.endswith(("refused", "failed"))]
+
+    assert len(failed) >= 7
+    assert [action for action in failed if event(action=action.value)["status_id"] != 2] == []
+
+
+def test_what_an_operator_should_look_at_stands_out() -> None:
+    stands_out = {action for action in Action if event(action=action.value)["severity_id"] == 3}
+
+    assert {Action.GLASS_USED, Action.GLASS_OVERDUE, Action.LEAK_REPORTED, Action.DELETE_FAILED} <= stands_out
+    assert stands_out & {Action.SUBMITTED, Action.APPROVED, Action.CREATED, Action.SHOWN, Action.GLASS_TOLD} == set()
+
+
 def test_old_lines_without_a_request_or_revisions_are_events_too() -> None:
     old = {name: value for name, value in LINE.items() if name not in {"was", "rev"}}
 
