@@ -98,14 +98,16 @@ def test_a_pod_has_its_secrets_by_file_and_its_settings_by_name() -> None:
 
 
 def test_a_pod_that_stops_is_out_of_rotation_before_it_stops_answering() -> None:
-    """The process turns unready at once, and answers for five seconds more; then it has 25 to finish its work."""
+    """After the hook it turns unready at once, and answers for five seconds more; then it has 25 to finish its work."""
     container = pod()["containers"][0]
     ready, alive = container["readinessProbe"], container["livenessProbe"]
 
     assert ready["httpGet"]["path"] == "/readyz"
     assert alive["httpGet"]["path"] == container["startupProbe"]["httpGet"]["path"] == "/healthz"
     assert ready["periodSeconds"] * ready["failureThreshold"] < 5
-    assert pod()["terminationGracePeriodSeconds"] >= 5 + 25
+    before: int = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert before > 0
+    assert pod()["terminationGracePeriodSeconds"] >= before + 5 + 25
 
 
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
