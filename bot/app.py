@@ -210,11 +210,15 @@ async def _surveyed(store: Store, cloud: ConfluentCloud, services: Services) -> 
                 await _begun(services)
                 await services.repair.look()
                 await records_contradicted(store)
-                await cloud.own_account()  # for the metric that says when our own key expires
             except LatchkeyError as error:
                 log.warning(
                     "the hourly check of all records failed; will try again in an hour", extra={"why": str(error)}
                 )
+            try:
+                await cloud.own_account()  # for the metric that says when our own key expires
+            except LatchkeyError as error:
+                says = "couldn't read when Latchkey's own key expires; will try again in an hour"
+                log.warning(says, extra={"why": str(error)})
             await asyncio.sleep(SURVEY_SECONDS)
 
     async with beside(survey(), name="survey"):

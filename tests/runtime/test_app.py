@@ -1,12 +1,14 @@
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from bot.app import CATALOG_SECONDS, _first_catalog, sign_format
+from bot.app import CATALOG_SECONDS, _first_catalog, _surveyed, sign_format
 from bot.diagnosis.records import format_problem
 from bot.domain.catalog import Catalog
+from bot.domain.errors import Unavailable
 from bot.services.agenda import Item, ItemKind
 from bot.services.catalog.cache import CatalogCache
 from bot.store.codec import FORMAT
@@ -33,6 +35,22 @@ async def test_a_start_does_not_wait_for_a_catalog_that_takes_long_and_leaves_it
         due = await world.store.agenda.take(world.clock(), timedelta(seconds=1), 9)
     assert [each.item for each in due] == [Item(ItemKind.CATALOG)]
     assert CATALOG_SECONDS <= 0.5, "of the two seconds within which a process is ready"
+
+
+async def test_a_confluent_that_is_away_is_no_failed_check_of_the_records(caplog: pytest.LogCaptureFixture) -> None:
+    class Away:
+        def __init__(self) -> None:
+            self.asked = asyncio.Event()
+
+        async def own_account(self) -> str:
+            self.asked.set()
+            raise Unavailable("no answer")
+
+    cloud: Any = Away()
+    async with a_world() as world, _surveyed(world.store, cloud, world.start().services), asyncio.timeout(10):
+        await cloud.asked.wait()
+
+    assert caplog.messages == ["couldn't read when Latchkey's own key expires; will try again in an hour"]
 
 
 @pytest.mark.parametrize("ahead", [0, 1])
