@@ -41,6 +41,14 @@ async def weighed(redis: Any, keys: Keyspace) -> Counter[str]:  # noqa: ANN401 -
     return found
 
 
+async def _rewritten(server: Any) -> int:  # noqa: ANN401 - as above
+    """Bytes of the append-only file after a rewrite."""
+    await server.bgrewriteaof()
+    while (found := await server.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110 - a server tells nobody
+        await asyncio.sleep(0.05)
+    return int(found["aof_current_size"])
+
+
 async def measure(number: int) -> None:
     """Print bytes for each key, in memory and in the append-only file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -53,9 +61,11 @@ async def measure(number: int) -> None:
                         await live(world, RequestId(f"R{nth:011}"))
             used = (await server.info("memory"))["used_memory"] - before
             on_disk = (await server.info("persistence"))["aof_current_size"]
+            rewritten = await _rewritten(server)
             lines = await server.llen(Keyspace(TEAM).audit)
             print(f"{'memory':<12} {used / number:>8.0f} bytes a key")
             print(f"{'appended':<12} {on_disk / number:>8.0f} bytes a key, before any rewrite")
+            print(f"{'rewritten':<12} {rewritten / number:>8.0f} bytes a key")
             print(f"{'audit lines':<12} {lines / number:>8.0f} a key")
             for kind, size in (await weighed(server, Keyspace(TEAM))).most_common():
                 print(f"  {kind:<10} {size / number:>8.0f} bytes a key")
