@@ -47,7 +47,10 @@ BY_HAND = {
     "pip download --require-hashes -r requirements.lock -d wheels",
 }
 """What needs a container engine, a cluster, a running systemd or the package index: a test holds the names in it."""
-AS_ROOT = "env LATCHKEY_SECRETS_DIR=/etc/latchkey/secrets LATCHKEY_POLICY=/etc/latchkey/policy.yml "
+AS_ROOT = (
+    "env LATCHKEY_SECRETS_DIR=/etc/latchkey/secrets LATCHKEY_POLICY=/etc/latchkey/policy.yml "
+    "LATCHKEY_AUDIT_LOG=/var/lib/latchkey/audit.jsonl "
+)
 """What comes before `/opt/latchkey/bin/latchkey doctor` where systemd runs it."""
 
 TOPICS = (
@@ -164,9 +167,10 @@ def test_what_is_typed_elsewhere_names_what_there_is() -> None:
     assert ("Deployment", "latchkey", "latchkey") in [
         (each["kind"], each["metadata"]["name"], each["metadata"].get("namespace")) for each in kubernetes
     ]
-    secrets, policy = (word.partition("=")[2] for word in AS_ROOT.split()[1:])
+    secrets, policy, feed = (word.partition("=")[2] for word in AS_ROOT.split()[1:])
     assert f"LoadCredential=redis_url:{secrets}/redis_url\n" in unit
     assert f"Environment=LATCHKEY_POLICY={policy}\n" in unit
+    assert f"Environment=LATCHKEY_AUDIT_LOG={feed}\n".replace("/var/lib/", "%S/") in unit
     assert "ExecStart=/opt/latchkey/bin/latchkey run\n" in unit
     assert (ROOT / "requirements.lock").exists()
 
@@ -252,6 +256,7 @@ async def all_typed(folder: Path, last: Mapping[str, Any], environment: dict[str
     for name in SECRETS:
         if value := environment.pop(name, ""):
             (secrets / name.lower()).write_text(f"{value}\n")
-    given = AS_ROOT.replace("/etc/latchkey/secrets", str(secrets)).replace("/etc/latchkey", str(folder))
+    given = AS_ROOT.replace("/etc/latchkey/secrets", str(secrets))
+    given = given.replace("/etc/latchkey", str(folder)).replace("/var/lib/latchkey", str(folder))
     ended = await latchkey("doctor", **environment | dict(word.split("=") for word in given.split()[1:]))
     assert ended.code == 0, ended.out
