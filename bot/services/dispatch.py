@@ -25,6 +25,7 @@ from bot.domain.keys import RequestId, SlackUserId
 from bot.domain.leaks.report import COUNTS_FOR
 from bot.domain.requests import Granted, Living, Pending, Ready, Request
 from bot.services import commands
+from bot.services.agenda import must_hold
 from bot.services.commands import Act, CardAt, Click, Deed
 from bot.services.keys.reveal import PRESENT, Delivery
 from bot.services.leaks.report import LeakReports
@@ -128,13 +129,15 @@ class Dispatcher:
     async def carry_out(self, click: Click) -> datetime | None:
         """Carry out the click and answer it. Returns when to continue after a temporary failure, None if it's done.
 
-        Raises only if no page could be drawn for the answer: then it's carried out again.
+        Raises if no page could be drawn for the answer: then it's carried out again. Also raises if another process
+        took it over: that one answers.
         """
         extra, outcome = {"click": click.id, "deed": click.deed.kind}, "done"
         try:
             async with asyncio.timeout(WITHIN):
                 page = await self._outcome(click)
         except (Unavailable, Unknown, TimeoutError) as error:
+            await must_hold()
             passing = error if isinstance(error, LatchkeyError) else Unavailable(_SLOW, again="Try again in a minute.")
             log.warning("click failed temporarily", extra={**extra, "code": passing.code, "why": str(passing)})
             if not isinstance(click.deed, commands.Check | commands.Back | commands.Glass):
@@ -149,6 +152,8 @@ class Dispatcher:
         except Exception:
             log.exception("click failed", extra=extra)
             page, outcome = _apology("Something went wrong", _broken(click), click), "failed"
+        if page is not None:
+            await must_hold()  # of two answers, the second one would say that the click changed nothing
         if not click.answer:  # otherwise, it ended before, and only its answer is sent again
             self.ended(click.deed.kind, outcome)
         return None if page is None else await self._say(click, page)

@@ -15,15 +15,15 @@ from bot.domain.errors import CloudRefused, Conflict
 from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource, Secret, SlackUserId
 from bot.domain.kinds import Kind
 from bot.domain.policy import Mint
-from bot.domain.requests import Approved, Confirmed, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
+from bot.domain.requests import Approved, Confirmed, Denied, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
 from bot.services import worker
 from bot.services.agenda import Item, ItemKind
-from bot.services.commands import Deed, Replace, ReplyTo, Saved, Show
+from bot.services.commands import Deed, Deny, Replace, ReplyTo, Saved, Show
 from bot.services.ports.cloud import NewKey
 from bot.services.ports.store import Change, Stored
 from tests.services.world import PAUSE, Watched, World, a_world, check_at_rest
 from tests.support import build
-from tests.support.build import DANA
+from tests.support.build import DANA, ERIN
 from tests.support.fakes import FakeCloud
 from tests.support.faults import FORGETTABLE, Fault, Plan
 
@@ -629,3 +629,42 @@ async def test_a_slow_maker_records_no_key_that_is_being_deleted() -> None:
         await world.settle()
 
         await check_at_rest(world)
+
+
+# --- who stands still for longer than a lease says nothing that another process says --------------------------------
+
+
+@pytest.mark.parametrize("at", ["inbox.get", "cloud.role_bindings", "requests.commit"])
+async def test_t17_who_clicked_has_one_answer_where_its_process_was_paused(at: str) -> None:
+    async with a_world(Plan({(at, 0): Fault.PAUSE_AFTER})) as world:
+        await world.seed(build.pending())
+        world.start()
+        await world.work_now()
+        await world.click(Deny(R1, "Not this week."), ERIN)
+        await world.work_now()
+
+        assert isinstance(await world.state(), Denied)
+        assert len(world.slack.said) == 1, world.slack.said
+
+
+async def test_t17_who_was_paused_does_not_promise_to_go_on_with_what_another_process_did() -> None:
+    away: Faults = {("cloud.users", 0): Fault.PAUSE_BEFORE, ("cloud.role_bindings", 1): Fault.ERROR_BEFORE}
+    async with a_world(Plan(away)) as world:
+        await world.seed(build.pending())
+        world.start()
+        await world.work_now()
+        await world.click(Deny(R1, "Not this week."), ERIN)
+        await world.work_now()
+
+        assert len(world.slack.said) == 1, world.slack.said
+
+
+@pytest.mark.parametrize("at", ["posts.get", "posts.put"])
+async def test_t17_each_message_is_sent_once_where_its_process_was_paused(at: str) -> None:
+    async with a_world(Plan({(at, 0): Fault.PAUSE_AFTER})) as world:
+        await world.seed(build.pending())
+        world.start()
+        await world.work_now()
+
+        sent = [versions[0][0] for versions in world.slack.messages.values()]
+        assert sorted(sent) == ["asked", "card"]

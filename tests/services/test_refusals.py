@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from bot.domain.errors import Unavailable
 from bot.domain.keys import RequestId
+from bot.services.agenda import HOLDING, Item, ItemKind
 from bot.services.commands import Approve, Cancel, Deny, Send
 from bot.services.commands import Draft as Form
 from tests.services.world import World, a_world
@@ -86,6 +88,24 @@ async def test_t19_a_number_that_could_not_be_written_is_written_later() -> None
 
         assert [details.get("count") for _, details in await refusals(world)] == [None, "3"]
         assert ERIN.slack not in {who for who, _ in await refusals(world)}
+
+
+async def test_t17_a_number_that_another_process_records_is_not_recorded_twice() -> None:
+    async def is_lost() -> bool:
+        return False
+
+    async with a_world() as world:
+        await world.seed(build.pending())
+        for _ in range(3):
+            await world.click(Approve(R1), by=OTTO)
+        await world.work_now()
+        (name,) = [key async for key in world.connections[0].scan_iter("*:refusal:*")]
+        item = Item(ItemKind.REFUSAL, name.decode().rpartition(":")[2])
+        HOLDING.set(is_lost)
+        with pytest.raises(Unavailable):
+            await world.start().worker.errands[ItemKind.REFUSAL](item)
+
+        assert [details.get("count") for _, details in await refusals(world)] == [None]
 
 
 async def test_t29_a_tally_put_back_later_writes_no_line_and_hides_none() -> None:

@@ -129,6 +129,7 @@ EFFECTS = frozenset(
         "cloud.bind",
         "cloud.unbind",
         "notifier.hand_over",
+        "notifier.publish",
     }
 )
 """What only the holder of a lease may do."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.audit import Action
 from bot.domain.keys import RequestId
-from bot.services.agenda import Item, ItemKind
+from bot.services.agenda import Item, ItemKind, must_hold
 from bot.services.commands import Click
 from bot.services.ports.store import Tally
 from bot.services.requests.transitions import Transitions
@@ -38,5 +38,6 @@ class Refusals:
             return None
         event, number = replace(found[0], at=now), found[1]
         if number:
+            await must_hold()  # otherwise another process may have recorded them
             await self.transitions.append(replace(event, details={**event.details, "count": str(number)}))
         return now + MINUTE if await self.tally.told(item, number, event) else None

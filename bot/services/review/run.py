@@ -21,7 +21,7 @@ from bot.domain.keys import KeyId, Principal, SlackUserId
 from bot.domain.policy import Review
 from bot.domain.requests import Done, Keyed, Living, Request, Withdrawn
 from bot.domain.review import IN_CHANNEL, OFFERED, Attestation, Audience, Backlog, Digest, together
-from bot.services.agenda import Item, ItemKind
+from bot.services.agenda import Item, ItemKind, must_hold
 from bot.services.commands import CardAt, Click, Keep, KeepShown
 from bot.services.form.validate import LIMITS, is_blank, text_problem
 from bot.services.pages import KeyView, Page, TextPage
@@ -188,6 +188,7 @@ class Reviews:
             kept = Attestation(view.key.id, click.by, why, click.at, until, orphaned=known.is_gone)
             earlier = before.get(view.key.id)
             if earlier is None or earlier.at < kept.at:  # otherwise this click or a later one was carried out
+                await must_hold()  # otherwise another process may have recorded it
                 await self._record(kept, click, view)
                 await self.keeps.keep(kept)
         await self._found(owner, deed.digest, click.by)

@@ -157,6 +157,7 @@ class SlackNotifier:
         message, to = dict(as_message(blocks, text)), _place(surface, request)
         if surface.root and beside is not None and at is None:
             message["thread_ts"], to = beside.ts, beside.channel
+        await must_hold()
         at = await self._put(surface.kind.value, to, message, at)
         return replace(post, digest=digest) if post else Post(surface, at.channel, at.ts, digest)
 

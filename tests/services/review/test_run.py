@@ -13,7 +13,7 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import Review, RoleMapping
 from bot.domain.requests import Done, Request, Retired
 from bot.domain.review import Attestation, Finding
-from bot.services.agenda import Item, ItemKind
+from bot.services.agenda import HOLDING, Item, ItemKind
 from bot.services.commands import CardAt, Keep, KeepShown
 from bot.services.ports.store import Reviewed, Stored
 from bot.services.review import run
@@ -381,6 +381,19 @@ async def test_a_click_that_died_halfway_keeps_the_rest(monkeypatch: pytest.Monk
         await office.review.keep_shown(deed, click)
 
         assert set(await office.store.keeps.kept(deed.keys)) == {"ONE", "TWO"}
+
+
+async def test_t17_a_click_that_another_process_took_over_is_not_recorded_twice() -> None:
+    async def is_lost() -> bool:
+        return False
+
+    async with an_office() as office:
+        office.add("ONE")
+        HOLDING.set(is_lost)
+        with pytest.raises(Unavailable):
+            await office.keep("ONE")
+
+        assert Action.KEPT not in await office.actions()
 
 
 async def test_keys_that_are_not_theirs_to_see_are_not_kept_and_named() -> None:
