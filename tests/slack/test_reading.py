@@ -8,7 +8,7 @@ import pytest
 from bot.domain.keys import MyAccount, Operation, OrganizationScope, RequestId, Resource
 from bot.domain.kinds import Kind
 from bot.domain.requests import Done, Ready, Request
-from bot.services.browse.home import HomePage
+from bot.services.browse.home import HomePage, Uses
 from bot.services.commands import Cancel
 from bot.services.pages import KeyPage, KeyView
 from bot.slack.blocks.text import Block
@@ -141,6 +141,20 @@ def test_home_begins_with_what_waits_for_its_reader_if_anything_does() -> None:
         said = words(home.home(page)["blocks"])
         headings = [said.index(each) for each in order]
         assert headings == sorted(headings)
+
+
+def test_home_says_what_latchkey_is_for_only_to_someone_who_has_nothing_there() -> None:
+    something = (
+        HomePage(requests=[build.pending()]),
+        HomePage(waiting=[build.pending()]),
+        HomePage(uses=Uses(mine=build.pending())),
+        HomePage(notes=("Confluent Cloud didn't answer.",)),
+        HomePage(said="Approved “orders producer”."),
+    )
+
+    assert answers.INTRODUCTION in words(home.home(HomePage())["blocks"])
+    for page in something:
+        assert answers.INTRODUCTION not in words(home.home(page)["blocks"])
 
 
 def test_home_calls_no_list_empty_that_could_not_be_read() -> None:

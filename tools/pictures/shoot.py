@@ -22,6 +22,7 @@ async def shoot(page: Page, folder: Path, name: str, only: str, sizes: Sequence[
     """Take all pictures of what the page shows now; what doesn't fit on the screen has others, `whole`."""
     await page.wait_for_timeout(SETTLED_MS)
     await page.evaluate("import('./panel.js').then(({ refresh }) => refresh())")
+    before = page.viewport_size
     for width, height in sizes:
         for scheme in SCHEMES:
             variant = f"{width}.{scheme}"
@@ -37,6 +38,8 @@ async def shoot(page: Page, folder: Path, name: str, only: str, sizes: Sequence[
                 await page.evaluate("document.body.classList.add('whole')")
                 await _whole(page, folder / f"{name}.{variant}.whole", (width, needed))
                 await page.evaluate("document.body.classList.remove('whole')")
+    if before:  # a story goes on in the size that it began in: a narrow page folds its navigation
+        await page.set_viewport_size(before)
 
 
 async def _whole(page: Page, path: Path, size: tuple[int, int]) -> None:

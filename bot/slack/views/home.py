@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.domain.requests import Offered, Ready, Request
-from bot.services.browse.home import HomePage
+from bot.services.browse.home import HomePage, Uses
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button, divider, header
 from bot.slack.blocks.text import Block, Bold, Code, Row, context, flat, lines, mrkdwn
@@ -51,7 +51,8 @@ def _shut(page: HomePage, shown: int) -> list[Block]:
 
 def _introduction(page: HomePage) -> list[Block]:
     """What Latchkey is for, to someone who has nothing here yet."""
-    is_new = not (page.keys or page.requests or page.waiting or page.trouble or page.notes or page.uses)
+    shown = (page.keys, page.requests, page.waiting, page.trouble, page.notes, page.said, page.uses != Uses())
+    is_new = not any(shown)
     return [lines([answers.INTRODUCTION]), divider()] if is_new else []
 
 
