@@ -79,7 +79,7 @@ async def test_the_policy_says_who_a_member_from_another_workspace_is_at_conflue
         # She decides about others' keys as that user, too.
         await ask(it, it.dana, replace(IN_DEV, cluster="payments-dev"))
         await greta.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await it.card_says("CloudClusterAdmin on payments-dev in dev")
+        await it.card_says("CloudClusterAdmin on payments-dev (dev)")
         await it.dana.see("Show secret")
 
 

@@ -41,7 +41,7 @@ async def test_a_role_that_the_policy_gives_to_a_person_lets_that_person_approve
     async with play(tmp_path, policy=TO_A_PERSON) as it:
         omar, mona = it.person("U0OMAR"), it.person("U0MONA")
         page = await review(it.dana, IN_DEV)
-        assert "CloudClusterAdmin on orders-dev in dev: Omar" in page
+        assert "CloudClusterAdmin on orders-dev (dev): Omar" in page
         await it.dana.close()
         await ask(it, it.dana, IN_DEV)
 
@@ -49,14 +49,14 @@ async def test_a_role_that_the_policy_gives_to_a_person_lets_that_person_approve
         await mona.see(NO_COVER)
         await omar.click("Approve", in_channel=APPROVALS_CHANNEL)
         await it.key_is_there()
-        await it.card_says("CloudClusterAdmin on orders-dev in dev")
+        await it.card_says("CloudClusterAdmin on orders-dev (dev)")
 
 
 async def test_a_role_that_a_changed_policy_gives_counts_at_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "latchkey")
-    by_omar = "CloudClusterAdmin on orders-dev in dev: Omar"
+    by_omar = "CloudClusterAdmin on orders-dev (dev): Omar"
     async with play(tmp_path, policy="version: 1\n") as it:
         assert by_omar not in await review(it.dana, IN_DEV)
         await new_policy(it, TO_A_PERSON, caplog.records)
