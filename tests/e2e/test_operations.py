@@ -29,7 +29,7 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 COMMANDS = re.findall(r"^ *(latchkey .*)$", "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)), re.MULTILINE)
 
 TYPED = re.findall(
-    r"`((?:docker|kubectl|env|journalctl|pip download|valkey-cli|redis-cli|ACL|CONFIG|INFO|audit (?!log)) ?[^`]+)`",
+    r"`((?:docker|kubectl|env|journalctl|systemctl|pip download|valkey-cli|redis-cli|ACL|CONFIG|INFO|audit (?!log)) ?[^`]+)`",
     " ".join(PAGE.split()),
 )
 """What else someone may type, in the order of the page."""
@@ -40,10 +40,17 @@ ON_SERVERS = {COPY, "redis-cli --rdb", *PASSWORD, "CONFIG SET appendonly yes", "
 BY_HAND = {
     "docker compose exec latchkey latchkey doctor",
     "docker compose logs latchkey",
+    "docker compose restart latchkey",
+    "docker compose stop",
+    "docker compose exec -T valkey sh -c 'REDISCLI_AUTH=$(cat /run/secrets/store_password) valkey-cli --rdb copy.rdb >&2 "
+    "&& cat copy.rdb' >latchkey.rdb",
+    "docker compose run --rm --no-deps -T valkey sh -c 'mv appendonlydir before; cat >dump.rdb' <latchkey.rdb",
     "docker compose exec valkey sh -c 'REDISCLI_AUTH=$(cat /run/secrets/store_password) valkey-cli'",
     "kubectl -n latchkey exec deploy/latchkey -- latchkey doctor",
     "kubectl -n latchkey logs deploy/latchkey --previous",
+    "kubectl -n latchkey rollout restart deploy/latchkey",
     "journalctl -u latchkey",
+    "systemctl restart latchkey",
     "pip download --require-hashes -r requirements.lock -d wheels",
 }
 """What needs a container engine, a cluster, a running systemd or the package index: a test holds the names in it."""
@@ -164,6 +171,8 @@ def test_what_is_typed_elsewhere_names_what_there_is() -> None:
 
     assert {"latchkey", "valkey"} <= compose["services"].keys()
     assert "store_password" in compose["services"]["valkey"]["secrets"]
+    assert compose["services"]["valkey"]["volumes"] == ["valkey:/data"]
+    assert "--dir /data --appendonly yes" in compose["services"]["valkey"]["command"][-1]
     assert ("Deployment", "latchkey", "latchkey") in [
         (each["kind"], each["metadata"]["name"], each["metadata"].get("namespace")) for each in kubernetes
     ]
