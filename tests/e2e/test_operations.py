@@ -29,7 +29,7 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 COMMANDS = re.findall(r"^ *(latchkey .*)$", "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)), re.MULTILINE)
 
 TYPED = re.findall(
-    r"`((?:docker|kubectl|env|journalctl|systemctl|pip download|valkey-cli|redis-cli|ACL|CONFIG|INFO|audit (?!log)) ?[^`]+)`",
+    r"`((?:docker|kubectl|env|(?:journal|system)ctl|pip download|(?:valkey|redis)-cli|ACL|CONFIG|INFO|audit (?!log)) ?[^`]+)`",
     " ".join(PAGE.split()),
 )
 """What else someone may type, in the order of the page."""
@@ -37,15 +37,15 @@ COPY = "valkey-cli --rdb latchkey.rdb"
 PASSWORD = ("ACL SETUSER NAME >NEW", "ACL SETUSER NAME <OLD", "ACL SAVE")
 ON_SERVERS = {COPY, "redis-cli --rdb", *PASSWORD, "CONFIG SET appendonly yes", "INFO persistence"}
 """What tests below send to a server."""
+CONSOLE = "valkey sh -c 'REDISCLI_AUTH=$(cat /run/secrets/store_password) valkey-cli"
 BY_HAND = {
     "docker compose exec latchkey latchkey doctor",
     "docker compose logs latchkey",
     "docker compose restart latchkey",
     "docker compose stop",
-    "docker compose exec -T valkey sh -c 'REDISCLI_AUTH=$(cat /run/secrets/store_password) valkey-cli --rdb copy.rdb >&2 "
-    "&& cat copy.rdb' >latchkey.rdb",
+    f"docker compose exec -T {CONSOLE} --rdb copy.rdb >&2 && cat copy.rdb' >latchkey.rdb",
     "docker compose run --rm --no-deps -T valkey sh -c 'mv appendonlydir before; cat >dump.rdb' <latchkey.rdb",
-    "docker compose exec valkey sh -c 'REDISCLI_AUTH=$(cat /run/secrets/store_password) valkey-cli'",
+    f"docker compose exec {CONSOLE}'",
     "kubectl -n latchkey exec deploy/latchkey -- latchkey doctor",
     "kubectl -n latchkey logs deploy/latchkey --previous",
     "kubectl -n latchkey rollout restart deploy/latchkey",
