@@ -22,7 +22,7 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
 from bot.domain.errors import KeyRefused, LatchkeyError, Throttled, TokenRefused, Unavailable, Undeliverable
 from bot.domain.keys import Secret, TeamId
-from bot.fitness import appendfsync, cause_of, flush_problem, missing_rights, server_problems
+from bot.fitness import Problem, appendfsync, cause_of, flush_problem, missing_rights, server_problems
 from bot.policyfile import PolicyError, PolicySource
 from bot.services.ports.store import Clock
 from bot.settings import CloudSettings, Settings, StartupError, StoreSettings, TryAgain
@@ -46,9 +46,10 @@ SLACK_SECONDS = 10.0
 IDLE_SECONDS = 2.0
 """How long a connection to Slack is kept for the next call. A server closes idle ones, after 5 seconds at the earliest
 that we know of (uvicorn). A call that is sent at that moment fails, and a click can't be repeated for its person."""
-_FOR_TRYING_OUT = (
-    "The embedded server is for trying Latchkey out: its data is only on this machine. "
-    "For production, set REDIS_URL to a Redis or Valkey of your own."
+_FOR_TRYING_OUT = Problem(
+    "The embedded server is for trying Latchkey out: its data is only on this machine.",
+    "For production, set REDIS_URL to a Redis or Valkey of your own.",
+    is_fatal=False,
 )
 _KEY_REFUSED = (
     "Confluent Cloud rejects CONFLUENT_CLOUD_API_KEY with CONFLUENT_CLOUD_API_SECRET, or this address "
@@ -328,11 +329,16 @@ async def opened_redis(stack: AsyncExitStack, settings: StoreSettings, *, probe:
     return redis
 
 
+def embedded_problem(settings: Settings) -> Problem | None:
+    """What is wrong with the embedded server where people work with it: None in the sandbox and with another server."""
+    return _FOR_TRYING_OUT if settings.redis_url is None and settings.is_real_slack else None
+
+
 async def _checked_redis(stack: AsyncExitStack, settings: Settings, keys: Keyspace) -> Redis:
     try:
         redis = await opened_redis(stack, settings, probe=keys.probe)
-        if settings.redis_url is None and settings.is_real_slack:
-            log.warning(_FOR_TRYING_OUT)
+        if problem := embedded_problem(settings):
+            log.warning("%s %s", problem.says, problem.do)
         if missing := await missing_rights(redis, keys):
             raise StartupError(f"{missing.says} {missing.do}")
         await must_take_writes(redis, keys)

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 from redis.asyncio import Redis
 
-from bot.connections import opened_redis
+from bot.connections import embedded_problem, opened_redis
 from bot.diagnosis import records
 from bot.diagnosis.findings import Finding, failed, looked, ok, unknown, unseen, warning
 from bot.domain.errors import Unavailable, counted
@@ -72,7 +72,7 @@ async def _of_the_server(redis: Redis, store: Store, settings: Settings) -> Asyn
     replicas = settings.latchkey_redis_replicas
     yield await _looked(STORE, _writes(redis, store.keys))
     yield await _looked(RIGHTS, _rights(redis, store.keys))
-    for each in await _settings_of(redis, replicas):
+    for each in await _settings_of(redis, settings):
         yield each
     yield await _looked(FSYNC, _fsync(redis))
     yield await _looked(DISK, _disk(redis, store))
@@ -104,11 +104,13 @@ async def _rights(redis: Redis, keys: Keyspace) -> Finding:
     return failed(RIGHTS, missing.says, missing.do) if missing else ok(RIGHTS)
 
 
-async def _settings_of(redis: Redis, replicas: int) -> Sequence[Finding]:
+async def _settings_of(redis: Redis, settings: Settings) -> Sequence[Finding]:
     try:
-        problems = await server_problems(redis, replicas)
+        problems = await server_problems(redis, settings.latchkey_redis_replicas)
     except Unavailable as error:
         return [failed(SERVER, *cause_of(error))]
+    if problem := embedded_problem(settings):
+        problems = [*problems, problem]
     return [_finding(SERVER, each) for each in problems] or [ok(SERVER)]
 
 
