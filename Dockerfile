@@ -1,6 +1,11 @@
 # The base is named by its full version. To pin the very bytes, look its digest up and hand both over:
 #   docker buildx imagetools inspect python:3.13.12-slim-bookworm --format '{{json .Manifest.Digest}}'
 #   docker build --build-arg PYTHON=3.13.12-slim-bookworm@sha256:... --build-arg REVISION=$(git rev-parse HEAD) .
+# Run it with a policy and secrets (one file each, named as the settings, in lower case) that user 10001 can read:
+#   docker run --detach --name latchkey --init --restart unless-stopped --stop-timeout 45 --read-only --tmpfs /tmp \
+#     --cap-drop ALL --security-opt no-new-privileges --memory 512m --pids-limit 200 -p 127.0.0.1:8080:8080 \
+#     -v "$PWD/secrets:/run/secrets:ro" -v "$PWD/policy:/etc/latchkey:ro" -e LATCHKEY_POLICY=/etc/latchkey/policy.yml \
+#     -v latchkey-audit:/var/lib/latchkey -e LATCHKEY_AUDIT_LOG=/var/lib/latchkey/audit.jsonl IMAGE
 ARG PYTHON=3.13.12-slim-bookworm
 
 FROM python:${PYTHON} AS build

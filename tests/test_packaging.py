@@ -64,6 +64,21 @@ def test_the_image_is_made_of_full_versions_and_leaves_what_builds_it_behind() -
     assert copied & UNSHIPPED == set()
 
 
+def test_how_the_image_is_run_alone_is_how_compose_runs_it() -> None:
+    """The comment is what someone types who has neither Compose nor Kubernetes."""
+    typed = re.sub(r"[\\#]", "", DOCKERFILE.partition("docker run --detach")[2].partition("ARG PYTHON")[0])
+    compose = services(http=False)["latchkey"]
+    set_there = dict(re.findall(r"-e (\w+)=(\S+)", typed))
+    mounts = dict(each.split(":")[:2] for each in re.findall(r'-v "?(\S+?)"? ', typed))
+
+    assert set_there == {name: compose["environment"][name] for name in ("LATCHKEY_POLICY", "LATCHKEY_AUDIT_LOG")}
+    assert {str(Path(place).parent) for place in set_there.values()} | {"/run/secrets"} == set(mounts.values())
+    assert f"-p {compose['ports'][0]}" in typed
+    assert f"--stop-timeout {compose['stop_grace_period'].removesuffix('s')}" in typed
+    for option in ("--init", "--read-only", "--cap-drop ALL", "--security-opt no-new-privileges", "--tmpfs /tmp"):
+        assert option in typed
+
+
 def test_the_image_says_what_it_is() -> None:
     labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', DOCKERFILE))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
