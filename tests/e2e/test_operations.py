@@ -29,7 +29,8 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 COMMANDS = re.findall(r"^ *(latchkey .*)$", "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)), re.MULTILINE)
 
 TYPED = re.findall(
-    r"`((?:docker|kubectl|env|(?:journal|system)ctl|pip download|(?:valkey|redis)-cli|ACL|CONFIG|INFO|audit (?!log)) ?[^`]+)`",
+    r"`((?:docker|kubectl|env|(?:journal|system)ctl|pip download|(?:valkey|redis)-cli|ACL|CONFIG|INFO|audit (?!log))"
+    r" ?[^`]+)`",
     " ".join(PAGE.split()),
 )
 """What else someone may type, in the order of the page."""
