@@ -240,15 +240,21 @@ class Worker:
             log.warning("item failed temporarily; will try again", extra={"item": str(lease.item), "why": str(error)})
         except Exception:
             log.exception("item failed; will try again", extra={"item": str(lease.item)})
-        if held := self._held.pop(mine, None):
-            await self._let_go(held, next_due, is_about_nothing=is_about_nothing)
+        await self._let_go(mine, lease, next_due, is_about_nothing=is_about_nothing)
 
-    async def _let_go(self, lease: Lease, due: datetime | None, *, is_about_nothing: bool) -> None:
+    async def _let_go(
+        self, mine: asyncio.Task[None], lease: Lease, due: datetime | None, *, is_about_nothing: bool
+    ) -> None:
         try:
+            if not await self._holds(mine):
+                if lease.item.kind is ItemKind.REQUEST:  # a message may show what we drew before we stood still
+                    await self.agenda.put(lease.item, self.clock())
+                return
+            held = self._held.pop(mine)
             if is_about_nothing:
-                await self.agenda.drop(lease, self.clock() + AGAIN)
+                await self.agenda.drop(held, self.clock() + AGAIN)
             else:
-                await self.agenda.settle(lease, due)
+                await self.agenda.settle(held, due)
         except LatchkeyError as error:
             log.warning(
                 "couldn't settle an item; its lease will expire", extra={"item": str(lease.item), "why": str(error)}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.domain.catalog import Endpoints
 from bot.domain.errors import CloudRefused, Conflict
-from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource, Secret, SlackUserId
+from bot.domain.keys import ApiKey, KeyId, Operation, Principal, RequestId, Resource, Secret, SlackUserId
 from bot.domain.kinds import Kind
 from bot.domain.policy import Mint
 from bot.domain.requests import Approved, Confirmed, Denied, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
@@ -668,3 +668,14 @@ async def test_t17_each_message_is_sent_once_where_its_process_was_paused(at: st
 
         sent = [versions[0][0] for versions in world.slack.messages.values()]
         assert sorted(sent) == ["asked", "card"]
+
+
+@pytest.mark.parametrize("nth", [0, 1])
+async def test_t17_what_a_paused_process_showed_too_late_is_drawn_again(nth: int) -> None:
+    async with a_world(Plan({("notifier.publish", nth): Fault.PAUSE_BEFORE})) as world:
+        ask = build.an_ask(operation=Operation.DELETE, key=build.a_key(marker=""))
+        await world.seed(build.approved(ask=ask))
+        world.start()
+        await world.settle(timedelta(minutes=5))
+
+        assert {versions[-1][1].kind for versions in world.slack.messages.values()} == {"done"}

@@ -203,6 +203,7 @@ class SlackNotifier:
 
     async def show_home(self, user: SlackUserId, page: HomePage) -> None:
         """Set someone's Home. Raises `Throttled`, `Unavailable` or `Undeliverable`."""
+        await must_hold()
         await call(self.replies.client, "views.publish", {"user_id": user, "view": home(page)})
 
     async def say(self, to: SlackUserId, reply: ReplyTo, page: TextPage) -> None:

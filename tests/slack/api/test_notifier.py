@@ -16,6 +16,7 @@ from bot.domain.errors import Unavailable
 from bot.domain.keys import RequestId, Secret
 from bot.domain.review import Backlog, Digest
 from bot.services.agenda import HOLDING
+from bot.services.browse.home import HomePage
 from bot.services.commands import CardAt, ReplyTo
 from bot.services.pages import Handover
 from bot.services.ports.store import Post
@@ -100,6 +101,7 @@ SENDS: dict[str, Callable[[SlackNotifier], Awaitable[object]]] = {
     "a review": lambda it: it.digest("U01", A_DIGEST, None),
     "a review that changed": lambda it: it.digest("U01", A_DIGEST, CardAt("D01", "1.0")),
     "a backlog": lambda it: it.backlog("C01", Backlog(1, build.NOW)),
+    "Home": lambda it: it.show_home(build.DANA.slack, HomePage()),
     "a secret": lambda it: it.hand_over(NOWHERE, HANDOVER),
 }
 
