@@ -1,6 +1,6 @@
 """What a modal, or the one message with the secret, has to show, as domain values; `bot.slack` draws them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -9,10 +9,10 @@ from bot.domain.access import GivenBinding, Offer, WantedBinding
 from bot.domain.approvals import Terms, Ticket
 from bot.domain.catalog import Endpoints, Environment, Region
 from bot.domain.deadlines import earliest, end_of_life
-from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
+from bot.domain.keys import ApiKey, KeyId, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
 from bot.domain.leaks.report import Leak
 from bot.domain.readiness import Probe
-from bot.domain.requests import Keyed, Living, Ready, Request, Withdrawn
+from bot.domain.requests import Keyed, Living, Ready, Request, Retired, Withdrawn
 from bot.services.commands import Draft
 
 
@@ -164,6 +164,27 @@ def end_of(key: ApiKey, made: Request | None) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Replacement:
+    """The key that replaced another one, which Latchkey deletes at `until`."""
+
+    key: KeyId
+    until: datetime
+
+
+def replacements(requests: Iterable[Request]) -> Mapping[KeyId, Replacement]:
+    """What replaced each key that was rotated and isn't deleted yet, as far as these requests tell."""
+    found: dict[KeyId, Replacement] = {}
+    for each in requests:
+        former = each.life.former if isinstance(each, Living | Retired) else None
+        if not isinstance(each, Living | Retired) or each.ask.key is None or former is None or former.deleted_at:
+            continue
+        replaced = found.get(each.ask.key.id)
+        if replaced is None or former.until < replaced.until:
+            found[each.ask.key.id] = Replacement(each.key.id, former.until)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class KeyView:
     """One key, as far as its reader may see it."""
 
@@ -187,6 +208,8 @@ class KeyView:
     """The report that it leaked; read for a single key only, not for a list."""
     manages: bool = False
     """Whether its reader manages the key, and so can remove the access that came with it."""
+    replaced: Replacement | None = None
+    """What replaced it; None if nothing did, or if neither its reader nor its requester requested that rotation."""
 
     @property
     def access(self) -> tuple[GivenBinding, ...]:
@@ -211,8 +234,8 @@ class KeyView:
 
     @property
     def ends_at(self) -> datetime | None:
-        """When it expires, by Latchkey or at Confluent, whichever is earlier; None is never."""
-        return end_of(self.key, self.request)
+        """When it's deleted, by Latchkey or at Confluent, whichever is earlier; None is never."""
+        return earliest(end_of(self.key, self.request), self.replaced.until if self.replaced else None)
 
     @property
     def left(self) -> timedelta | None:

@@ -362,6 +362,9 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     came_with = build.shown(ask=ask, grant=replace(build.a_grant(), bindings=given))
     yield "key, access", page(pages.KeyPage(replace(view, request=came_with, manages=True)))
     yield "key, foreign", page(pages.KeyPage(foreign))
+    rotated = replace(view, replaced=pages.Replacement(KeyId("KEY0000000000002"), NOW + DAY))
+    yield "key, rotated", page(pages.KeyPage(rotated))
+    yield "keys, rotated", page(pages.KeysPage((rotated,), pages.Filters(), accounts=1))
     for name, request in build.states().items():
         if isinstance(request, Keyed):
             hidden = set(Operation) if isinstance(request, Withdrawn) else set[Operation]()

@@ -22,7 +22,7 @@ from bot.domain.requests import Approved, Decided, Failed, Living, Offered, Pend
 from bot.services.agenda import Item, ItemKind
 from bot.services.browse.key import KeyViews
 from bot.services.catalog.cache import CatalogCache
-from bot.services.pages import KeyView
+from bot.services.pages import KeyView, replacements
 from bot.services.people.candidates import Candidates
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Agenda, Cache, Clock, Requests
@@ -185,20 +185,23 @@ class Homes:
             held_roles = await self.key_views.visitor(user)
         except Refused as error:
             # Earlier requests and keys are shown anyway: this may be when someone has to look after them.
-            return replace(self._with_keys(page, _made(mine), {}), shut=error.tell)
+            return replace(self._with_keys(page, _made(mine), {}, mine), shut=error.tell)
         except LatchkeyError as error:
             note = f"{error.tell} {_PARTLY}"
-            return replace(self._with_keys(page, _made(mine), {}), notes=(note,), trouble=_NOT_LOADED)
+            return replace(self._with_keys(page, _made(mine), {}, mine), notes=(note,), trouble=_NOT_LOADED)
         own, note = await self._own_keys(held_roles)
         waiting, trouble = await waiting_for(self.requests, held_roles, self.key_views)
         made = await self._not_gone(_made(mine), {} if note else {held_roles.person.principal: own.keys()})
-        whole = self._with_keys(page, made, own)
+        whole = self._with_keys(page, made, own, mine)
         uses = await uses_for(self.requests, held_roles, self.key_views)
         return replace(whole, waiting=waiting, trouble=trouble, uses=uses, notes=(note,) if note else ())
 
-    def _with_keys(self, page: HomePage, made: Sequence[HasKey], own: Mapping[KeyId, KeyView]) -> HomePage:
-        views = {**{each.key.id: self._recorded(each) for each in made}, **own}
+    def _with_keys(
+        self, page: HomePage, made: Sequence[HasKey], own: Mapping[KeyId, KeyView], mine: Sequence[Request]
+    ) -> HomePage:
+        views, replaced = {**{each.key.id: self._recorded(each) for each in made}, **own}, replacements(mine)
         ordered = sorted(views.values(), key=lambda each: (each.key.name.casefold(), each.key.id))
+        ordered = [replace(each, replaced=replaced.get(each.key.id)) for each in ordered]
         return replace(page, keys=ordered[:KEYS], more_keys=max(len(ordered) - KEYS, 0))
 
     async def _own_keys(self, held_roles: HeldRoles) -> tuple[Mapping[KeyId, KeyView], str]:

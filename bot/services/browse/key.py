@@ -37,7 +37,17 @@ from bot.services.browse.leaks import Leaks
 from bot.services.browse.rights import rights
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.index import CatalogIndex
-from bot.services.pages import ChangePage, DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
+from bot.services.pages import (
+    ChangePage,
+    DeletePage,
+    EditPage,
+    ExtendPage,
+    KeyPage,
+    KeyView,
+    Replacement,
+    RotatePage,
+    replacements,
+)
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
@@ -105,6 +115,13 @@ def nothing_left(expires_at: datetime) -> str:
     )
 
 
+def _replaced_by(replaced: Replacement) -> str:
+    return (
+        f"This key was rotated: `{plain(replaced.key)}` replaced it, and Latchkey deletes it {when(replaced.until)}. "
+        "Nothing changed. To keep it longer, use the message about the new key."
+    )
+
+
 def gone(request: Keyed, now: datetime) -> str:
     """The sentence for the requester of a key that Confluent no longer has."""
     ended = request.deleted_at if isinstance(request, Withdrawn) else None
@@ -162,7 +179,15 @@ class KeyViews:
         view = await self.view_of(found, held_roles, await self.catalog.index())
         if view is None:
             raise NotFound(NO_SUCH_KEY)
-        return replace(view, leak=await self.leaks.of(key))
+        replaced = await self._replaced(view, held_roles)
+        may = view.may - {Operation.EXTEND} if replaced else view.may
+        return replace(view, leak=await self.leaks.of(key), replaced=replaced, may=may)
+
+    async def _replaced(self, view: KeyView, held_roles: HeldRoles) -> Replacement | None:
+        """What replaced a key. Searches the newest requests of its reader and of its requester."""
+        asked = [held_roles.person.slack, *([view.request.ask.requester.slack] if view.request else [])]
+        stored = [each for user in dict.fromkeys(asked) for each in await self.requests.of_requester(user, MOST_ASKED)]
+        return replacements(each.value for each in stored).get(view.key.id)
 
     async def some(self, owner: Principal, keys: Sequence[KeyId], held_roles: HeldRoles) -> Sequence[KeyView]:
         """The keys among these of one owner that exist and that this person can see, in the given order."""
@@ -297,6 +322,8 @@ class KeyViews:
     async def _asking(self, operation: Operation, key: KeyId, held_roles: HeldRoles) -> tuple[KeyView, Terms]:
         """The key, and the terms for this operation. Raises `Refused` with the reason if it can't be requested."""
         view = await self.key_view(key, held_roles)
+        if view.replaced and operation is Operation.EXTEND:
+            raise Refused(_replaced_by(view.replaced))
         target = Target(view.owner, view.resource)
         asker = await self.directory.asking(held_roles, operation, target, shown=True)
         case = await self._case(view.key, target, view.request, asker)

@@ -19,7 +19,7 @@ from bot.domain.requests import Keyed
 from bot.services.browse.key import MOST_ASKED, KeyViews
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.index import CatalogIndex
-from bot.services.pages import EXPIRING, NEWEST, ORDERS, Filters, KeysPage, end_of
+from bot.services.pages import EXPIRING, NEWEST, ORDERS, Filters, KeysPage, Replacement, end_of, replacements
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Requests
 
@@ -57,7 +57,8 @@ class KeyLists:
         look = await self._look(held_roles, filters)
         found = await look.page(cursor)
         views = [await self.key_views.view_of(key, held_roles, look.catalog) for key in found.keys]
-        return replace(look.described(found), views=[view for view in views if view is not None])
+        shown = [replace(view, replaced=look.replaced.get(view.key.id)) for view in views if view is not None]
+        return replace(look.described(found), views=shown)
 
     async def _look(self, held_roles: HeldRoles, filters: Filters) -> "_Look":
         catalog, person = await self.catalog.index(), held_roles.person
@@ -74,7 +75,8 @@ class KeyLists:
         chosen = tuple(each for each in ordered if wanted in {"", each.id})
         order = filters.order if filters.order in ORDERS else ""
         filters = replace(filters, owner=wanted, order=order)
-        return _Look(self.key_views, self.cloud, held_roles, filters, catalog, chosen, asked)
+        replaced = replacements(each.value for each in stored)
+        return _Look(self.key_views, self.cloud, held_roles, filters, catalog, chosen, asked, replaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class _Look:
     catalog: CatalogIndex
     owners: Sequence[Owner]
     asked: Mapping[KeyId, Keyed]
+    replaced: Mapping[KeyId, Replacement]
 
     async def page(self, cursor: str) -> _Found:
         """The page at a cursor, or the first page if the cursor is malformed."""

@@ -6,7 +6,19 @@ from typing import TypeAlias
 from bot.domain.approvals import Terms
 from bot.domain.deadlines import end_of_life, glass_of, lifetime
 from bot.domain.keys import ApiKey, Marker, MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
-from bot.domain.requests import Ask, Cancelled, Denied, Done, Expired, Failed, Keyed, Request, Withdrawn
+from bot.domain.requests import (
+    Ask,
+    Cancelled,
+    Denied,
+    Done,
+    Expired,
+    Failed,
+    Keyed,
+    Living,
+    Request,
+    Retired,
+    Withdrawn,
+)
 from bot.services import text
 from bot.services.text import duration
 from bot.slack.blocks.text import Code, Link, Row, flat
@@ -75,10 +87,26 @@ def _lasting(request: Request) -> list[Fact]:
     if ask.makes_key:
         found.append(_end(request, lasts))
     if ask.operation is Operation.ROTATE:
-        kept = f"{duration(ask.overlap)} after" if ask.overlap > timedelta() else "as soon as"
-        found.append(("Old key", [f"deleted {kept} the new secret is viewed"]))
+        found.append(("Old key", _old_key(request)))
         found += _at_confluent(ask.key, "Old key expires")
     return found
+
+
+def _old_key(request: Request) -> Row:
+    """When the key that a rotation replaces is deleted, or was."""
+    former = request.life.former if isinstance(request, Living | Retired) else None
+    if former and former.tries and not former.deleted_at:
+        return ["couldn't be deleted yet, so it still works"]
+    if former:
+        return ["deleted ", former.deleted_at or former.until]
+    if isinstance(request, Keyed) and request.grant.replaced_at:
+        return ["deleted ", request.grant.replaced_at]
+    return [f"deleted {kept_for(request.ask)} the new secret is viewed"]
+
+
+def kept_for(ask: Ask) -> str:
+    """How long a rotation keeps the old key, to precede "you view the new secret"."""
+    return f"{duration(ask.overlap)} after" if ask.overlap > timedelta() else "as soon as"
 
 
 def _new_end(request: Request, lasts: timedelta | None) -> Fact:

@@ -26,7 +26,7 @@ from bot.slack.blocks.kit import actions, asking, button
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines, told
 from bot.slack.messages.access import access_left, by_hand, granted_rows
 from bot.slack.messages.card import SOON, key_buttons, show_secret
-from bot.slack.messages.facts import called
+from bot.slack.messages.facts import called, kept_for
 from bot.slack.messages.progress import Rows, key_ids, left_over, making, not_deleted, secret_of
 from bot.slack.messages.readiness import Tested, of_both, readiness_rows
 from bot.slack.messages.request import again
@@ -267,6 +267,7 @@ def _of_key(request: Keyed) -> Rows:
                 [f"{SECRET_WAITING.sign} Your ", *keys, *_for(request), f" {_are(request)} ready."],
                 [f"You can see {once}, then select ", Bold(show), "."],
                 _if_unseen(request),
+                *_replaces(request),
             ]
         case Revealing():
             return [[f"{SECRET_WAITING.sign} Showing you {secret}your ", *keys, *_for(request), "."]]
@@ -288,6 +289,14 @@ def _of_key(request: Keyed) -> Rows:
         case _:
             kept, why = _kept(request) if isinstance(request, Retired) else [], _why(request)
             return [*_left(request), _gone(request, _whose(request)), *([why] if why else []), *kept]
+
+
+def _replaces(request: Ready) -> Rows:
+    """What happens to the key that a rotation replaces."""
+    old = request.ask.key
+    if old is None or request.grant.replaced_at:
+        return []
+    return [["It replaces ", Code(old.id), f", which is deleted {kept_for(request.ask)} you view the secret."]]
 
 
 def _left(request: Request) -> Rows:

@@ -4,6 +4,8 @@ Slack rings no bell for edits, so each ending is a new message, in the thread of
 first one then says its state in a line or two.
 """
 
+from dataclasses import replace
+
 from bot.domain.deadlines import glass_of
 from bot.domain.keys import Operation
 from bot.domain.requests import (
@@ -124,7 +126,10 @@ def _called(request: Request) -> Row:
 
 
 def _which(request: Request) -> Row:
-    """The request, or its key once the state is the key's."""
-    if isinstance(request, Offered | Keyed | Done):
-        return key_of(request.ask)
+    """The request, or its key once the state is the key's: until a rotation is over, that's the new key."""
+    ask = request.ask
+    if ask.operation is Operation.ROTATE and isinstance(request, Keyed) and not isinstance(request, Living):
+        return key_of(replace(ask, key=request.key))
+    if isinstance(request, Keyed | Done) or (isinstance(request, Offered) and ask.operation is not Operation.ROTATE):
+        return key_of(ask)
     return ["your request ", *wish(request.ask)]

@@ -77,6 +77,15 @@ def state(request: Request) -> State:
             assert_never(request)
 
 
+def of_key(request: Request) -> State:
+    """The state of the key that a request created, among other keys.
+
+    A rotation rotated the old key; to say so of the new one would mix them up.
+    """
+    now = state(request)
+    return CREATED if now is ROTATED else now
+
+
 def _waiting(request: Pending) -> State:
     """How many more approvals it waits for, once there is one."""
     more = request.terms.approvals - len(request.approvals)

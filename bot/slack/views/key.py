@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bot.domain.deadlines import lifetime
 from bot.domain.keys import Operation, ServiceAccount
-from bot.domain.requests import Keyed, Request, Withdrawn
+from bot.domain.requests import Keyed, Living, Request, Withdrawn
 from bot.services.commands import fingerprint
 from bot.services.form.validate import LIMITS
 from bot.services.pages import ChangePage, DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
@@ -36,7 +36,7 @@ from bot.slack.messages.card import key_buttons, needs, title_row
 from bot.slack.messages.facts import owner_row, resource_row
 from bot.slack.messages.leak.told import reporter
 from bot.slack.messages.progress import Rows, progress, waits
-from bot.slack.messages.state import LEAKED, state
+from bot.slack.messages.state import LEAKED, of_key
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import BY_RULE
 from bot.slack.views.approvers import conditions, in_a_row
@@ -73,7 +73,7 @@ def key(content: KeyPage) -> Block:
     view = content.view
     name = flat(view.key.name) or "(no name)"
     blocks = [*([mrkdwn(content.notice)] if content.notice else []), *_leaked(view)]
-    standing = LEAKED if view.leak else state(view.request) if view.request else None
+    standing = LEAKED if view.leak else of_key(view.request) if view.request else None
     blocks += [header(f"{standing} · {name}" if standing else name), *fields(*_facts(view))]
     if view.key.description.strip():
         blocks += [lines([Bold("Description")]), quote(view.key.description)]
@@ -242,6 +242,8 @@ def _end(view: KeyView) -> Row:
         return []
     if view.ends_at is None:
         return ["never"]
+    if view.replaced and view.ends_at == view.replaced.until:
+        return [view.ends_at, f". {_BY_LATCHKEY} ", Code(view.replaced.key), " replaced it."]
     return [view.ends_at, f". {_BY_CONFLUENT if view.ends_at_confluent else _BY_LATCHKEY}"]
 
 
@@ -252,11 +254,13 @@ def _history(view: KeyView) -> Rows:
         ends = "; it never expires" if view.ends_at is None else ""
         return [[f"Not managed by Latchkey. Created elsewhere{ends}."]]
     asked = request.ask
-    return [
-        ["Requested by ", "you" if view.is_requester else Mention(asked.requester.slack), " ", asked.asked_at, "."],
-        *progress(request, yours=view.is_requester),
-        *([waits(request)] if view.secret_waits else []),
-    ]
+    by = "you" if view.is_requester else Mention(asked.requester.slack)
+    old: Row = [" to replace ", Code(asked.key.id)] if asked.key else []
+    extended = request.life.extended_at if isinstance(request, Living) else None
+    rows: Rows = [["Requested by ", by, " ", asked.asked_at, *old, "."], *progress(request, yours=view.is_requester)]
+    if extended:
+        rows = [*rows, ["Extended ", extended, "."]]
+    return [*rows, waits(request)] if view.secret_waits else rows
 
 
 def _top(content: KeyPage | EditPage | DeletePage | RotatePage | ExtendPage, *rows: Row) -> list[Block]:

@@ -22,10 +22,10 @@ from bot.slack.blocks.kit import (
     section,
     text_input,
 )
-from bot.slack.blocks.text import Block, Row, context, flat, lines, mrkdwn
+from bot.slack.blocks.text import Block, Code, Row, context, flat, lines, mrkdwn
 from bot.slack.messages.card import title_row
 from bot.slack.messages.facts import called, in_place
-from bot.slack.messages.state import CREATED, ROTATED, state
+from bot.slack.messages.state import CREATED, of_key
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import as_metadata
 from bot.slack.payloads.read_keys import ALL, TYPED
@@ -78,10 +78,12 @@ def _life(view: KeyView) -> Row:
     if request is None:
         born: Row = ["Created ", when, " outside Latchkey" if when else "outside Latchkey"]
     elif not when:
-        born = [str(state(request))]
+        born = [str(of_key(request))]
     else:
-        born = [str(state(request)), " " if state(request) in {CREATED, ROTATED} else " · created ", when]
+        born = [str(of_key(request)), " " if of_key(request) is CREATED else " · created ", when]
     ends: Row = ["expires ", view.ends_at] if view.ends_at else ["never expires"]
+    if view.replaced and view.ends_at == view.replaced.until:
+        ends = ["deleted ", view.replaced.until, ", replaced by ", Code(view.replaced.key)]
     is_soon = view.left is not None and view.left < SOON
     return [*born, " · ", "⚠️ " if is_soon else "", *ends]
 

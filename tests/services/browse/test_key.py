@@ -10,6 +10,7 @@ from fakeredis import FakeAsyncRedis, FakeServer
 
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Environment
+from bot.domain.deadlines import end_of_life
 from bot.domain.errors import CloudRefused, NotFound, Refused, Unavailable
 from bot.domain.keys import (
     ApiKey,
@@ -28,11 +29,11 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.domain.policy import Policy, without_a_file
-from bot.domain.requests import Request, Retired, Shown
+from bot.domain.requests import Life, ReplacedKey, Request, Retired, Shown
 from bot.domain.roles import Binding
 from bot.services.browse.key import FIELD, KeyViews
 from bot.services.browse.keys import MOST_OWNERS, PAGE, WHOLE, KeyLists
-from bot.services.pages import Filters, KeysPage
+from bot.services.pages import Filters, KeysPage, Replacement, replacements
 from bot.services.people.candidates import Candidates
 from bot.services.ports.store import Change
 from bot.store import Store
@@ -328,6 +329,46 @@ async def test_a_key_without_an_end_cannot_be_extended_and_one_that_is_ending_ca
         house.cloud.add(a_key(marker="[lk:R1/1]", kind=Kind.KAFKA))
         await house.keep(made(state=Retired))
         assert await house.may(DANA) == set()
+
+
+@pytest.mark.parametrize(("by", "reader"), [(DANA, DANA), (FEMI, FEMI), (DANA, FEMI)])
+async def test_a_key_that_was_rotated_ends_with_its_overlap_and_is_not_extended(by: Person, reader: Person) -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("EnvironmentAdmin", "/environment=env-dev001"))
+        old, new = a_key(marker="[lk:R1/1]", kind=Kind.KAFKA), a_key("KEY0000000000002", "[lk:R2/1]", kind=Kind.KAFKA)
+        house.cloud.add(old)
+        house.cloud.add(new)
+        await house.keep(made(terms=terms(lifetime=30 * DAY)))
+        ask, life = build.a_change(ROTATE, key=old, requester=by), Life(former=ReplacedKey(NOW + DAY))
+        rotation = build.shown(ask=ask, key=new, terms=terms(lifetime=30 * DAY), life=life)
+        await house.keep(rotation)
+
+        view = await house.key_views.key_view(old.id, await house.reader(reader))
+
+        assert view.replaced == Replacement(new.id, NOW + DAY)
+        assert view.ends_at == NOW + DAY
+        assert [EXTEND in await house.may(reader, each) for each in (old.id, new.id)] == [False, True]
+        with pytest.raises(
+            Refused, match=r"`KEY0000000000002` replaced it, and Latchkey deletes it .* Nothing changed"
+        ):
+            await house.key_views.extend_page(old.id, await house.reader(reader))
+        if reader is by:  # a list knows only what its reader requested
+            ends = {each.key.id: each.ends_at for each in (await house.list(by)).views}
+            assert ends == {old.id: NOW + DAY, new.id: end_of_life(rotation)}
+
+
+def test_a_rotation_whose_old_key_is_gone_replaces_nothing_and_the_earliest_of_several_counts() -> None:
+    gone = build.shown(ask=build.a_change(ROTATE), life=Life(former=ReplacedKey(NOW, deleted_at=NOW)))
+    later, sooner = (
+        build.shown(ask=build.a_change(ROTATE), key=a_key(key), life=Life(former=ReplacedKey(until)))
+        for key, until in (("KEY0000000000002", NOW + 2 * DAY), ("KEY0000000000003", NOW + DAY))
+    )
+    old = build.a_change(ROTATE).key
+
+    assert old is not None
+    assert replacements([gone, build.pending(), build.shown()]) == {}
+    for some in ([gone, later, sooner], [sooner, later, gone]):
+        assert replacements(some) == {old.id: Replacement(sooner.key.id, NOW + DAY)}
 
 
 async def test_a_secret_that_was_not_shown_is_not_rotated() -> None:

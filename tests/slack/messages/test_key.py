@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from bot.domain.keys import Operation
 from bot.domain.readiness import OtherKey, Probe
-from bot.domain.requests import Confirmed, Life, Request, Unclaimed, Undelivered
+from bot.domain.requests import Confirmed, Life, ReplacedKey, Request, Unclaimed, Undelivered
 from bot.slack.messages import card
 from bot.slack.messages import key as messages
 from bot.slack.messages.key import Message
+from bot.slack.messages.request import asked
 from sandbox.slack.blocks import interactive, plain_words
 from sandbox.slack.limits import block_problems
 from tests.support import build
@@ -183,3 +185,40 @@ def test_a_rotation_that_needed_no_approval_does_not_claim_one() -> None:
     alone = replace(build.approved(ask=ask), grant=replace(build.a_grant(), approvals=()))
 
     assert "needs no approval" in read(messages.key(alone, 1))
+
+
+def test_a_rotation_names_the_key_that_its_state_is_about() -> None:
+    ask = build.a_change(Operation.ROTATE, overlap=2 * DAY)
+    life = Life(former=ReplacedKey(NOW + DAY))
+    ready, shown = build.ready(ask=ask), build.shown(ask=ask, life=life)
+    unclaimed = ready.then(Unclaimed, at=NOW, deleted_at=NOW)
+
+    assert "Secret waiting: Kafka API key KEY0000000000001" in read(asked(ready))
+    assert "Rotated: Kafka API key KEY0000000000009" in read(asked(shown))
+    assert "Deleted: Kafka API key KEY0000000000001" in read(asked(unclaimed))
+
+
+@pytest.mark.parametrize(("kept", "until"), [(2 * DAY, "2 days after"), (timedelta(), "as soon as")])
+def test_a_new_key_says_which_one_it_replaces_and_when_that_is_deleted(kept: timedelta, until: str) -> None:
+    ready = build.ready(ask=build.a_change(Operation.ROTATE, overlap=kept))
+    gone = replace(ready, grant=replace(ready.grant, replaced_at=NOW))
+
+    says = f"It replaces KEY0000000000009, which is deleted {until} you view the secret."
+    assert says in read(messages.key(ready, 1))
+    assert "It replaces" not in read(messages.key(gone, 1))
+    assert "It replaces" not in read(messages.key(build.ready(), 1))
+
+
+def test_a_card_says_when_the_old_key_is_deleted_once_that_is_known() -> None:
+    ask, tried = build.a_change(Operation.ROTATE, overlap=2 * DAY), ReplacedKey(NOW, tries=1)
+
+    def old(now: Request) -> str:
+        return read(card.card(now)).partition("Old key")[2].strip("* \n")
+
+    assert old(build.ready(ask=ask)).startswith("deleted 2 days after the new secret is viewed")
+    for former in (ReplacedKey(NOW + DAY), ReplacedKey(NOW, deleted_at=NOW + DAY)):
+        moment = old(build.shown(ask=ask, life=Life(former=former))).removeprefix("deleted ")
+        assert moment.startswith(f"<!date^{int((NOW + DAY).timestamp())}^")
+    assert old(build.shown(ask=ask, life=Life(former=tried))).startswith("couldn't be deleted yet, so it still works")
+    gone = build.ready(ask=ask, grant=replace(build.a_grant(), replaced_at=NOW))
+    assert old(gone).startswith(f"deleted <!date^{int(NOW.timestamp())}^")

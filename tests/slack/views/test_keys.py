@@ -19,7 +19,7 @@ import handlers
 from bot.domain.access import GivenBinding, State, WantedBinding
 from bot.domain.catalog import Endpoints, Environment
 from bot.domain.deadlines import lifetime
-from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, Operation, OrganizationScope
+from bot.domain.keys import Cluster, FlinkRegion, KeyId, KsqlCluster, Operation, OrganizationScope
 from bot.domain.kinds import Kind
 from bot.domain.requests import Keyed, Shown
 from bot.services.browse.home import KEYS, LOOKED_AT, HomePage
@@ -35,6 +35,7 @@ from bot.services.pages import (
     KeysPage,
     KeyView,
     Page,
+    Replacement,
     Right,
     RotatePage,
     TextPage,
@@ -622,7 +623,22 @@ def test_a_row_says_how_old_a_key_is_and_when_it_expires() -> None:
     listed = {name: said({"blocks": key_list.key_row(a_view(request=each))}) for name, each in made.items()}
     assert "✅ Created 12 days ago · never expires" in listed["shown"]
     assert "🔑 Secret waiting · created 12 days ago" in listed["ready"]
-    assert "✅ Rotated 12 days ago" in listed["rotated"]
+    assert "✅ Created 12 days ago" in listed["rotated"]  # the old key was rotated, not this one
+
+
+def test_page_and_row_of_a_rotated_key_say_when_it_is_deleted_and_what_replaced_it() -> None:
+    old = replace(a_view(request=build.shown()), replaced=Replacement(KeyId("KEY0000000000002"), build.NOW + build.DAY))
+    new = a_view(request=build.states()["rotated"])
+
+    shown = said(modals.page(KeyPage(old)))
+    assert "UTC>. Latchkey deletes it then. KEY0000000000002 replaced it." in shown
+    row = said({"blocks": key_list.key_row(old)})
+    assert "· ⚠️ deleted <!date" in row
+    assert "UTC>, replaced by KEY0000000000002" in row
+    assert "expire" not in row
+    shown = said(modals.page(KeyPage(new)))
+    assert "✅ Created · orders producer" in shown
+    assert "to replace KEY0000000000009." in shown
 
 
 def test_slack_says_which_day_it_was_within_the_first_24_hours() -> None:
