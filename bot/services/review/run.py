@@ -284,6 +284,7 @@ class Reviews:
             is_left = to == review.channel and owner != ORGANIZATION
             if place := None if is_left else await self._send(to, await self._listing(owner, to, digest, done)):
                 done = replace(done, sent=(*done.sent, (to, place)))
+                await must_hold()  # otherwise another process has sent, and remembered, all of them
                 await self.keeps.remember(owner, done)
             else:
                 waiting.update((listed.key.id for listed in digest.keys), digest.quotas)

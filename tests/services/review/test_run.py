@@ -12,14 +12,14 @@ from bot.domain.keys import KeyId, MyAccount, Principal, RequestId, SlackUserId
 from bot.domain.kinds import Kind
 from bot.domain.policy import Review, RoleMapping
 from bot.domain.requests import Done, Request, Retired
-from bot.domain.review import Attestation, Finding
-from bot.services.agenda import HOLDING, Item, ItemKind
+from bot.domain.review import Attestation, Digest, Finding
+from bot.services.agenda import HOLDING, Item, ItemKind, must_hold
 from bot.services.commands import CardAt, Keep, KeepShown
 from bot.services.ports.store import Reviewed, Stored
 from bot.services.review import run
 from bot.services.review.digest import ORGANIZATION
 from bot.store.keeps import RedisKeeps
-from tests.services.review.office import CHANNEL, GONE, OWN, OWNS, WEEK, an_office, listed
+from tests.services.review.office import CHANNEL, GONE, OWN, OWNS, WEEK, Slack, an_office, listed
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NOW, OTTO
 from tests.support.stored import next_due
@@ -752,6 +752,39 @@ async def test_a_slack_that_fails_on_the_way_gives_nobody_the_message_twice() ->
             await office.review.step(Item(ItemKind.REVIEW, ACCOUNT.id))
 
         assert sorted(place.channel for place in office.slack.digests) == [f"D{ERIN.slack}", f"D{FEMI.slack}"]
+
+
+async def test_t17_a_process_that_was_paused_forgets_no_message_of_the_one_that_took_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def is_lost() -> bool:
+        return False
+
+    async with an_office() as office:
+        office.cloud.bindings[FEMI.principal] = [build.a_binding(FEMI, "ResourceOwner", OWNS)]
+        office.add("OLDER")
+        item, send = Item(ItemKind.REVIEW, ACCOUNT.id), Slack.digest
+
+        async def checked(slack: Slack, to: str, digest: Digest, at: CardAt | None) -> CardAt:
+            await must_hold()  # as the adapter does
+            return await send(slack, to, digest, at)
+
+        async def stands_still(slack: Slack, to: str, digest: Digest, at: CardAt | None) -> CardAt:
+            monkeypatch.setattr(Slack, "digest", checked)
+            await office.review.step(item)  # another process
+            HOLDING.set(is_lost)
+            return await send(slack, to, digest, at)  # it had checked before
+
+        monkeypatch.setattr(Slack, "digest", stands_still)
+        with pytest.raises(Unavailable):
+            await office.review.step(item)
+        HOLDING.set(None)
+        await office.review.step(item)
+
+        assert len(office.slack.digests) == 3, "only what was on its way is there twice"
+        last = await office.store.keeps.reviewed(ACCOUNT.id)
+        assert last
+        assert {to for to, _ in last.sent} == {ERIN.slack, FEMI.slack}
 
 
 async def test_what_was_asked_this_week_is_asked_again_next_week_in_a_new_message() -> None:
