@@ -29,6 +29,8 @@ from bot.domain.keys import RequestId
 
 ASK_ADMINISTRATOR = "Ask your Latchkey administrator to look into it."
 """The advice if only an operator can help."""
+NOTHING_MORE = "Nothing more changed."
+"""Whether anything changed, where earlier steps of the same click may have changed something."""
 
 
 def plain(text: str) -> str:
@@ -69,6 +71,11 @@ class LatchkeyError(Exception):
     def trouble(self) -> str:
         """The same without what changed and what to do: for a message that says these itself."""
         return " ".join(filter(None, (self.happened, self.advice)))
+
+    @property
+    def unread(self) -> str:
+        """The same without what changed: for a page that only shows something."""
+        return " ".join(filter(None, (self.trouble, self.again)))
 
 
 class Refused(LatchkeyError):

@@ -36,7 +36,7 @@ from redis.exceptions import TimeoutError as TimedOut
 
 from bot import trouble
 from bot.background import beside
-from bot.domain.errors import ASK_ADMINISTRATOR, Unavailable
+from bot.domain.errors import ASK_ADMINISTRATOR, NOTHING_MORE, Unavailable
 from bot.domain.keys import TeamId
 from bot.store.keyspace import Keyspace
 
@@ -379,7 +379,8 @@ def translated() -> Generator[None]:
         yield
     except MovedError as error:
         raise Unavailable(
-            "Latchkey's store isn't accepting requests. Nothing more changed.",
+            "Latchkey's store isn't accepting requests.",
+            changed=NOTHING_MORE,
             advice=ASK_ADMINISTRATOR,
             log=f"store: {_ONE_NODE}",
         ) from error
@@ -389,7 +390,8 @@ def translated() -> Generator[None]:
         cause = type(error).__name__
         trouble.log.error("the store refused a command", extra={"cause": cause, "why": str(error)[:_WHY]})
         raise Unavailable(
-            "Latchkey's store isn't accepting requests. Nothing more changed.",
+            "Latchkey's store isn't accepting requests.",
+            changed=NOTHING_MORE,
             advice=ASK_ADMINISTRATOR,
             log=f"store: {cause}: {error}",
         ) from error
@@ -400,7 +402,8 @@ def translated() -> Generator[None]:
 def unconfirmed(why: str) -> Unavailable:
     """The error for a store that didn't answer, or answered unexpectedly."""
     return Unavailable(
-        "Latchkey's store didn't answer. Nothing more changed.",
+        "Latchkey's store didn't answer.",
+        changed=NOTHING_MORE,
         again="Try again in a minute.",
         log=f"store: {why}",
     )

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from redis.exceptions import ResponseError
 
 from bot import trouble
-from bot.domain.errors import ASK_ADMINISTRATOR, Unavailable
+from bot.domain.errors import ASK_ADMINISTRATOR, NOTHING_MORE, Unavailable
 from bot.services.ports.store import Clock
 from bot.store.connection import LOST_ANSWER, Commands, translated, unconfirmed
 
@@ -170,7 +170,8 @@ def _too_few(why: str) -> Unavailable:
     """The error if an effect must wait until an operator, who gets a log line, adds replicas."""
     trouble.log.error("too few replicas", extra={"cause": "replicas", "why": why})
     return Unavailable(
-        "Latchkey's store has too few replicas right now. Nothing more changed.",
+        "Latchkey's store has too few replicas right now.",
+        changed=NOTHING_MORE,
         advice=ASK_ADMINISTRATOR,
         log=f"store: {why}",
     )

@@ -305,7 +305,7 @@ def views() -> Iterator[tuple[str, Any]]:
     mine = list(build.states().values())
     yield "home", home.home(HomePage((_key_view(),), 3, mine, waiting))
     yield "home, break-glass", home.home(HomePage(uses=_uses()))
-    yield "home, unread", home.home(HomePage(notes=(unconfirmed("").tell,), is_unread=True))
+    yield "home, unread", home.home(HomePage(notes=(unconfirmed("").unread,), is_unread=True))
     note = "Confluent Cloud didn't answer. Showing only what Latchkey knows."
     trouble = "Couldn't load your approvals. See the approvals channel."
     yield "home, trouble", home.home(HomePage(requests=mine[:2], trouble=trouble, notes=(note,)))

@@ -43,6 +43,8 @@ async def _panel(page: Page) -> AsyncGenerator[str, None]:
     await told.click()
     for tab in ("Log", "Audit", "Metrics", "Report"):
         await page.get_by_role("tab", name=tab).click()
+        if tab == "Report":  # it runs a command
+            await page.get_by_text("latchkey report requests").wait_for()
         yield tab.lower()
     await told.click()
     await page.get_by_role("button", name="Kill -9").click()

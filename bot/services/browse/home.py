@@ -179,7 +179,7 @@ class Homes:
             mine = [each.value for each in stored]
             said = await self.cache.get(_answer(user), str)
         except Unavailable as error:
-            return HomePage(notes=(error.tell,), is_unread=True)
+            return HomePage(notes=(error.unread,), is_unread=True)
         page = HomePage(requests=[each for each in mine if each.ask.beside is None], said=said[0] if said else "")
         try:
             held_roles = await self.key_views.visitor(user)
@@ -187,7 +187,7 @@ class Homes:
             # Earlier requests and keys are shown anyway: this may be when someone has to look after them.
             return replace(self._with_keys(page, _made(mine), {}, mine), shut=error.tell)
         except LatchkeyError as error:
-            note = f"{error.tell} {_PARTLY}"
+            note = f"{error.unread} {_PARTLY}"
             return replace(self._with_keys(page, _made(mine), {}, mine), notes=(note,), trouble=_NOT_LOADED)
         own, note = await self._own_keys(held_roles)
         waiting, trouble = await waiting_for(self.requests, held_roles, self.key_views)

@@ -47,7 +47,7 @@ _PASSING = {
 """Codes that pass by themselves: Slack's own trouble, a workspace that joins an organization, or a network limit."""
 RESPONSE_URL = "response_url"
 """The name under which posts to a response_url are counted, among the methods of the Web API."""
-_AWAY = "Slack didn't answer. Nothing changed. Try again in a minute."
+_AWAY, _UNCHANGED, _SOON = "Slack didn't answer.", "Nothing changed.", "Try again in a minute."
 _UNREADABLE = "Slack's response can't be read"
 _LONGEST = 1024 * 1024
 """Bytes that are read of an answer to a response_url."""
@@ -69,7 +69,7 @@ class Answer(dict[str, Any]):
     """The scopes of the token; None if Slack doesn't say."""
 
     def __missing__(self, name: str) -> Any:  # noqa: ANN401 - Slack's JSON
-        raise Unavailable(_AWAY, log=f"{_UNREADABLE}: it has no {name}")
+        raise Unavailable(_AWAY, changed=_UNCHANGED, again=_SOON, log=f"{_UNREADABLE}: it has no {name}")
 
 
 def translated(error: SlackApiError) -> LatchkeyError:
@@ -80,12 +80,13 @@ def translated(error: SlackApiError) -> LatchkeyError:
     said: object = getattr(response, "data", None)
     code = cast("dict[str, object]", said).get("error") if isinstance(said, dict) else None
     if code in {"ratelimited", "rate_limited"} or status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Throttled(_AWAY, wait=timedelta(seconds=_seconds(response.headers)), log=str(code or f"http_{status}"))
+        wait, log = timedelta(seconds=_seconds(response.headers)), str(code or f"http_{status}")
+        return Throttled(_AWAY, changed=_UNCHANGED, again=_SOON, wait=wait, log=log)
     if not isinstance(code, str):
         # A web page of a proxy, nothing, half an answer: it says nothing about us, our token or our message.
-        return Unavailable(_AWAY, log=f"{_UNREADABLE} (HTTP {status})")
+        return Unavailable(_AWAY, changed=_UNCHANGED, again=_SOON, log=f"{_UNREADABLE} (HTTP {status})")
     if code in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Unavailable(_AWAY, log=code)
+        return Unavailable(_AWAY, changed=_UNCHANGED, again=_SOON, log=code)
     return TokenRefused(code) if code in _TOKEN else Undeliverable(code, lasting=True)
 
 
@@ -100,13 +101,15 @@ async def call(client: AsyncWebClient, method: str, body: Mapping[str, Any], *, 
     except SlackApiError as error:
         raise translated(error) from None  # the SDK's error carries Slack's whole answer
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Unreachable(_AWAY, log=f"{method}: {type(error).__name__}") from None
+        raise Unreachable(_AWAY, changed=_UNCHANGED, again=_SOON, log=f"{method}: {type(error).__name__}") from None
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         # The SDK expects an object, and fails on a list, a string or another encoding.
-        raise Unavailable(_AWAY, log=f"{method}: {_UNREADABLE} ({type(error).__name__})") from None
+        raise Unavailable(
+            _AWAY, changed=_UNCHANGED, again=_SOON, log=f"{method}: {_UNREADABLE} ({type(error).__name__})"
+        ) from None
     said: object = answer.data
     if not isinstance(said, dict):
-        raise Unavailable(_AWAY, log=f"{method}: {_UNREADABLE}")
+        raise Unavailable(_AWAY, changed=_UNCHANGED, again=_SOON, log=f"{method}: {_UNREADABLE}")
     found = Answer(cast("dict[str, Any]", said))
     scopes = {name.casefold(): value for name, value in answer.headers.items()}.get("x-oauth-scopes")
     if isinstance(scopes, str):

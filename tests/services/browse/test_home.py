@@ -20,6 +20,7 @@ from bot.services.agenda import Item, ItemKind
 from bot.services.browse.home import KEYS, LOOKED_AT, RECENT, REDRAW, SAID_FOR, HomePage, Homes
 from bot.slack.messages import answers
 from bot.store import Store
+from bot.store.connection import unconfirmed
 from tests.support import build
 from tests.support.build import DANA, ERIN, NOW, OTTO, a_key, an_ask, pending, terms
 from tests.support.composed import a_cast, a_store, composed, keep
@@ -276,13 +277,13 @@ async def test_a_confluent_that_is_away_is_said_and_what_is_on_record_is_shown()
 async def test_a_store_that_is_away_makes_no_list_empty() -> None:
     class Away:
         async def of_requester(self, user: SlackUserId, most: int) -> Any:
-            raise AWAY
+            raise unconfirmed("TimeoutError")
 
     async with a_house() as house:
         page = await replace(house.homes, requests=cast("Any", Away())).page(DANA.slack)
 
     assert page.is_unread
-    assert page.notes
+    assert page.notes == ("Latchkey's store didn't answer. Try again in a minute.",)  # opening it changes nothing
 
 
 async def test_own_keys_that_cannot_be_read_hide_nothing_else() -> None:
