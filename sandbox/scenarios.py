@@ -1,6 +1,7 @@
 """The scenarios of the panel. Each has a name, says what to look at, and sets switches or does something once."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +18,7 @@ from sandbox.stage import BotProcess, Stage
 
 STEPS = (
     "As Dana Okafor, type /apikey create, fill in the form, review it, and send it.",
-    "Switch to Erin Castellanos (“You are”, top left), open #key-approvals, and select Approve.",
+    "Switch to Erin Castellanos (“You are”, top left or under ☰), open #key-approvals, and select Approve.",
     "Switch back to Dana, open Latchkey (under Apps), and select Show secret.",
 )
 """From request to secret, for people who have never seen Latchkey."""
@@ -25,6 +26,7 @@ ADMINS = ("U0OLGA", "U0INES")
 """Two people who can approve anything."""
 DANA, LEAKED = "U0DANA", "ORDERSDEV0000001"
 """Who posts which key, in the scenario of a leak."""
+MENTION = re.compile(r" ?<@\w+>")
 Values = Mapping[str, str | float]
 
 
@@ -109,7 +111,8 @@ class Scenarios:
         slack.workspace.channels[channel.id].members.update(ADMINS)
         clicks = [slack.interactions.act_in_message(each, channel.id, message["ts"], action) for each in ADMINS]
         await asyncio.gather(*clicks)
-        return f"{_names(people)} both clicked Approve in #{channel.name}: {message['text']}"
+        text = MENTION.sub("", message["text"]).rstrip()
+        return f"{_names(people)} both clicked Approve in #{channel.name}: {text}"
 
     async def leak(self) -> str:
         """Have someone post a key and its secret in a channel."""

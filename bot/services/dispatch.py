@@ -33,6 +33,7 @@ from bot.services.messages import Publisher
 from bot.services.pages import EditPage, FormPage, Page, TextPage
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Cache, Inbox
+from bot.services.requests import deciders
 from bot.services.requests.change import KeyRequests
 from bot.services.requests.conversation import Conversations
 from bot.services.requests.decide import Decisions
@@ -197,12 +198,19 @@ class Dispatcher:
             )
         await self.inbox.keep(replace(click, tries=click.tries + 1, until=until), until - now, again)
         if not click.tries:
-            keeps = f"Latchkey will keep trying until {when(until)} and tell you how it ends."
             with suppress(LatchkeyError):  # Slack itself may be down; the outcome is told in any case
+                trying = f"Latchkey will keep trying{await self._to_decide(click)}"
+                keeps = f"{trying} until {when(until)} and tell you how it ends."
                 page = _apology("Still trying", f"{said} {keeps}", click)
                 # A message gets no `Back`: it would start a second request next to the one that is tried again.
                 await self._reply(click, page if click.reply.view else replace(page, back=""))
         return again
+
+    async def _to_decide(self, click: Click) -> str:
+        """What is tried, by the request's name: several such answers may stand below each other."""
+        deed = click.deed
+        stored = await self.transitions.find(deed.request) if isinstance(deed, _DECISIONS) else None
+        return f" to {deed.kind} {deciders.called(stored.value)}" if stored else ""
 
     async def _deadline(self, click: Click) -> datetime:
         """Until when a click is worth another try."""

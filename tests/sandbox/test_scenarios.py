@@ -111,7 +111,10 @@ async def test_two_admins_click_at_once_where_a_request_waits(here: Stage, http:
 
     told, workspace = Scripted(), here.slack.workspace
     here.slack.use_request_url(told)
-    card = {"text": "Dana requests a key", "blocks": [actions(button("Approve", "card:approve", "r1"))]}
+    card = {
+        "text": "Dana requests a key <@U0ERIN> <@U0OLGA>",
+        "blocks": [actions(button("Approve", "card:approve", "r1"))],
+    }
     workspace.post(workspace.channels[APPROVALS_CHANNEL], card)
     said = (await begin(http, "two clicks")).json()["said"]
 

@@ -55,7 +55,7 @@ async def test_t10_who_clicked_reads_at_once_that_latchkey_keeps_trying() -> Non
         await world.settle(timedelta(minutes=10))
 
         (said,) = told(world)
-        assert "Latchkey will keep trying until" in said
+        assert "Latchkey will keep trying to approve “orders producer” until" in said
         world.plan.faults = {}
         await world.settle(timedelta(minutes=5))
         assert [text[:9] for text in told(world)[1:]] == ["Approved "]

@@ -75,6 +75,8 @@ def unknown_blocks(verb: str) -> list[Block]:
     """The answer to an unknown subcommand."""
     alike = get_close_matches(verb, COMMANDS, 1)
     meant: Row = [" Did you mean ", Code(f"/apikey {alike[0]}"), "?"] if alike else []
+    if verb == "extend":  # it needs the key's page, which says how long the key may last
+        meant = [" To extend a key, open it with ", Code("/apikey show KEY"), "."]
     return [lines(["There's no command ", Code(f"/apikey {cut(verb, WORD)}"), ".", *meant]), *help_blocks()]
 
 

@@ -39,3 +39,9 @@ def test_a_mistyped_command_is_answered_with_the_one_that_is_most_alike(typed: s
 
     assert ("Did you mean" in said) is bool(meant)
     assert f"Did you mean /apikey {meant}" in said or not meant
+
+
+def test_who_types_extend_reads_where_a_key_is_extended() -> None:
+    assert "There's no command /apikey extend. To extend a key, open it with /apikey show KEY." in " ".join(
+        "".join(plain_words(unknown_blocks("extend"))).split()
+    )
