@@ -144,10 +144,13 @@ async def records_problem(settings: StoreSettings, team: str = "") -> str | None
         return await audit_problem(store) or await records_contradicted(store)
 
 
-async def reseal(settings: Settings) -> int:
-    """Seal everything again with the first master key, and print the progress. Returns the exit code."""
-    async with connected(settings, utc_now) as world:
-        seals = world.store.seals
+async def reseal(settings: StoreSettings, team: str = "") -> int:
+    """Seal everything again with the first master key, and print the progress. Returns the exit code.
+
+    Raises `StartupError` and `LatchkeyError`.
+    """
+    async with opened_store(settings, team) as store:
+        seals = store.seals
         async for done, total in seals.renew():
             print(f"{done} of {total} values are now sealed with the first key.")  # noqa: T201 - progress is what the command prints
         left = seals.left

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bot.cli import terminal
-from bot.cli.terminal import complete, fail
+from bot.cli.terminal import Team, complete, fail
 
 if TYPE_CHECKING:
     from bot.settings import StoreSettings
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
 _LAST = 10**15
 """More lines than any log has, and fewer than Redis can count."""
-_Team = Annotated[
-    str, typer.Option(metavar="ID", help="The Slack workspace, if the store holds more than one or is a cluster.")
-]
 
 
 @app.command()
@@ -46,7 +43,7 @@ def verify(
         str | None,
         typer.Option(metavar="N:HASH", help="The line before the first one, for an export that starts later."),
     ] = None,
-    team: _Team = "",
+    team: Team = "",
 ) -> None:
     """Verify the hash chain of files, or of the live log and the records that go with it.
 
@@ -84,7 +81,7 @@ def export(
         Literal["jsonl", "ocsf", "csv"],
         typer.Option("--format", help="jsonl is what verify reads. ocsf and csv leave out reasons and addresses."),
     ] = "jsonl",
-    team: _Team = "",
+    team: Team = "",
 ) -> None:
     """Print the audit log, except for archived lines."""
     complete(_exported(terminal.store_settings(), team, since, format_, follow=follow))
@@ -97,7 +94,7 @@ def archive(
         str, typer.Option(metavar="90d", help="Move lines older than this: a number of days (d) or weeks (w).")
     ] = "",
     until: Annotated[int | None, typer.Option(metavar="N", min=1, help="Move lines up to line N.")] = None,
-    team: _Team = "",
+    team: Team = "",
 ) -> None:
     """Move the oldest lines from the store to a file that verify can read.
 

@@ -12,7 +12,7 @@ import typer
 
 from bot.cli import audit, policy, report, terminal
 from bot.cli.doctor import doctor
-from bot.cli.terminal import complete
+from bot.cli.terminal import Team, complete
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -83,15 +83,15 @@ def keygen() -> None:
 
 
 @app.command()
-def reseal() -> None:
+def reseal(team: Team = "") -> None:
     """Reseal all stored data with the first of LATCHKEY_MASTER_KEYS, so that the others can be removed.
 
     Bots can keep running. If it's interrupted, run it again.
     """
-    settings = terminal.settings()
+    settings = terminal.store_settings()
     from bot.app import reseal as seal_again
 
-    raise typer.Exit(complete(seal_again(settings)))
+    raise typer.Exit(complete(seal_again(settings, team)))
 
 
 @app.command()

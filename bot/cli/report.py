@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from bot.cli import terminal
-from bot.cli.terminal import complete
+from bot.cli.terminal import Team, complete
 
 if TYPE_CHECKING:
     from bot.domain.reports.ledger import Ledger
@@ -44,9 +44,6 @@ At = Annotated[
     ),
 ]
 Format = Annotated[Literal["csv", "json"], typer.Option("--format", help="The format.")]
-Team = Annotated[
-    str, typer.Option(metavar="ID", help="The Slack workspace, if the store holds more than one or is a cluster.")
-]
 AT_ONCE = 500
 """Records that are read at once."""
 

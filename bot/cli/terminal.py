@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from bot.settings import CloudSettings, Settings, StoreSettings
 
 T = TypeVar("T")
+Team = Annotated[
+    str, typer.Option(metavar="ID", help="The Slack workspace, if the store holds more than one or is a cluster.")
+]
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 

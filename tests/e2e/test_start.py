@@ -343,7 +343,8 @@ async def test_t7_a_master_key_is_replaced_beside_a_running_bot_and_not_dropped_
         )
 
         bot = await bots.start(**both)
-        done = await latchkey("reseal", **environment | both)
+        alone_with_the_store = {"LATCHKEY_DATA_DIR": environment["LATCHKEY_DATA_DIR"]}
+        done = await latchkey("reseal", **alone_with_the_store | both)
         well = await latchkey("doctor", **environment | both)
         verified = await latchkey("audit", "verify", **environment | alone)
         await it.approve()
