@@ -125,9 +125,14 @@ async def test_menus_filters_and_buttons_of_a_modal(it: Play) -> None:
 
 
 async def test_menus_filters_and_buttons_of_home(it: Play) -> None:
-    blocks = [FILTER, *MENUS, actions(button("Create API key", "new"), block_id="more")]
+    rows = [section(f"Row {number}") for number in range(40)]
+    for _ in range(2):  # more than fit, so the newest is in view
+        it.here.slack.workspace.post(it.here.slack.workspace.dm("U0DANA"), {"text": "x", "blocks": rows})
+    await expect(it.page.get_by_text("Row 39").last).to_be_in_viewport()
+    blocks = [FILTER, *MENUS, actions(button("Create API key", "new"), block_id="more"), *rows]
     it.here.slack.views.publish("U0DANA", {"type": "home", "blocks": blocks})
     await it.page.get_by_role("tab", name="Home").click()
+    await expect(it.page.get_by_role("button", name="Create API key")).to_be_in_viewport()  # Home begins at its top
     await it.uses_the_menus()
 
     await it.page.get_by_label("Text").fill("orders")

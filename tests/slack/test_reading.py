@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.access import WantedBinding
 from bot.domain.keys import MyAccount, Operation, OrganizationScope, RequestId, Resource
 from bot.domain.kinds import Kind
 from bot.domain.requests import Done, Ready, Request
@@ -22,8 +23,11 @@ from bot.slack.views import key as key_pages
 from bot.slack.views import pages as all_pages
 from sandbox.slack.blocks import interactive, plain_words
 from tests.support import build
-from tests.support.build import ACCOUNT, DANA, ERIN, FEMI, FLINK
+from tests.support.build import ACCOUNT, CLUSTER, DANA, ERIN, FEMI, FLINK
 from tests.texts import surfaces
+
+IN_CLUSTER = f"environment={CLUSTER.environment}/cloud-cluster={CLUSTER.id}/kafka={CLUSTER.id}"
+WRITES = WantedBinding("DeveloperWrite", f"{IN_CLUSTER}/topic=orders-*")
 
 
 def words(blocks: Sequence[Block]) -> str:
@@ -57,6 +61,19 @@ def test_a_key_of_ones_own_account_says_whose_it_is_to_whoever_reads() -> None:
 
     assert "in dev, Dana's own account" in words(answers.waiting_blocks([request]))
     assert "in dev, your own account" in words(answers.own_blocks([request]))
+
+
+def test_a_list_names_all_that_one_approval_creates_and_grants() -> None:
+    ask = build.an_ask(owner=build.NEW, also=build.REGISTRY, bindings=(WRITES,))
+    glass = build.broken_glass(build.shown(ask=ask))
+
+    for shown in (
+        answers.waiting_blocks([build.pending(ask=ask)]),
+        answers.requests_blocks([], [build.pending(ask=ask)]),
+        answers.use_blocks(Uses([glass])),
+    ):
+        assert "Kafka API key for orders-dev and Schema Registry API key in dev, new account payments" in words(shown)
+        assert "Access: DeveloperWrite on topics starting with orders-" in words(shown)
 
 
 def test_a_change_of_somebody_elses_key_does_not_call_the_account_that_of_who_asked() -> None:

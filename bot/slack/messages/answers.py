@@ -12,14 +12,15 @@ from bot.domain.approvals import OVERDUE
 from bot.domain.authority import HeldRoles, in_brief
 from bot.domain.deadlines import glass_of
 from bot.domain.decision import NO_LINE
-from bot.domain.keys import MyAccount, Operation
+from bot.domain.keys import MyAccount, NewServiceAccount, Operation
 from bot.domain.kinds import Kind
-from bot.domain.requests import Denied, Offered, Pending, Ready, Request
+from bot.domain.requests import Ask, Denied, Offered, Pending, Ready, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.browse.home import Uses
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button, divider, header
 from bot.slack.blocks.text import Block, Bold, Code, Piece, Row, context, cut, lines, mrkdwn, told
+from bot.slack.messages.access import role_row
 from bot.slack.messages.card import decide, judge, name_of, show_secret, wish
 from bot.slack.messages.facts import asked_rows, facts, for_what, kind_of, own_account, place_of, ticket
 from bot.slack.messages.progress import progress, waits
@@ -125,7 +126,7 @@ def use_blocks(uses: Uses, shown: int = SHOWN) -> list[Block]:
             continue
         due = "The review was due " if glass.rounds > OVERDUE else "Review it by "
         used: Row = ["Used by ", Bold(ask.requester.name), " ", glass.at, ". ", due, glass.review_by, "."]
-        rows = [_line(request, own_account(ask, f"{ask.requester.name}'s own") + " account"), used]
+        rows = [_line(request, own_account(ask, f"{ask.requester.name}'s own") + " account"), *_access(ask), used]
         why: Row = ["Why it couldn't wait: ", cut(" ".join(glass.why.split()), REASON)]
         blocks += [divider()] if number else []
         blocks += [lines(*map(_short, rows), why), *judge(request, f"{ids.LISTED_BLOCK}:review:{number}")]
@@ -222,17 +223,26 @@ def _role(binding: Binding, names: Mapping[str, str]) -> str:
 def _line(request: Request, own: str) -> Row:
     """What it is about; `own` says whose "My account" is."""
     ask = request.ask
-    account: Row = [own] if isinstance(ask.owner, MyAccount) else ["account ", ask.owner.name or ask.owner.id]
+    new = "new " if isinstance(ask.owner, NewServiceAccount) else ""
+    account: Row = [own] if isinstance(ask.owner, MyAccount) else [f"{new}account ", ask.owner.name or ask.owner.id]
     where: Row = [" in ", place_of(ask.resource)] if ask.resource.environment else []
     if ask.operation is not Operation.CREATE and ask.key is not None:
         return [Bold(ask.name or "(no name)"), ": ", *wish(ask), *where, ", ", *account]
-    return [Bold(ask.name), ": ", kind_of(ask.resource), for_what(ask.resource), *where, ", ", *account]
+    also = f" and {kind_of(ask.also)}" if ask.also else ""
+    return [Bold(ask.name), ": ", kind_of(ask.resource), for_what(ask.resource), also, *where, ", ", *account]
+
+
+def _access(ask: Ask) -> Sequence[Row]:
+    """The roles that one approval grants together with the key."""
+    return [["Access: ", *role_row(each, ask.resource)] for each in ask.bindings]
 
 
 def _details(request: Request) -> Sequence[Row]:
-    """What else an approver must know: how long a new key works, or how an existing one would change."""
-    if request.ask.operation is Operation.CREATE:
-        return [[f"{label}: ", *row] for label, row in facts(request, "") if label == "Expires"]
+    """What else an approver must know: a new key's expiration and access, or how an existing one would change."""
+    ask = request.ask
+    if ask.operation is Operation.CREATE:
+        expires: Sequence[Row] = [[f"{label}: ", *row] for label, row in facts(request, "") if label == "Expires"]
+        return [*expires, *_access(ask)]
     return asked_rows(request, "")[2:]  # the account and the resource are in the line above
 
 

@@ -227,8 +227,10 @@ class Visit {
     $("#members").textContent = isDm ? "App" : `${channel.members} members`;
     $("#topic").textContent = channel.topic ?? "";
     this.#drawTabs(atHome, isDm);
+    const opensHome = atHome && $("#home").hidden;
     $("#home").hidden = !atHome;
     $("#messages").hidden = atHome;
+    if (opensHome) $("#scroller").scrollTop = 0; // messages had it at their end
     $("#composer").hidden = atHome;
     this.#composer.address(isDm ? `Message ${channel.name}` : `Message #${channel.name}`);
     if (!atHome) this.#list.show(channel.id, messages, "No messages yet.");
