@@ -66,6 +66,8 @@ async def test_home_has_my_keys_my_requests_and_a_button_for_every_command(tmp_p
 async def test_home_follows_a_request_from_asking_to_the_key_for_both_sides(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         await visit(it)
+        assert "Request a key, get it approved, see the secret once." in home(it.erin)
+        assert "Request a key, get it approved" not in home(it.dana), "she has a key"
         await it.ask(name="orders consumer")
         await shows(it.erin, "orders consumer: Kafka API key for orders-dev")
         await shows(it.dana, "Needs 1 approval")

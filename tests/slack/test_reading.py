@@ -169,7 +169,7 @@ def test_home_says_what_latchkey_is_for_only_to_someone_who_has_nothing_there() 
         HomePage(said="Approved “orders producer”."),
     )
 
-    assert answers.INTRODUCTION in words(home.home(HomePage())["blocks"])
+    assert answers.INTRODUCTION in words(home.home(HomePage(uses=Uses([])))["blocks"])
     for page in something:
         assert answers.INTRODUCTION not in words(home.home(page)["blocks"])
 

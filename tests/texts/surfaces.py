@@ -362,9 +362,10 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     came_with = build.shown(ask=ask, grant=replace(build.a_grant(), bindings=given))
     yield "key, access", page(pages.KeyPage(replace(view, request=came_with, manages=True)))
     yield "key, foreign", page(pages.KeyPage(foreign))
-    rotated = replace(view, replaced=pages.Replacement(KeyId("KEY0000000000002"), NOW + DAY))
-    yield "key, rotated", page(pages.KeyPage(rotated))
-    yield "keys, rotated", page(pages.KeysPage((rotated,), pages.Filters(), accounts=1))
+    may, former = view.may - {Operation.EXTEND}, pages.Replacement(KeyId("KEY0000000000002"), NOW + DAY)
+    replaced = replace(view, may=may, replaced=former)
+    yield "key, replaced", page(pages.KeyPage(replaced))
+    yield "keys, replaced", page(pages.KeysPage((replaced,), pages.Filters(), accounts=1))
     for name, request in build.states().items():
         if isinstance(request, Keyed):
             hidden = set(Operation) if isinstance(request, Withdrawn) else set[Operation]()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.domain.requests import Offered, Ready, Request
-from bot.services.browse.home import HomePage, Uses
+from bot.services.browse.home import HomePage
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button, divider, header
 from bot.slack.blocks.text import Block, Bold, Code, Row, context, flat, lines, mrkdwn
@@ -51,8 +51,8 @@ def _shut(page: HomePage, shown: int) -> list[Block]:
 
 def _introduction(page: HomePage) -> list[Block]:
     """What Latchkey is for, to someone who has nothing here yet."""
-    shown = (page.keys, page.requests, page.waiting, page.trouble, page.notes, page.said, page.uses != Uses())
-    is_new = not any(shown)
+    uses = page.uses.to_review or page.uses.mine
+    is_new = not any((page.keys, page.requests, page.waiting, page.trouble, page.notes, page.said, uses))
     return [lines([answers.INTRODUCTION]), divider()] if is_new else []
 
 
