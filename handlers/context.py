@@ -104,7 +104,7 @@ class ListenerContext:
         """Store a click for the worker. Returns the `external_id` of the page that its submit waits on; "" for none.
 
         With `closes`, the modal is closed and a message tells the outcome. Any other submit that Slack delivers twice
-        is carried out twice, which changes nothing the second time: so both deliveries get their page. Raises
+        is carried out twice in turn, which changes nothing the second time: so both deliveries get their page. Raises
         `Unavailable` if the store doesn't take the click within `STORED_WITHIN` seconds.
         """
         click = replace(self.click(body, deed), anyway=anyway)

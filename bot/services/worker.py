@@ -30,6 +30,7 @@ from bot.domain.keys import RequestId
 from bot.domain.requests import Request
 from bot.services.agenda import HOLDING, Item, ItemKind
 from bot.services.catalog.cache import CatalogCache
+from bot.services.commands import Click
 from bot.services.dispatch import Dispatcher
 from bot.services.keys.steps import Steps
 from bot.services.messages import Publisher
@@ -62,6 +63,8 @@ UNREADABLE = timedelta(minutes=5)
 """When to look again at what can't be opened. If it were dropped, it would miss its deadlines after a key is added."""
 LEFT = timedelta(seconds=30)
 """How long until items that need a newer version are looked at again. Those versions come first, as they don't wait."""
+SECOND, MOST_WAIT = timedelta(milliseconds=300), timedelta(seconds=DEADLINE)
+"""When to look again whether the first of two deliveries of a submit was carried out, and how long at most."""
 CATALOG_EVERY = timedelta(minutes=10)
 log = logging.getLogger("latchkey.worker")
 
@@ -322,10 +325,20 @@ class Worker:
         if click is None:
             await self.inbox.drop(item.id)
             return self.clock()
+        if await self._is_second(click):
+            return self.clock() + SECOND
         again = await self.dispatcher.carry_out(click)
         if again is None:
             await self.inbox.done(item.id)
         return again or self.clock()
+
+    async def _is_second(self, click: Click) -> bool:
+        """Whether the same submit, delivered before, is still being carried out: together, both would record it.
+
+        Neither one that is kept for another try nor one that a failover lost the place of is waited for.
+        """
+        first = await self.inbox.get(click.id) if click.name != click.id else None
+        return first is not None and not first.tries and self.clock() - first.at < MOST_WAIT
 
     async def _catalog(self, _: Item) -> datetime | None:
         await self.catalog.refresh()

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,7 +12,7 @@ from bot.domain.errors import Refused
 from bot.domain.keys import ApiKey, KeyId, Person, Principal, TeamId
 from bot.domain.kinds import Kind
 from bot.domain.leaks.report import COUNTS_FOR, MOST_AT_ONCE, MOST_REPORTS
-from bot.services.commands import ReportLeak
+from bot.services.commands import ReplyTo, ReportLeak
 from bot.services.ports.slack import Profile
 from tests.services.world import World, a_world
 from tests.support import build
@@ -214,3 +215,31 @@ async def test_whatever_happens_at_any_call_a_report_is_told_once_and_answered(f
             assert len(readers) - len(set(readers)) <= (1 if unsure else 0), call
             assert 1 <= len(await reports(world)) <= 2, call
             assert any("eport" in text for _, text in world.slack.said), call
+
+
+async def test_a_report_that_is_submitted_twice_at_once_is_recorded_once_and_both_are_answered() -> None:
+    plan = Plan({("cloud.key", 0): Fault.PAUSE_BEFORE})
+    async with a_world(plan, pause=timedelta(seconds=3)) as world:
+        world.cloud.add(a_leak())
+        for waiting in ("submit", "submit-0a1b2c3d"):  # as the listener names a second delivery
+            click = build.a_click(
+                ReportLeak((KEY,)), DANA, world.clock(), id="submit", reply=ReplyTo(None, None, "V1", waiting)
+            )
+            await world.store.inbox.put(click, world.clock())
+        world.start()
+        await world.settle(HOUR)
+
+        assert await reports(world) == [(DANA.slack, KEY)]
+        assert len(world.slack.pages) == 2
+
+
+async def test_a_second_submit_does_not_wait_for_one_whose_place_a_failover_lost() -> None:
+    async with with_a_key() as world:
+        reply, click = ReplyTo(None, None, "V1", "submit-0a1b2c3d"), build.a_click(ReportLeak((KEY,)), id="submit")
+        for each in (replace(click, reply=replace(reply, waiting="submit")), replace(click, reply=reply)):
+            await world.store.inbox.put(each, world.clock())
+        await world.connections[0].zrem(world.store.keys.agenda, "click:submit")
+        world.start()
+        await world.settle(timedelta(minutes=2))
+
+        assert await reports(world) == [(DANA.slack, KEY)]
