@@ -20,7 +20,7 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as TimedOut
 
-from bot.store.connection import ANSWER_SECONDS, Commands, NoCluster, is_of_cluster, translated
+from bot.store.connection import ANSWER_SECONDS, Commands, NoCluster, SentinelsRefuse, is_of_cluster, translated
 from bot.store.disk import is_unknown
 from bot.store.keyspace import Keyspace
 
@@ -102,6 +102,13 @@ _CAUSES: Sequence[tuple[type[BaseException], Cause]] = (
     ),
     (FileNotFoundError, Cause("Redis didn't answer: there's no such socket.", "Start it, or correct REDIS_URL.")),
     (PermissionError, Cause("Latchkey isn't allowed to open Redis's socket.", "Change the permissions of the socket.")),
+    (
+        SentinelsRefuse,
+        Cause(
+            "The sentinels reject the user name or password in REDIS_URL, or require one.",
+            "Correct ?sentinel_password=… (and sentinel_username) in REDIS_URL.",
+        ),
+    ),
     (
         AuthenticationError,
         Cause("Redis rejects the user name or password in REDIS_URL, or requires one.", "Correct REDIS_URL."),

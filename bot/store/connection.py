@@ -15,6 +15,7 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import AbstractConnection, Connection, RedisSSLContext, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import (
+    MasterNotFoundError,
     Sentinel,
     SentinelConnectionPool,
     SentinelManagedConnection,
@@ -23,6 +24,7 @@ from redis.asyncio.sentinel import (
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     AskError,
+    AuthenticationError,
     ClusterDownError,
     MovedError,
     ReadOnlyError,
@@ -144,16 +146,41 @@ class _Lookup(ABC):
     async def _master(self, name: str) -> tuple[str, int]: ...
 
 
+class SentinelsRefuse(MasterNotFoundError):
+    """No sentinel answers, and one of them doesn't let us log in."""
+
+
+class _Sentinel(Redis):
+    """Remembers why it didn't answer, which redis-py drops."""
+
+    trouble: Exception | None = None
+
+    async def sentinel_masters(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - passed on
+        self.trouble = None
+        try:
+            return await cast("Any", super()).sentinel_masters(*args, **options)
+        except LOST_ANSWER as error:
+            self.trouble = error
+            raise
+
+
 class _Sentinels(_Lookup):
     """Asks the sentinels for the master of a service."""
 
     def __init__(self, hosts: Sequence[tuple[str, int]], options: Mapping[str, Any]) -> None:
         manager: Any = Sentinel  # not typed
         self.manager = manager(())
-        self.manager.sentinels = [Redis.from_pool(_Pool(host=host, port=port, **options)) for host, port in hosts]
+        self.manager.sentinels = [_Sentinel.from_pool(_Pool(host=host, port=port, **options)) for host, port in hosts]
 
     async def _master(self, name: str) -> tuple[str, int]:
-        return cast("tuple[str, int]", await self.manager.discover_master(name))
+        try:
+            return cast("tuple[str, int]", await self.manager.discover_master(name))
+        except MasterNotFoundError as error:
+            why = [each.trouble for each in cast("list[_Sentinel]", self.manager.sentinels)]
+            if None in why:  # one answers, and knows no master
+                raise
+            refused = any(isinstance(each, AuthenticationError) for each in why)
+            raise (SentinelsRefuse if refused else MasterNotFoundError)(str(error)) from why[0]
 
     async def aclose(self) -> None:
         """Close the connections to the sentinels, which redis-py 7.1's manager can't do itself."""

@@ -6,13 +6,14 @@ import os
 import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
+from redis.exceptions import ConnectionError as ConnectionFailed
 
 from bot.diagnosis.examine import CHECKS, examine
 from bot.diagnosis.findings import Finding, exit_code
@@ -28,7 +29,7 @@ from sandbox.serving import free_port
 from sandbox.stage import MASTER_KEY, Stage, stage
 from tests.support import build
 from tests.support.play import settings_from
-from tests.support.processes import OwnRedis, latchkey, own_redis
+from tests.support.processes import SECONDS, OwnRedis, latchkey, own_redis
 from tests.support.tls import authority
 
 WRONG = "not-what-slack-gave"
@@ -207,6 +208,30 @@ def embedded(scene: Scene) -> None:
     scene.set(REDIS_URL="")
 
 
+def sentinel(query: str = "") -> Plant:
+    """A real one that watches no master, and asks for a password."""
+
+    async def plant(scene: Scene) -> None:
+        port = free_port()
+        file = scene.here.folder / "sentinel.conf"
+        file.write_text(f"port {port}\nbind 127.0.0.1\ndir {scene.here.folder}\nrequirepass {PASSWORD}\n")
+        null = asyncio.subprocess.DEVNULL
+        words = (scene.redis.program, file, "--sentinel")
+        process = await asyncio.create_subprocess_exec(*words, stdin=null, stdout=null)
+        scene.stack.push_async_callback(process.wait)
+        scene.stack.callback(process.kill)
+        async with connect(f"redis://:{PASSWORD}@127.0.0.1:{port}/0") as watching, asyncio.timeout(SECONDS):
+            commands: Commands = watching
+            while True:
+                with suppress(ConnectionFailed):
+                    await commands.ping()
+                    break
+                await asyncio.sleep(0.02)
+        scene.set(REDIS_URL=f"redis+sentinel://127.0.0.1:{port}/main/0{query}")
+
+    return plant
+
+
 def wrong_password(scene: Scene) -> None:
     scene.set(REDIS_URL=f"redis://latchkey:{PASSWORD}@127.0.0.1:{scene.redis.port}/0")
 
@@ -286,6 +311,20 @@ FAULTS = [
     ),
     Fault("embedded server", embedded, "store settings", ("only on this machine",), "warning", "set REDIS_URL"),
     Fault("R9 password", wrong_password, "store", ("rejects the user name or password",)),
+    Fault("R10 sentinel's password", sentinel(), "store", ("The sentinels reject",), do="sentinel_password"),
+    Fault(
+        "R10 service",
+        sentinel(f"?sentinel_password={PASSWORD}"),
+        "store",
+        ("The sentinels don't know a master",),
+        do="service name",
+    ),
+    Fault(
+        "R10 no sentinel",
+        lambda scene: scene.set(REDIS_URL=f"redis+sentinel://127.0.0.1:{free_port()}/main/0"),
+        "store",
+        ("nothing is listening",),
+    ),
     Fault("R9 keys", user("~mine:*", *ENOUGH[1:]), "store rights", ("keys such as lk:{T0ACME}:*",), also="store"),
     Fault("R9 MULTI", user(*ENOUGH, "-multi"), "store rights", ("isn't allowed to run MULTI.",), also="store"),
     Fault("R9 INFO", user(*ENOUGH, "-info"), "store rights", ("isn't allowed to run INFO.",), do="docs/redis.md"),
