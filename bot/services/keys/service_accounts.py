@@ -1,8 +1,8 @@
 """Service accounts that are created for a key: found again by name and marker, and deleted if they end up without one.
 
 An account carries `Marker(request, 0)` at the end of its description until its key is in use and can no longer be
-replaced, because the replacement has to find the account. Then it gets the description that was typed. Both that and
-its deletion are one item of the agenda.
+replaced, because the replacement has to find the account. Then it gets the description that was typed, as it does if it
+stays for a key of someone else. Both that and its deletion are one item of the agenda.
 """
 
 from collections.abc import Mapping
@@ -88,7 +88,9 @@ class Accounts:
         keys = await self.cloud.keys_of(account.id)
         if any(_is_of(key, request) for key in keys):
             return now + LATER  # the key was given up, and is deleted first
-        if not keys:  # it stays if someone else has created a key for it
+        if keys:  # someone else has created one, perhaps by a rotation, so it stays
+            await self._describe(request.ask.owner, account, request.ask.id)
+        else:
             await self._remove(account, request.ask.id)
         return _last_look(request, now)
 

@@ -114,7 +114,7 @@ async def test_a_name_that_somebody_took_meanwhile_ends_the_request_and_leaves_t
         assert world.cloud.accounts == {others.id: others}
 
 
-async def test_an_account_that_got_another_key_meanwhile_is_not_removed() -> None:
+async def test_an_account_that_got_another_key_meanwhile_stays_with_the_description_that_was_typed() -> None:
     async with a_world() as world:
         await seed(world)
         (account,) = world.cloud.accounts.values()
@@ -124,6 +124,7 @@ async def test_an_account_that_got_another_key_meanwhile_is_not_removed() -> Non
 
         assert world.cloud.live() == ["KEY0000000000077"]
         assert list(world.cloud.accounts) == [account.id]
+        _check_account(world, is_used=True)
 
 
 @pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.ERROR_AFTER, Fault.KILL_BEFORE])
