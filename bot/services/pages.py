@@ -206,6 +206,8 @@ class KeyView:
     """Whether its reader requested it."""
     leak: Leak | None = None
     """The report that it leaked; read for a single key only, not for a list."""
+    is_reporter: bool = False
+    """Whether its reader reported it."""
     manages: bool = False
     """Whether its reader manages the key, and so can remove the access that came with it."""
     replaced: Replacement | None = None

@@ -44,7 +44,7 @@ async def test_a_report_of_a_scanner_is_told_with_where_the_key_was_found(
             metrics = (await http.get(f"{url}/metrics")).text
         sent = str(it.stage.slack.workspace.outgoing)
         await it.erin.click("Delete now", in_channel=APPROVALS_CHANNEL)
-        await it.erin.see("Reported as leaked by A secret scanner")
+        await it.erin.see("A secret scanner reported this API key as leaked")
 
     assert 'latchkey_leak_webhook_reports_total{outcome="taken"} 1.0' in metrics
     assert 'latchkey_leak_webhook_reports_total{outcome="repeated"} 1.0' in metrics

@@ -388,6 +388,7 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     yield "extend", page(pages.ExtendPage(expiring, terms, left=4 * DAY))
     leaked = replace(view, leak=Leak(KEY, ERIN.slack, NOW, "C1"))
     yield "key, leaked", page(pages.KeyPage(leaked))
+    yield "key, leaked, by its reader", page(pages.KeyPage(replace(leaked, is_reporter=True)))
     yield "delete, leaked", page(pages.DeletePage(leaked, build.terms(approvals=0)))
     yield "rotate, leaked", page(pages.RotatePage(leaked, terms, (0, 1, 7)))
     yield "leak", leak_views.report([KEY.id])

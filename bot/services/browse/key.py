@@ -181,7 +181,9 @@ class KeyViews:
             raise NotFound(NO_SUCH_KEY)
         replaced = await self._replaced(view, held_roles)
         may = view.may - {Operation.EXTEND} if replaced else view.may
-        return replace(view, leak=await self.leaks.of(key), replaced=replaced, may=may)
+        leak = await self.leaks.of(key)
+        is_reporter = leak is not None and leak.by == held_roles.person.slack
+        return replace(view, leak=leak, is_reporter=is_reporter, replaced=replaced, may=may)
 
     async def _replaced(self, view: KeyView, held_roles: HeldRoles) -> Replacement | None:
         """What replaced a key. Searches the newest requests of its reader and of its requester."""

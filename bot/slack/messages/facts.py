@@ -43,14 +43,14 @@ def description_of(ask: Ask) -> str:
 
 
 def facts(request: Request, own: str) -> list[Fact]:
-    """What is requested, each fact with its label. The headline has the name."""
+    """What is requested, each fact with its label. The headline has the name, and the ID of a key that changes."""
     ask = request.ask
     made = (request.key.owner or "") if isinstance(request, Keyed) else ""
     found: list[Fact] = [("Account", account(ask.owner, own, made)), *places(ask.resource, ask.also)]
     if isinstance(ask.owner, NewServiceAccount) and ask.owner.description:
         found.append(("Account description", [flat(ask.owner.description)]))
-    if ask.key is not None:
-        found.append(("Replaces" if ask.operation is Operation.ROTATE else "Key ID", [Code(ask.key.id)]))
+    if ask.key is not None and ask.operation is Operation.ROTATE:
+        found.append(("Replaces", [Code(ask.key.id)]))
     if ask.operation is Operation.EDIT:
         return [*found, *_edited(ask), *ticket(ask.ticket, request.terms)]
     return [*found, *_lasting(request), *ticket(ask.ticket, request.terms)]

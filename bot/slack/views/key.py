@@ -272,7 +272,11 @@ def _top(content: KeyPage | EditPage | DeletePage | RotatePage | ExtendPage, *ro
 def _leaked(view: KeyView) -> list[Block]:
     """Says that the key was reported as leaked."""
     leak = view.leak
-    return [alert("warning", "Reported as leaked by ", reporter(leak), " ", leak.at, ".", on="modal")] if leak else []
+    if leak is None:
+        return []
+    if view.is_reporter:
+        return [alert("warning", "You reported this API key as leaked ", leak.at, ".", on="modal")]
+    return [alert("warning", reporter(leak), " reported this API key as leaked ", leak.at, ".", on="modal")]
 
 
 def _why(view: KeyView) -> str:

@@ -26,8 +26,10 @@ from bot.domain.keys import (
     RequestId,
     Secret,
     ServiceAccount,
+    SlackUserId,
 )
 from bot.domain.kinds import Kind
+from bot.domain.leaks.report import Leak
 from bot.domain.policy import Policy, without_a_file
 from bot.domain.requests import Life, ReplacedKey, Request, Retired, Shown
 from bot.domain.roles import Binding
@@ -36,7 +38,9 @@ from bot.services.browse.keys import MOST_OWNERS, PAGE, WHOLE, KeyLists
 from bot.services.pages import Filters, KeysPage, Replacement, replacements
 from bot.services.people.candidates import Candidates
 from bot.services.ports.store import Change
+from bot.slack.views import key as key_pages
 from bot.store import Store
+from sandbox.slack.blocks import plain_words
 from tests.support import build
 from tests.support.build import ACCOUNT, DANA, DAY, ERIN, FEMI, HERE, NOW, OTTO, a_grant, a_key, a_rule, an_ask, terms
 from tests.support.composed import a_store, composed, keep
@@ -355,6 +359,22 @@ async def test_a_key_that_was_rotated_ends_with_its_overlap_and_is_not_extended(
         if reader is by:  # a list knows only what its reader requested
             ends = {each.key.id: each.ends_at for each in (await house.list(by)).views}
             assert ends == {old.id: NOW + DAY, new.id: end_of_life(rotation)}
+
+
+async def test_a_page_says_you_to_the_person_who_reported_a_leak() -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("EnvironmentAdmin", "/environment=env-dev001"))
+        key = other_key(owner=DANA.principal)
+        house.cloud.add(key)
+        leaks = house.key_views.leaks
+        await leaks.put(Leak(key, DANA.slack, NOW, "C1"))
+        seen = [(await house.key_views.key_page(key.id, await house.reader(each))) for each in (DANA, FEMI)]
+        await leaks.put(Leak(key, SlackUserId(""), NOW, "C1", source="A secret scanner"))
+        seen.append(await house.key_views.key_page(key.id, await house.reader(DANA)))
+
+        says = [" ".join(plain_words(key_pages.key(each)["blocks"])) for each in seen]
+        for text, who in zip(says, ("You", f"<@{DANA.slack}>", "A secret scanner"), strict=True):
+            assert f"{who} reported this API key as leaked " in text
 
 
 def test_a_rotation_whose_old_key_is_gone_replaces_nothing_and_the_earliest_of_several_counts() -> None:
