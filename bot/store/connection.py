@@ -146,7 +146,7 @@ class _Lookup(ABC):
     async def _master(self, name: str) -> tuple[str, int]: ...
 
 
-class SentinelsRefuse(MasterNotFoundError):
+class SentinelsRefuse(ConnectionFailed):
     """No sentinel answers, and one of them doesn't let us log in."""
 
 
@@ -175,12 +175,12 @@ class _Sentinels(_Lookup):
     async def _master(self, name: str) -> tuple[str, int]:
         try:
             return cast("tuple[str, int]", await self.manager.discover_master(name))
-        except MasterNotFoundError as error:
+        except MasterNotFoundError:
             why = [each.trouble for each in cast("list[_Sentinel]", self.manager.sentinels)]
             if None in why:  # one answers, and knows no master
                 raise
             refused = any(isinstance(each, AuthenticationError) for each in why)
-            raise (SentinelsRefuse if refused else MasterNotFoundError)(str(error)) from why[0]
+            raise (SentinelsRefuse if refused else ConnectionFailed)("no sentinel answers") from why[0]
 
     async def aclose(self) -> None:
         """Close the connections to the sentinels, which redis-py 7.1's manager can't do itself."""

@@ -232,6 +232,17 @@ def sentinel(query: str = "") -> Plant:
     return plant
 
 
+async def silent_sentinel(scene: Scene) -> None:
+    """What a server without TLS makes of a handshake."""
+
+    async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)  # until the client gives up
+        writer.close()
+
+    front = await scene.stack.enter_async_context(await asyncio.start_server(nothing, "127.0.0.1", 0))
+    scene.set(REDIS_URL=f"rediss+sentinel://127.0.0.1:{front.sockets[0].getsockname()[1]}/main/0")
+
+
 def wrong_password(scene: Scene) -> None:
     scene.set(REDIS_URL=f"redis://latchkey:{PASSWORD}@127.0.0.1:{scene.redis.port}/0")
 
@@ -325,6 +336,7 @@ FAULTS = [
         "store",
         ("nothing is listening",),
     ),
+    Fault("R10 sentinels without TLS", silent_sentinel, "store", ("didn't answer within 2 seconds",)),
     Fault("R9 keys", user("~mine:*", *ENOUGH[1:]), "store rights", ("keys such as lk:{T0ACME}:*",), also="store"),
     Fault("R9 MULTI", user(*ENOUGH, "-multi"), "store rights", ("isn't allowed to run MULTI.",), also="store"),
     Fault("R9 INFO", user(*ENOUGH, "-info"), "store rights", ("isn't allowed to run INFO.",), do="docs/redis.md"),
