@@ -16,8 +16,8 @@ from bot.domain.authority import (
     Target,
     authority,
     beyond,
-    describe,
     extent,
+    in_brief,
     lacks_only_the_account,
     owns_account,
 )
@@ -300,7 +300,7 @@ def _roles_over(target: Target, approver: HeldRoles) -> str:
 def _held(held_roles: HeldRoles, names: Mapping[str, str]) -> str:
     """The roles of a person in words, as many as fit in a sentence."""
     bindings = held_roles.bindings
-    named = ", ".join(sorted({describe(binding, names) for binding in bindings[:NAMED]})) or "no role"
+    named = ", ".join(sorted({in_brief(binding, names) for binding in bindings[:NAMED]})) or "no role"
     return f"{named}, and {len(bindings) - NAMED} more" if len(bindings) > NAMED else named
 
 

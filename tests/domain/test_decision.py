@@ -472,10 +472,10 @@ def test_a_refusal_names_the_roles_that_do_not_reach() -> None:
     assert refusal(ask_for(), holding(ERIN)) == f"{NOT_COVERED}you have no role)."
     held = (("Operator", crn()), ("EnvironmentAdmin", crn("environment=env-2")))
     assert refusal(ask_for(), holding(ERIN, *held)) == (
-        f"{NOT_COVERED}you have EnvironmentAdmin on env-2, Operator on the whole organization)."
+        f"{NOT_COVERED}you have EnvironmentAdmin on environment env-2, Operator on the whole organization)."
     )
     assert refusal(ask_for(), holding(ERIN, *held), {"env-2": "production"}) == (
-        f"{NOT_COVERED}you have EnvironmentAdmin on production (env-2), Operator on the whole organization)."
+        f"{NOT_COVERED}you have EnvironmentAdmin on production, Operator on the whole organization)."
     )
 
 
@@ -484,7 +484,7 @@ def test_a_refusal_about_a_new_service_account_says_which_half_is_missing() -> N
 
     assert refusal(ask, holding(ERIN, ENV_ADMIN)) == (
         "Your Confluent roles cover this key, but don't let you create its service account "
-        "(that needs AccountAdmin or OrganizationAdmin, and you have EnvironmentAdmin on env-dev001)."
+        "(that needs AccountAdmin or OrganizationAdmin, and you have EnvironmentAdmin on environment env-dev001)."
     )
     assert refusal(ask, holding(ERIN, account_admin)) == (
         f"{NOT_COVERED}you have AccountAdmin on the whole organization)."
@@ -505,7 +505,7 @@ def test_the_policy_says_which_roles_make_service_accounts() -> None:
     assert refusal(ask, holding(ERIN, ENV_ADMIN, table=own)) is None
     assert refusal(ask, holding(ERIN, ENV_ADMIN, table=replace(own, creates_accounts=frozenset()))) == (
         "Your Confluent roles cover this key, but don't let you create its service account "
-        "(that needs no role, and you have EnvironmentAdmin on env-dev001)."
+        "(that needs no role, and you have EnvironmentAdmin on environment env-dev001)."
     )
     told = refusal(ask, holding(ERIN, ORG_ADMIN, table=own))
     assert told is not None
@@ -544,7 +544,7 @@ def test_a_refusal_stays_a_sentence_for_who_holds_a_thousand_roles() -> None:
 
     assert told is not None
     assert len(told) < 400
-    assert "EnvironmentAdmin on env-100" in told
+    assert "EnvironmentAdmin on environment env-100" in told
     assert told.endswith("and 995 more).")
 
 

@@ -127,7 +127,7 @@ async def test_no_approval_is_needed_where_the_rule_says_so_and_the_requester_ho
         page = await review(it.erin, IN_DEV)
         assert "No approval needed." in page
         assert "Policy rule: dev by oneself" in page
-        assert "You hold EnvironmentAdmin on dev (env-dev001) yourself, so no one else has to approve." in page
+        assert "You have EnvironmentAdmin on dev yourself, so no one else has to approve." in page
         await it.erin.submit()
         await it.erin.see("Latchkey is creating the key")
         await it.erin.close()
@@ -281,7 +281,7 @@ async def test_the_review_page_says_who_can_approve_and_by_which_right(tmp_path:
 async def test_who_holds_the_role_is_told_so_and_does_not_count_as_an_approver(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         page = await review(it.erin, IN_DEV)
-        assert "You hold EnvironmentAdmin on dev (env-dev001) yourself, but someone else still has to approve." in page
+        assert "You have EnvironmentAdmin on dev yourself, but someone else still has to approve." in page
         assert "OrganizationAdmin: Ines Carvalho and Olga Lindqvist" in page
         assert "EnvironmentAdmin on dev: " not in page
 

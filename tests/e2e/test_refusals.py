@@ -26,9 +26,9 @@ async def test_who_may_not_decide_reads_why_and_the_request_stays_as_it_was(tmp_
         "U0NORA": "No Confluent Cloud user has your Slack email (nora@acme.example)",
         "U0TESS": "Two Confluent Cloud users (u-tess01, u-tess02) have the email tess@acme.example",
         "U0VERA": "Slack has no confirmed email address for you",
-        "U0KIM": "you have KsqlAdmin on dev (env-dev001) / orders-dev (lkc-dev001) / enrichment",
-        "U0PAVEL": "you have EnvironmentAdmin on production (env-prod01)",
-        "U0OMAR": "you have Operator on dev (env-dev001)",
+        "U0KIM": "you have KsqlAdmin on ksqlDB cluster enrichment in orders-dev (dev))",
+        "U0PAVEL": "you have EnvironmentAdmin on production)",
+        "U0OMAR": "you have Operator on dev)",
         "U0NOROLE": "you have no role",
     }
     async with play(tmp_path) as it:

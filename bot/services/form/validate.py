@@ -34,7 +34,7 @@ from bot.services.commands import Draft
 from bot.services.form.access import ACCESS, wanted
 from bot.services.form.fill import NEW, form, is_own, kind_of
 from bot.services.pages import FormPage
-from bot.services.people.approvers import names_of, right
+from bot.services.people.approvers import in_short, names_of
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.text import duration, is_lifetime
@@ -259,5 +259,5 @@ def warnings_about(held_roles: HeldRoles, target: Target, verdict: Verdict) -> t
             warnings.append("You have no role on this resource, so the key may not be able to access anything.")
     if held := bases(held_roles, target):
         others = "so no one else" if isinstance(verdict, Allowed) else "but someone else still"
-        warnings.append(f"You hold {plain(right(held, names_of(target)))} yourself, {others} has to approve.")
+        warnings.append(f"You have {plain(in_short(held, names_of(target)))} yourself, {others} has to approve.")
     return tuple(warnings)
