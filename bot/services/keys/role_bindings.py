@@ -152,10 +152,23 @@ class RoleBindings:
             if (again := waits(request, now)) is not None:
                 return again
             given_up, events = give_up(request, self.transitions)
-            if isinstance(request, states.Living | states.Retired) or not events:
+            if isinstance(request, states.Living | states.Retired) or not events or await self._was_rotated(request):
                 return None
             stored, _ = await self.transitions.commit(stored, given_up, *events, extra=With(durable=True))
         return await self._delete(stored)
+
+    async def _was_rotated(self, request: states.Request) -> bool:
+        """Whether someone uses a key that a key of this request was rotated to, and that needs the same access."""
+        principal = next((each.principal for each in bindings_of(request) if each.principal), None)
+        for key in await self.cloud.keys_of(principal) if principal else ():
+            marker = Marker.find(key.description)
+            stored = await self.transitions.find(marker.request) if marker else None
+            heir = stored.value if stored else None
+            former = heir.ask.key if isinstance(heir, states.Living) and heir.key.id == key.id else None
+            origin = Marker.find(former.description) if former else None
+            if origin and origin.request in request.ask.keys_marked:
+                return True
+        return False
 
     async def _delete(self, stored: Stored[states.Request]) -> datetime | None:
         """Delete what is unwanted. Returns when to look again for one whose answer was lost: it may show up late."""

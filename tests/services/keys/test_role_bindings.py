@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.access import WantedBinding
-from bot.domain.keys import NewServiceAccount, Owner, Principal, RequestId, ServiceAccount
+from bot.domain.keys import NewServiceAccount, Operation, Owner, Principal, RequestId, ServiceAccount
 from bot.domain.policy import Mint
 from bot.domain.requests import Approved, Confirmed, Failed, Granted, Offered, Ready, Shown, Unclaimed, Working
 from bot.domain.roles import Binding
 from bot.services.agenda import Item, ItemKind
-from bot.services.commands import RemoveAccess, Saved, Show
+from bot.services.commands import RemoveAccess, Replace, Saved, Show
 from bot.services.ports.cloud import Bound
 from tests.services.world import World, a_world, check_at_rest
 from tests.support import build
@@ -336,6 +336,26 @@ async def test_access_that_another_key_came_with_too_stays_and_is_that_ones_from
         await world.click(RemoveAccess(R2, 1), ERIN)
         await world.settle(timedelta(hours=1))
         assert world.cloud.bindings[ACCOUNT.id] == [held(ACCOUNT.id, WRITE)]
+
+
+async def test_access_stays_for_the_key_that_its_own_was_rotated_to() -> None:
+    """Someone loses the old key, whose secret is replaced and not viewed, while the new one is in use."""
+    async with a_world() as world:
+        await seed(world, ACCOUNT)
+        await world.click(Show(R1, 1))
+        await world.work_now()
+        old = world.cloud.minted[world.cloud.live()[0]].key
+        ask = build.an_ask(id=R2, operation=Operation.ROTATE, key=old, overlap=timedelta(days=3))
+        await world.seed(build.approved(ask=ask))
+        await world.work_now()
+        for deed in (Show(R2, 1), Saved(R2, 1), Replace(R1, 1)):
+            await world.click(deed)
+            await world.work_now()
+        await world.settle(timedelta(days=2))
+
+        assert isinstance(await world.state(), Unclaimed)
+        assert isinstance(await world.state(R2), Confirmed)
+        assert len(world.cloud.bindings[ACCOUNT.id]) == len(ALL)
 
 
 async def test_access_goes_with_the_last_of_the_keys_that_came_with_it() -> None:
