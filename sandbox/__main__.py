@@ -102,7 +102,8 @@ async def _run(
     try:
         async with stage(folder, port=port, extra=control.routes(), manners=manners, like=like) as here:
             sys.stdout.write(_likeness(like) if like else "")
-            sys.stdout.write("".join(f"{name}: {value}\n" for name, value in here.faults.drawn.items()))
+            drawn = ", ".join(f"{name} ({value})" for name, value in here.faults.drawn.items())
+            sys.stdout.write(f"random behavior of this Confluent Cloud: {drawn}\n" if drawn else "")
             if is_large:
                 add_crowd(here.organization)
             rules = {} if SETTING in settings else OwnRules(folder).setting()
