@@ -69,7 +69,11 @@ class Answer(dict[str, Any]):
     """The scopes of the token; None if Slack doesn't say."""
 
     def __missing__(self, name: str) -> Any:  # noqa: ANN401 - Slack's JSON
-        raise Unavailable(_AWAY, changed=_UNCHANGED, again=_SOON, log=f"{_UNREADABLE}: it has no {name}")
+        raise _away(f"{_UNREADABLE}: it has no {name}")
+
+
+def _away(log: str, kind: type[Unavailable] = Unavailable) -> Unavailable:
+    return kind(_AWAY, changed=_UNCHANGED, again=_SOON, log=log)
 
 
 def translated(error: SlackApiError) -> LatchkeyError:
@@ -84,9 +88,9 @@ def translated(error: SlackApiError) -> LatchkeyError:
         return Throttled(_AWAY, changed=_UNCHANGED, again=_SOON, wait=wait, log=log)
     if not isinstance(code, str):
         # A web page of a proxy, nothing, half an answer: it says nothing about us, our token or our message.
-        return Unavailable(_AWAY, changed=_UNCHANGED, again=_SOON, log=f"{_UNREADABLE} (HTTP {status})")
+        return _away(f"{_UNREADABLE} (HTTP {status})")
     if code in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Unavailable(_AWAY, changed=_UNCHANGED, again=_SOON, log=code)
+        return _away(code)
     return TokenRefused(code) if code in _TOKEN else Undeliverable(code, lasting=True)
 
 
@@ -101,15 +105,13 @@ async def call(client: AsyncWebClient, method: str, body: Mapping[str, Any], *, 
     except SlackApiError as error:
         raise translated(error) from None  # the SDK's error carries Slack's whole answer
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Unreachable(_AWAY, changed=_UNCHANGED, again=_SOON, log=f"{method}: {type(error).__name__}") from None
+        raise _away(f"{method}: {type(error).__name__}", Unreachable) from None
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         # The SDK expects an object, and fails on a list, a string or another encoding.
-        raise Unavailable(
-            _AWAY, changed=_UNCHANGED, again=_SOON, log=f"{method}: {_UNREADABLE} ({type(error).__name__})"
-        ) from None
+        raise _away(f"{method}: {_UNREADABLE} ({type(error).__name__})") from None
     said: object = answer.data
     if not isinstance(said, dict):
-        raise Unavailable(_AWAY, changed=_UNCHANGED, again=_SOON, log=f"{method}: {_UNREADABLE}")
+        raise _away(f"{method}: {_UNREADABLE}")
     found = Answer(cast("dict[str, Any]", said))
     scopes = {name.casefold(): value for name, value in answer.headers.items()}.get("x-oauth-scopes")
     if isinstance(scopes, str):
